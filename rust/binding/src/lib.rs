@@ -1,0 +1,1 @@
+//! The Python extension `rkv._rkv`.

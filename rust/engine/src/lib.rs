@@ -1,0 +1,2 @@
+//! The engine of rkv.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Readiness and sockets.
+#![forbid(unsafe_code)]
