@@ -1,0 +1,92 @@
+//! Errors that clients see: Redis's exact texts, one list.
+
+use std::borrow::Cow;
+
+/// An error reply, without the leading `-`: a code word, a space, a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Cow<'static, str>);
+
+impl Error {
+    /// An error with a fixed text.
+    pub const fn fixed(text: &'static str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
+    /// An error whose text depends on the request. Line breaks become spaces, as they would end the reply.
+    pub fn text(text: impl Into<String>) -> Self {
+        let mut text: String = text.into();
+        if text.contains(['\r', '\n']) {
+            text = text.replace(['\r', '\n'], " ");
+        }
+        Self(Cow::Owned(text))
+    }
+
+    /// The reply's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The code word: `ERR`, `WRONGTYPE` and so on.
+    pub fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or("ERR")
+    }
+
+    /// Wrong number of words for a command (`get`, or `client|id` of a subcommand).
+    pub fn arity(name: &str) -> Self {
+        Self::text(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// A time to live out of range.
+    pub fn invalid_expire(name: &str) -> Self {
+        Self::text(format!("ERR invalid expire time in '{name}' command"))
+    }
+}
+
+macro_rules! fixed {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Error = Error::fixed($text);)*
+    };
+}
+
+fixed! {
+    /// An option or argument that the syntax does not allow.
+    SYNTAX = "ERR syntax error";
+    /// A key holds another type.
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    /// An argument or value is no 64-bit integer.
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    /// An argument or value is no float.
+    NOT_FLOAT = "ERR value is not a valid float";
+    /// A source key is missing.
+    NO_SUCH_KEY = "ERR no such key";
+    /// INCR and its kin would leave 64 bits.
+    INCR_OVERFLOW = "ERR increment or decrement would overflow";
+    /// INCRBYFLOAT would leave the numbers.
+    INCR_NAN = "ERR increment would produce NaN or Infinity";
+    /// An index or count is out of range.
+    OUT_OF_RANGE = "ERR value is out of range";
+    /// A count must be positive.
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// An offset is out of range.
+    OFFSET_RANGE = "ERR offset is out of range";
+    /// A string would be longer than `proto-max-bulk-len`.
+    STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    /// A database number does not exist.
+    DB_INDEX_RANGE = "ERR DB index is out of range";
+    /// A database number is no number.
+    INVALID_DB_INDEX = "ERR invalid DB index";
+    /// SCAN got a cursor that is no number.
+    INVALID_CURSOR = "ERR invalid cursor";
+    /// The store was poisoned by a bug; nothing more is done with it.
+    POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
+    /// AUTH is needed first.
+    NO_AUTH = "NOAUTH Authentication required.";
+    /// Wrong user or password.
+    WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled.";
+    /// The command would exceed maxmemory.
+    OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+    /// EXEC after a queueing error.
+    EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// A key that the plan does not name.
+    UNDECLARED_KEY = "ERR key was not declared to the lock plan";
+}
