@@ -247,6 +247,8 @@ macro_rules! bit_set {
     };
 }
 
+pub(crate) use bit_set;
+
 bit_set! {
     /// Behaviour of a command, Redis's flags of COMMAND INFO and a few of our own.
     Flags: u32 {

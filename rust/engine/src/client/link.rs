@@ -1,0 +1,251 @@
+//! The part of a client that others may see and touch.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::wake::Wake;
+use crate::resp::{Protocol, Tape};
+
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// A Unix socket.
+    Unix,
+    /// Some other stream: TLS, memory.
+    Stream,
+    /// A caller in this process.
+    Embedded,
+}
+
+/// Where a client comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `127.0.0.1:4242`, or `/path:0` of a Unix socket.
+    pub peer: String,
+    /// The server's own end.
+    pub local: String,
+    /// How it is connected.
+    pub transport: Transport,
+    /// Number of the descriptor, -1 without one.
+    pub fd: i64,
+}
+
+impl Origin {
+    /// A caller in this process.
+    pub fn embedded() -> Self {
+        Self { peer: "embedded:0".into(), local: "embedded:0".into(), transport: Transport::Embedded, fd: -1 }
+    }
+}
+
+/// A finished reply for a client that waited.
+#[derive(Debug)]
+pub enum Message {
+    /// Encoded bytes between commands: an invalidation, a message of a channel.
+    Push(Arc<[u8]>),
+    /// The reply of the blocked command, in the client's protocol.
+    Reply(Vec<u8>),
+    /// The reply of the blocked command of a caller in this process.
+    Tape(Tape),
+}
+
+/// How the reply of a command that was served later is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    /// Encoded.
+    Wire(Protocol),
+    /// Typed values.
+    Tape(Protocol),
+}
+
+/// Whether a client waits for a key, and who may answer it. Exactly one of server, timeout and disconnect wins.
+#[derive(Debug, Default)]
+pub struct Blocking(AtomicU8);
+
+const IDLE: u8 = 0;
+const WAITING: u8 = 1;
+const SERVING: u8 = 2;
+
+impl Blocking {
+    /// The client begins to wait.
+    pub fn begin(&self) {
+        self.0.store(WAITING, Ordering::Release);
+    }
+
+    /// Whether it waits and nobody serves it.
+    pub fn is_waiting(&self) -> bool {
+        self.0.load(Ordering::Acquire) == WAITING
+    }
+
+    /// Whether it neither waits nor is being served.
+    pub fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Acquire) == IDLE
+    }
+
+    /// Takes the right to answer; false if somebody else has it.
+    pub fn claim(&self) -> bool {
+        self.0.compare_exchange(WAITING, SERVING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Gives the right back: there was nothing to answer with.
+    pub fn release(&self) {
+        self.0.store(WAITING, Ordering::Release);
+    }
+
+    /// The answer was given.
+    pub fn finish(&self) {
+        self.0.store(IDLE, Ordering::Release);
+    }
+}
+
+/// What CLIENT LIST shows in `flags=` and what others may ask of a client.
+#[derive(Debug, Default)]
+pub struct LinkFlags {
+    /// Somebody wants it closed.
+    pub kill: AtomicBool,
+    /// It is in MULTI.
+    pub transaction: AtomicBool,
+    /// It watches keys.
+    pub watching: AtomicUsize,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// It will be closed when its output is sent.
+    pub closing: AtomicBool,
+}
+
+/// Names a client gave itself.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: String,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: String,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: String,
+}
+
+/// The shared part of one client. A session updates its figures once per round, not per command.
+pub struct Link {
+    /// Its number; never used again.
+    pub id: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Unix milliseconds of its arrival.
+    pub created_ms: i64,
+    /// What others may see and ask.
+    pub flags: LinkFlags,
+    /// Whether it waits for a key.
+    pub blocking: Blocking,
+    /// The chosen database.
+    pub db: AtomicUsize,
+    /// 2 or 3.
+    pub protocol: AtomicU8,
+    /// Unix milliseconds of its last command.
+    pub active_ms: AtomicI64,
+    /// Number of its last command's row in the table, plus one; 0 before the first.
+    pub last_command: AtomicU32,
+    /// Commands queued by MULTI; -1 outside.
+    pub queued: AtomicI64,
+    /// Bytes received and not yet run.
+    pub input_bytes: AtomicUsize,
+    /// Bytes of replies not yet sent.
+    pub output_bytes: AtomicUsize,
+    /// Bytes received in all.
+    pub received_bytes: AtomicU64,
+    /// Bytes sent in all.
+    pub sent_bytes: AtomicU64,
+    /// Commands run in all.
+    pub commands: AtomicU64,
+    names: Mutex<Names>,
+    inbox: Mutex<Vec<Message>>,
+    mail: AtomicBool,
+    wake: Arc<dyn Wake>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Link").field("id", &self.id).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these mutexes protect is whole after every statement, so another thread's panic does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    /// A new client.
+    pub fn new(id: u64, origin: Origin, created_ms: i64, wake: Arc<dyn Wake>) -> Self {
+        Self {
+            id,
+            origin,
+            created_ms,
+            flags: LinkFlags::default(),
+            blocking: Blocking::default(),
+            db: AtomicUsize::new(0),
+            protocol: AtomicU8::new(2),
+            active_ms: AtomicI64::new(created_ms),
+            last_command: AtomicU32::new(0),
+            queued: AtomicI64::new(-1),
+            input_bytes: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            names: Mutex::default(),
+            inbox: Mutex::default(),
+            mail: AtomicBool::new(false),
+            wake,
+        }
+    }
+
+    /// The names it gave itself.
+    pub fn names(&self) -> MutexGuard<'_, Names> {
+        locked(&self.names)
+    }
+
+    /// Leaves a message and wakes the driver. Not under a shard lock unless by [`Link::leave`].
+    pub fn push(&self, message: Message) {
+        self.leave(message);
+        self.wake();
+    }
+
+    /// Leaves a message; the caller wakes the driver when it holds no lock any more.
+    pub fn leave(&self, message: Message) {
+        locked(&self.inbox).push(message);
+        self.mail.store(true, Ordering::Release);
+    }
+
+    /// Asks the driver to poll the session.
+    pub fn wake(&self) {
+        self.wake.wake();
+    }
+
+    /// Whether there are messages.
+    #[inline]
+    pub fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Acquire)
+    }
+
+    /// Takes all messages, in order.
+    pub fn take_mail(&self) -> Vec<Message> {
+        let mut inbox = locked(&self.inbox);
+        self.mail.store(false, Ordering::Release);
+        std::mem::take(&mut *inbox)
+    }
+
+    /// Asks the driver to close the connection.
+    pub fn kill(&self) {
+        self.flags.kill.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether somebody wants it closed.
+    #[inline]
+    pub fn is_killed(&self) -> bool {
+        self.flags.kill.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,15 @@
+//! Data of connected clients: what a session owns ([`Client`]), what others may see and touch ([`Link`]), who is there
+//! ([`Registry`]).
+//!
+//! No bytes are parsed and no command is run here. Lock rule: a client's inbox and names are the last locks taken; nothing
+//! else is locked while they are held.
+
+mod link;
+mod registry;
+mod state;
+mod wake;
+
+pub use link::{Blocking, Link, LinkFlags, Message, Origin, Transport, Unblock};
+pub use registry::Registry;
+pub use state::{Client, Queued, ReplyMode, Transaction, Watching};
+pub use wake::{NoWake, Wake};

@@ -1,0 +1,120 @@
+//! The part of a client that only its session touches.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::link::Link;
+use crate::keyspace::WatchFlag;
+use crate::resp::Protocol;
+
+/// A command that MULTI queued.
+#[derive(Debug)]
+pub struct Queued {
+    /// Number of its row in the table.
+    pub command: u32,
+    /// Its words.
+    pub words: Vec<Box<[u8]>>,
+}
+
+/// What MULTI collects.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The commands in order.
+    pub queue: Vec<Queued>,
+    /// A command was refused, so EXEC must be, too.
+    pub is_broken: bool,
+}
+
+/// A watched key.
+#[derive(Debug)]
+pub struct Watched {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Whether it was already expired when it was watched: its disappearance is then no change.
+    pub was_expired: bool,
+}
+
+/// What WATCH collects.
+#[derive(Debug)]
+pub struct Watching {
+    /// Raised by who changes one of the keys.
+    pub flag: Arc<WatchFlag>,
+    /// The keys.
+    pub keys: Vec<Watched>,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// Replies are sent.
+    On,
+    /// No replies until CLIENT REPLY ON.
+    Off,
+    /// The next command's reply is not sent.
+    SkipNext,
+    /// This command's reply is not sent.
+    Skip,
+}
+
+/// A client as its session sees it.
+#[derive(Debug)]
+pub struct Client {
+    /// The part others may see.
+    pub link: Arc<Link>,
+    /// The chosen database.
+    pub db: usize,
+    /// The chosen protocol.
+    pub protocol: Protocol,
+    /// Whether it may run commands.
+    pub is_authenticated: bool,
+    /// CLIENT NO-TOUCH: reads leave the access clock alone.
+    pub no_touch: bool,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// Inside MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// Keys that EXEC depends on.
+    pub watching: Option<Box<Watching>>,
+    /// QUIT, CLIENT KILL or a protocol error: close when the output is sent.
+    pub is_closing: bool,
+}
+
+impl Client {
+    /// A client that was just accepted.
+    pub fn new(link: Arc<Link>, is_authenticated: bool) -> Self {
+        Self {
+            link,
+            db: 0,
+            protocol: Protocol::Resp2,
+            is_authenticated,
+            no_touch: false,
+            reply_mode: ReplyMode::On,
+            transaction: None,
+            watching: None,
+            is_closing: false,
+        }
+    }
+
+    /// Chooses a database.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.link.db.store(db, Ordering::Relaxed);
+    }
+
+    /// Chooses a protocol.
+    pub fn speak(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.link.protocol.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Whether nothing stands between a parsed command and its execution: no transaction, no muted replies.
+    #[inline]
+    pub const fn is_plain(&self) -> bool {
+        self.is_authenticated
+            && self.transaction.is_none()
+            && matches!(self.reply_mode, ReplyMode::On)
+            && !self.is_closing
+    }
+}

@@ -1,0 +1,119 @@
+//! What a command did: the handler's answer to the door, which journals, notifies, wakes and counts.
+
+use smallvec::SmallVec;
+
+use super::row::{bit_set};
+
+bit_set! {
+    /// Classes of keyspace events, the letters of `notify-keyspace-events`.
+    EventClass: u16 {
+        /// `g`: DEL, EXPIRE, RENAME and their kin.
+        GENERIC = 0,
+        /// `$`
+        STRING = 1,
+        /// `l`
+        LIST = 2,
+        /// `s`
+        SET = 3,
+        /// `h`
+        HASH = 4,
+        /// `z`
+        ZSET = 5,
+        /// `x`
+        EXPIRED = 6,
+        /// `e`
+        EVICTED = 7,
+        /// `t`
+        STREAM = 8,
+        /// `m`
+        MISS = 9,
+        /// `n`
+        NEW = 10,
+    }
+}
+
+/// A keyspace event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its class.
+    pub class: EventClass,
+    /// Its name: `set`, `del`, `expire`.
+    pub name: &'static str,
+    /// The key, as its number in the plan.
+    pub key: u16,
+}
+
+/// A command in the form in which the journal holds it.
+pub type Words = Vec<Box<[u8]>>;
+
+/// How a change goes to the journal.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Log {
+    /// Nothing changed.
+    #[default]
+    Nothing,
+    /// The words as received have the same effect at any time.
+    AsReceived,
+    /// These commands have the effect that this one had.
+    Instead(Vec<Words>),
+}
+
+/// Until when a command waits for one of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Monotonic microseconds; `None`: forever.
+    pub deadline_us: Option<u64>,
+}
+
+/// What a command did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// How it goes to the journal.
+    pub log: Log,
+    /// Keyspace events in order.
+    pub events: SmallVec<[Event; 1]>,
+    /// It found nothing and wants to be run again when one of its keys changes.
+    pub wait: Option<Wait>,
+}
+
+impl Effect {
+    /// Nothing changed.
+    #[inline]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Something changed, and the words as received say what.
+    #[inline]
+    pub fn changed() -> Self {
+        Self { log: Log::AsReceived, ..Self::default() }
+    }
+
+    /// Something changed if `changed`.
+    pub fn changed_if(changed: bool) -> Self {
+        if changed { Self::changed() } else { Self::none() }
+    }
+
+    /// Something changed, and this command says what.
+    pub fn instead<const N: usize>(words: [&[u8]; N]) -> Self {
+        Self { log: Log::Instead(vec![words.iter().map(|word| Box::from(*word)).collect()]), ..Self::default() }
+    }
+
+    /// Something changed, and these commands say what.
+    pub fn instead_all(commands: Vec<Words>) -> Self {
+        Self { log: Log::Instead(commands), ..Self::default() }
+    }
+
+    /// It found nothing and waits.
+    pub fn wait(deadline_us: Option<u64>) -> Self {
+        Self { wait: Some(Wait { deadline_us }), ..Self::default() }
+    }
+
+    /// Adds a keyspace event of the key with this number in the plan.
+    #[inline]
+    #[must_use]
+    pub fn event(mut self, class: EventClass, name: &'static str, key: usize) -> Self {
+        self.events.push(Event { class, name, key: key as u16 });
+        self
+    }
+}

@@ -1,0 +1,473 @@
+//! One database's part of one shard: table, blobs, large values, wheel.
+
+use rkv_collections::arena::{Arena, Ref};
+use rkv_collections::bytes::Shared;
+use rkv_collections::table::{Resolve, Table};
+use rkv_collections::wheel::{Progress, Wheel};
+
+use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, Parts};
+use super::hash::{Key, KeyHasher};
+use super::slab::Slab;
+
+/// A value to be stored.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    /// An integer.
+    Integer(i64),
+    /// A string in the encoding that its length suggests.
+    Bytes(&'a [u8]),
+    /// A string whose encoding is `raw`, because it was changed in place.
+    Raw(&'a [u8]),
+    /// A string in a buffer of its own.
+    Shared(Shared),
+}
+
+/// A stored value.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// An integer.
+    Integer(i64),
+    /// A short string.
+    Bytes(&'a [u8]),
+    /// A long string.
+    Shared(&'a Shared),
+}
+
+/// One key with its value, deadline and access clock, seen under the shard's lock.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    blob: &'a [u8],
+    layout: Layout,
+    large: &'a Slab<Shared>,
+}
+
+impl<'a> Entry<'a> {
+    /// The key.
+    pub fn key(&self) -> &'a [u8] {
+        self.layout.key(self.blob)
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'a> {
+        match self.layout.form(self.blob) {
+            Form::Inline(bytes) => ValueRef::Bytes(bytes),
+            Form::Integer(number) => ValueRef::Integer(number),
+            Form::Large(place) => ValueRef::Shared(self.large.get(place)),
+        }
+    }
+
+    /// When it expires, in Unix milliseconds.
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<i64> {
+        self.layout.deadline_ms(self.blob)
+    }
+
+    /// Whether its time is over.
+    #[inline]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms)
+    }
+
+    /// Whether its encoding is `raw` whatever its length.
+    pub const fn is_raw(&self) -> bool {
+        self.layout.is_raw()
+    }
+
+    /// The access clock.
+    pub fn clock(&self) -> u32 {
+        blob::clock(self.blob)
+    }
+
+    /// Bytes that key and value take in memory, slack included.
+    pub fn memory_bytes(&self) -> usize {
+        let large = match self.value() {
+            ValueRef::Shared(shared) => shared.heap_bytes(),
+            _ => 0,
+        };
+        self.blob.len() + large
+    }
+}
+
+/// Memory of the entries: everything but the table that finds them.
+#[derive(Debug, Default)]
+struct Blobs {
+    arena: Arena,
+    large: Slab<Shared>,
+    large_bytes: usize,
+}
+
+impl Blobs {
+    fn entry(&self, place: Ref) -> Entry<'_> {
+        let blob = self.arena.bytes(place);
+        Entry { blob, layout: Layout::of(blob), large: &self.large }
+    }
+
+    fn write(&mut self, parts: &Parts<'_>) -> Ref {
+        let place = self.arena.alloc(parts.blob_len());
+        parts.write(self.arena.bytes_mut(place));
+        place
+    }
+
+    fn keep_large(&mut self, shared: Shared) -> u32 {
+        self.large_bytes += shared.heap_bytes();
+        self.large.insert(shared)
+    }
+
+    fn drop_large(&mut self, place: u32) {
+        let shared = self.large.remove(place);
+        self.large_bytes = self.large_bytes.saturating_sub(shared.heap_bytes());
+    }
+
+    fn drop_value(&mut self, place: Ref) {
+        let blob = self.arena.bytes(place);
+        if let Form::Large(large) = Layout::of(blob).form(blob) {
+            self.drop_large(large);
+        }
+    }
+
+    fn free(&mut self, place: Ref) {
+        self.drop_value(place);
+        self.arena.free(place);
+    }
+
+    /// Writes the same entry to another place; what is large is shared.
+    fn duplicate(&mut self, place: Ref) -> Ref {
+        let blob = self.arena.bytes(place);
+        let layout = Layout::of(blob);
+        let mut bytes = blob[..layout.len()].to_vec();
+        if let Form::Large(large) = layout.form(blob) {
+            let shared = self.large.get(large).clone();
+            let kept = self.keep_large(shared);
+            let at = bytes.len() - 4;
+            bytes[at..].copy_from_slice(&kept.to_le_bytes());
+        }
+        let copy = self.arena.alloc(bytes.len());
+        self.arena.bytes_mut(copy)[..bytes.len()].copy_from_slice(&bytes);
+        copy
+    }
+}
+
+struct Resolver<'a> {
+    blobs: &'a Blobs,
+    hasher: &'a KeyHasher,
+}
+
+impl Resolve<Ref> for Resolver<'_> {
+    fn hash(&self, place: Ref) -> u64 {
+        self.hasher.inner(blob::key(self.blobs.arena.bytes(place)))
+    }
+
+    fn prefetch(&self, place: Ref) {
+        self.blobs.arena.prefetch(place);
+    }
+}
+
+/// One database's part of one shard. It knows no command; every change goes through the methods below, and each of them
+/// begins at the table's mutation point, where a snapshot under way takes what it needs.
+#[derive(Debug, Default)]
+pub struct Db {
+    table: Table<Ref>,
+    blobs: Blobs,
+    wheel: Wheel,
+    with_deadline: usize,
+    fired: Vec<u64>,
+}
+
+impl Db {
+    /// How many keys there are, expired ones that are still stored included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// How many keys have a deadline.
+    pub const fn with_deadline(&self) -> usize {
+        self.with_deadline
+    }
+
+    /// Bytes of memory: table, blobs, large values and wheel.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes() + self.blobs.arena.reserved() + self.blobs.large_bytes + self.blobs.large.bytes() + self.wheel.bytes()
+    }
+
+    /// Bytes of the table and the wheel: what is not data.
+    pub fn overhead_bytes(&self) -> usize {
+        self.table.bytes() + self.wheel.bytes()
+    }
+
+    #[inline]
+    fn find(&self, key: &Key<'_>) -> Option<Ref> {
+        self.table.find(key.hash(), |place| blob::key(self.blobs.arena.bytes(place)) == key.bytes())
+    }
+
+    /// The entry of a key, expired or not.
+    #[inline]
+    pub fn get(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        self.find(key).map(|place| self.blobs.entry(place))
+    }
+
+    /// The entry of a key, expired or not; sets its access clock.
+    #[inline]
+    pub fn get_touching(&mut self, key: &Key<'_>, clock: impl FnOnce(u32) -> u32) -> Option<Entry<'_>> {
+        let place = self.find(key)?;
+        let blob = self.blobs.arena.bytes_mut(place);
+        let next = clock(blob::clock(blob));
+        blob::set_clock(blob, next);
+        Some(self.blobs.entry(place))
+    }
+
+    /// Brings the bucket of a key towards the processor.
+    #[inline]
+    pub fn prefetch_bucket(&self, key: &Key<'_>) {
+        self.table.prefetch(key.hash());
+    }
+
+    /// Brings the blob of a key towards the processor; its bucket should be there.
+    #[inline]
+    pub fn prefetch_blob(&self, key: &Key<'_>) {
+        self.table.candidates(key.hash(), |place| self.blobs.arena.prefetch(place));
+    }
+
+    /// Stores a value under a key, whether or not there is one. True if the key is new.
+    pub fn put(&mut self, hasher: &KeyHasher, key: &Key<'_>, value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> bool {
+        let old = self.find(key);
+        let captured = self.table.prepare_write(key.hash());
+        let before = old.and_then(|place| {
+            let blob = self.blobs.arena.bytes(place);
+            let layout = Layout::of(blob);
+            layout.deadline_ms(blob).map(|deadline_ms| (deadline_ms, layout.is_extended()))
+        });
+        let extended = deadline_ms.is_some_and(|new_ms| self.file(key.hash(), before, new_ms));
+        self.with_deadline = self.with_deadline + usize::from(deadline_ms.is_some()) - usize::from(before.is_some());
+        let raw = matches!(value, NewValue::Raw(_));
+        let kept;
+        let form = match value {
+            NewValue::Integer(number) => Form::Integer(number),
+            NewValue::Bytes(bytes) | NewValue::Raw(bytes) if bytes.len() <= INLINE_BYTES_MAX => Form::Inline(bytes),
+            NewValue::Bytes(bytes) | NewValue::Raw(bytes) => {
+                kept = Shared::from(bytes);
+                Form::Large(self.blobs.keep_large(kept))
+            }
+            NewValue::Shared(shared) => Form::Large(self.blobs.keep_large(shared)),
+        };
+        let parts = Parts { key: key.bytes(), form, deadline_ms, raw, extended, clock };
+        self.place(hasher, key.hash(), old, captured, &parts);
+        old.is_none()
+    }
+
+    /// Writes a blob over the old one where it fits and nobody else needs it, else beside it.
+    fn place(&mut self, hasher: &KeyHasher, hash: u64, old: Option<Ref>, captured: bool, parts: &Parts<'_>) {
+        let Some(old) = old else {
+            let place = self.blobs.write(parts);
+            self.table.insert(hash, place, &Resolver { blobs: &self.blobs, hasher });
+            return;
+        };
+        let slot = self.blobs.arena.bytes(old).len();
+        if !captured && Arena::class_size(parts.blob_len()) == slot {
+            self.blobs.drop_value(old);
+            parts.write(self.blobs.arena.bytes_mut(old));
+            return;
+        }
+        let place = self.blobs.write(parts);
+        self.swap(hash, old, place);
+    }
+
+    fn swap(&mut self, hash: u64, old: Ref, new: Ref) {
+        self.table.replace(hash, old, new);
+        if !self.table.retire(hash, old) {
+            self.blobs.free(old);
+        }
+    }
+
+    /// A place whose blob may be changed: the same, or a copy while a snapshot needs the old one.
+    fn writable(&mut self, hash: u64, place: Ref) -> Ref {
+        if !self.table.prepare_write(hash) {
+            return place;
+        }
+        let copy = self.blobs.duplicate(place);
+        self.swap(hash, place, copy);
+        copy
+    }
+
+    /// Files a deadline with the wheel unless an earlier entry there will look at the key in time.
+    /// True if it relies on such an entry.
+    fn file(&mut self, hash: u64, before: Option<(i64, bool)>, new_ms: i64) -> bool {
+        match before {
+            Some((old_ms, extended)) if new_ms >= old_ms => extended || new_ms > old_ms,
+            _ => {
+                self.wheel.schedule(new_ms, hash);
+                false
+            }
+        }
+    }
+
+    /// Replaces the number of an integer in place; false if the key holds none.
+    #[inline]
+    pub fn set_integer(&mut self, key: &Key<'_>, number: i64, clock: u32) -> bool {
+        let Some(place) = self.find(key) else { return false };
+        let layout = Layout::of(self.blobs.arena.bytes(place));
+        if !matches!(layout.form(self.blobs.arena.bytes(place)), Form::Integer(_)) {
+            return false;
+        }
+        let place = self.writable(key.hash(), place);
+        let blob = self.blobs.arena.bytes_mut(place);
+        blob::set_integer(blob, layout, number);
+        blob::set_clock(blob, clock);
+        true
+    }
+
+    /// Changes a large value in place where nobody else holds it; false if the key holds none or it is shared.
+    pub fn change_large(&mut self, key: &Key<'_>, change: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Some(place) = self.find(key) else { return false };
+        let blob = self.blobs.arena.bytes(place);
+        let Form::Large(large) = Layout::of(blob).form(blob) else { return false };
+        if self.table.prepare_write(key.hash()) {
+            return false;
+        }
+        let shared = self.blobs.large.get_mut(large);
+        let before = shared.heap_bytes();
+        let Some(bytes) = shared.get_mut() else { return false };
+        change(bytes);
+        let after = shared.heap_bytes();
+        self.blobs.large_bytes = self.blobs.large_bytes.saturating_sub(before) + after;
+        true
+    }
+
+    /// Sets or removes the deadline of a key; false if there is no such key.
+    pub fn set_deadline(&mut self, hasher: &KeyHasher, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
+        let Some(place) = self.find(key) else { return false };
+        let place = self.writable(key.hash(), place);
+        let blob = self.blobs.arena.bytes(place);
+        let layout = Layout::of(blob);
+        let before = layout.deadline_ms(blob).map(|old_ms| (old_ms, layout.is_extended()));
+        let extended = deadline_ms.is_some_and(|new_ms| self.file(key.hash(), before, new_ms));
+        self.with_deadline = self.with_deadline + usize::from(deadline_ms.is_some()) - usize::from(before.is_some());
+        let blob = self.blobs.arena.bytes_mut(place);
+        if let Some(new_ms) = deadline_ms
+            && blob::set_deadline(blob, new_ms)
+        {
+            blob::set_extended(blob, extended);
+        } else if deadline_ms.is_some() || before.is_some() {
+            self.rewrite_deadline(hasher, key.hash(), place, deadline_ms, extended);
+        }
+        true
+    }
+
+    fn rewrite_deadline(&mut self, hasher: &KeyHasher, hash: u64, place: Ref, deadline_ms: Option<i64>, extended: bool) {
+        let blob = self.blobs.arena.bytes(place).to_vec();
+        let layout = Layout::of(&blob);
+        let form = match layout.form(&blob) {
+            Form::Large(large) => Form::Large(self.blobs.large.duplicate(large)),
+            form => form,
+        };
+        if let Form::Large(large) = form {
+            self.blobs.large_bytes += self.blobs.large.get(large).heap_bytes();
+        }
+        let parts = Parts { key: layout.key(&blob), form, deadline_ms, raw: layout.is_raw(), extended, clock: blob::clock(&blob) };
+        self.place(hasher, hash, Some(place), false, &parts);
+    }
+
+    /// Removes a key; false if there is no such key.
+    pub fn remove(&mut self, hasher: &KeyHasher, key: &Key<'_>) -> bool {
+        let Some(place) = self.find(key) else { return false };
+        self.remove_at(hasher, key.hash(), place);
+        true
+    }
+
+    fn remove_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref) {
+        self.table.prepare_write(hash);
+        let blob = self.blobs.arena.bytes(place);
+        if Layout::of(blob).deadline_ms(blob).is_some() {
+            self.with_deadline -= 1;
+        }
+        self.table.remove(hash, place, &Resolver { blobs: &self.blobs, hasher });
+        if !self.table.retire(hash, place) {
+            self.blobs.free(place);
+        }
+    }
+
+    /// A lower bound of the next deadline, in Unix milliseconds.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.wheel.next_deadline_ms()
+    }
+
+    /// Removes keys whose time is over, at most `budget` looks at the wheel, and tells each. True if more are due.
+    pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> bool {
+        let mut fired = std::mem::take(&mut self.fired);
+        let progress = self.wheel.advance(now_ms, budget, |hash| fired.push(hash));
+        for &hash in &fired {
+            self.table.prefetch(hash);
+        }
+        for &hash in &fired {
+            self.table.candidates(hash, |place| self.blobs.arena.prefetch(place));
+        }
+        for hash in fired.drain(..) {
+            self.fire(hasher, hash, now_ms, &mut expired);
+        }
+        self.fired = fired;
+        matches!(progress, Progress::More)
+    }
+
+    fn fire(&mut self, hasher: &KeyHasher, hash: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
+        let resolver = Resolver { blobs: &self.blobs, hasher };
+        let Some(place) = self.table.find(hash, |place| resolver.hash(place) == hash) else { return };
+        let blob = self.blobs.arena.bytes(place);
+        let layout = Layout::of(blob);
+        match layout.deadline_ms(blob) {
+            Some(deadline_ms) if deadline_ms <= now_ms => {
+                expired(layout.key(blob));
+                self.remove_at(hasher, hash, place);
+            }
+            Some(deadline_ms) if layout.is_extended() => {
+                self.wheel.schedule(deadline_ms, hash);
+                blob::set_extended(self.blobs.arena.bytes_mut(place), false);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells the entries of the next range of the table at or behind a position; see `Table::scan`.
+    pub fn scan(&self, hasher: &KeyHasher, position: u64, mut each: impl FnMut(Entry<'_>)) -> Option<u64> {
+        self.table.scan(position, &Resolver { blobs: &self.blobs, hasher }, |place| each(self.blobs.entry(place)))
+    }
+
+    /// Tells the entries of a bucket chosen by a random number.
+    pub fn sample(&self, random: u64, mut each: impl FnMut(Entry<'_>)) {
+        self.table.sample(random, |place| each(self.blobs.entry(place)));
+    }
+
+    /// All entries, expired ones included.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.table.iter().map(|place| self.blobs.entry(place))
+    }
+
+    /// Begins a snapshot: what is stored now will be told by [`Db::drain`], whatever is written meanwhile.
+    pub fn begin_capture(&mut self) {
+        self.table.begin_capture();
+    }
+
+    /// Tells the entries of one more segment as they were at the cut; false when all were told.
+    pub fn drain(&mut self, mut each: impl FnMut(Entry<'_>)) -> bool {
+        let mut free = Vec::new();
+        let blobs = &self.blobs;
+        let more = self.table.drain(|place| each(blobs.entry(place)), |place| free.push(place));
+        for place in free {
+            self.blobs.free(place);
+        }
+        more
+    }
+
+    /// Ends a snapshot that is not wanted any more.
+    pub fn abort_capture(&mut self) {
+        let mut free = Vec::new();
+        self.table.abort_capture(|place| free.push(place));
+        for place in free {
+            self.blobs.free(place);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Which shard a key belongs to, and under which hash it stands there.
+
+use siphasher::sip::SipHasher13;
+
+/// Keyed hash of keys: nobody outside can choose keys that collide.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHasher {
+    sip: SipHasher13,
+    shard_bits: u32,
+}
+
+/// A key with its hash and its shard. Made by the plan of a command only, so a handler cannot name a key that is not locked.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    bytes: &'a [u8],
+    hash: u64,
+    shard: u8,
+}
+
+impl<'a> Key<'a> {
+    /// The key itself.
+    #[inline]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The hash inside its shard.
+    #[inline]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The shard's number.
+    #[inline]
+    pub const fn shard(&self) -> usize {
+        self.shard as usize
+    }
+
+    /// The shard as a bit of a lock mask.
+    #[inline]
+    pub const fn mask(&self) -> u64 {
+        1 << self.shard
+    }
+}
+
+impl KeyHasher {
+    /// A hasher over 2^`shard_bits` shards, with a secret of 16 bytes.
+    pub fn new(secret: [u8; 16], shard_bits: u32) -> Self {
+        debug_assert!(shard_bits <= 6);
+        Self { sip: SipHasher13::new_with_key(&secret), shard_bits }
+    }
+
+    /// How many bits of the hash choose the shard.
+    pub const fn shard_bits(&self) -> u32 {
+        self.shard_bits
+    }
+
+    /// Hashes a key: its top bits choose the shard, the rest is the hash inside it.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        let hash = self.sip.hash(bytes);
+        let shard = (hash >> 32 >> (32 - self.shard_bits)) as u8;
+        Key { bytes, hash: hash << self.shard_bits, shard }
+    }
+
+    /// The hash of a key inside its shard.
+    #[inline]
+    pub fn inner(&self, bytes: &[u8]) -> u64 {
+        self.sip.hash(bytes) << self.shard_bits
+    }
+}

@@ -1,0 +1,47 @@
+//! The keyspace: lock-striped shards that hold every key of every database.
+//!
+//! # Shape
+//!
+//! ```text
+//! key ──keyed hash──▶ 64 bits:  shard (top bits) │ hash inside the shard
+//!
+//! Keyspace ─┬─ Shard 0  = one mutex ─┬─ Db 0: table ▸ blob, large values, wheel
+//!           ├─ Shard 1               ├─ Db 1 …
+//!           └─ … (a power of two)    ├─ watches   who must know that a key changed
+//!                                    └─ waiters   who waits for a key, first come first served
+//! ```
+//!
+//! A key belongs to one shard whatever its database, so MOVE and COPY within a shard need one lock. A command locks the
+//! shards of its keys in ascending order; a mask of 64 bits names them, so that there are at most 64 shards. FLUSHDB and
+//! SWAPDB move whole [`Db`]s and never look at a key.
+//!
+//! # What it is not
+//!
+//! It knows no argument, no client's protocol, no reply, no journal. Time comes in as an argument.
+//!
+//! # Invariants
+//!
+//! * A shard is changed only under its mutex; a [`Locks`] is the proof that it is held.
+//! * A change to a key begins at the table's mutation point ([`Db`]'s methods), so a snapshot under way sees its cut.
+//! * An expired key may still be stored. Who reads must ask [`Entry::is_expired`]; only the wheel and writers delete.
+//!
+//! # Lock rule
+//!
+//! Shards ascending, then the journal, then client inboxes. Nothing is awaited and no file is touched under a shard lock.
+
+mod blob;
+mod db;
+mod hash;
+mod scan;
+mod shard;
+mod slab;
+mod waiters;
+mod watch;
+
+pub use blob::CLOCK_BITS;
+pub use db::{Db, Entry, NewValue, ValueRef};
+pub use hash::{Key, KeyHasher};
+pub use scan::{CURSOR_BITS, Cursor};
+pub use shard::{Keyspace, Locks, Shard};
+pub use waiters::{Waiter, Waiters};
+pub use watch::{WatchFlag, Watches};

@@ -1,0 +1,220 @@
+//! Shards and their locks.
+
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use smallvec::SmallVec;
+
+use super::db::Db;
+use super::hash::{Key, KeyHasher};
+use super::waiters::Waiters;
+use super::watch::Watches;
+
+/// What one mutex protects.
+#[derive(Debug, Default)]
+pub struct Shard {
+    dbs: Vec<Db>,
+    /// Who must know that a key changed.
+    pub watches: Watches,
+    /// Who waits for a key.
+    pub waiters: Waiters,
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys deleted because their time was over.
+    pub expired: u64,
+}
+
+impl Shard {
+    /// A database's part of this shard, if anything was ever stored there.
+    #[inline]
+    pub fn db(&self, index: usize) -> Option<&Db> {
+        self.dbs.get(index)
+    }
+
+    /// A database's part of this shard, made if there is none yet.
+    #[inline]
+    pub fn db_mut(&mut self, index: usize) -> &mut Db {
+        if index >= self.dbs.len() {
+            self.dbs.resize_with(index + 1, Db::default);
+        }
+        &mut self.dbs[index]
+    }
+
+    /// All databases' parts with their numbers.
+    pub fn dbs_mut(&mut self) -> impl Iterator<Item = (usize, &mut Db)> {
+        self.dbs.iter_mut().enumerate()
+    }
+
+    /// All databases' parts with their numbers.
+    pub fn dbs(&self) -> impl Iterator<Item = (usize, &Db)> {
+        self.dbs.iter().enumerate()
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        self.db_mut(one.max(other));
+        self.dbs.swap(one, other);
+    }
+
+    /// Takes a database's part out, so that it can be dropped elsewhere.
+    pub fn take(&mut self, index: usize) -> Option<Db> {
+        self.dbs.get_mut(index).filter(|db| db.bytes() > 0).map(std::mem::take)
+    }
+
+    /// A lower bound of the next deadline of any key, in Unix milliseconds.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.dbs.iter().filter_map(Db::next_deadline_ms).min()
+    }
+
+    /// Bytes of memory of all databases' parts.
+    pub fn bytes(&self) -> usize {
+        self.dbs.iter().map(Db::bytes).sum()
+    }
+}
+
+/// Keeps neighbouring shards out of each other's cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Padded(Mutex<Shard>);
+
+/// All shards.
+#[derive(Debug)]
+pub struct Keyspace {
+    shards: Box<[Padded]>,
+    hasher: KeyHasher,
+}
+
+/// A thread panicked while it held a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poisoned;
+
+impl Keyspace {
+    /// 2^`shard_bits` empty shards (at most 64), with a secret for the hash.
+    pub fn new(shard_bits: u32, secret: [u8; 16]) -> Self {
+        let shards = (0..1usize << shard_bits).map(|_| Padded::default()).collect();
+        Self { shards, hasher: KeyHasher::new(secret, shard_bits) }
+    }
+
+    /// The hash of keys.
+    #[inline]
+    pub const fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// Hashes a key.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        self.hasher.key(bytes)
+    }
+
+    /// How many shards there are.
+    pub const fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Always false: there is at least one shard.
+    pub const fn is_empty(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// The mask of all shards.
+    pub const fn all(&self) -> u64 {
+        u64::MAX >> (64 - self.shards.len())
+    }
+
+    /// Locks the shards of a mask, ascending; waits for those that others hold.
+    pub fn lock(&self, mask: u64) -> Result<Locks<'_>, Poisoned> {
+        let mut guards = SmallVec::new();
+        let mut left = mask;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            guards.push(self.shards[index].0.lock().map_err(|_| Poisoned)?);
+            left &= left - 1;
+        }
+        Ok(Locks { mask, guards, hasher: &self.hasher })
+    }
+
+    /// Locks the shards of a mask if nobody holds any of them.
+    #[inline]
+    pub fn try_lock(&self, mask: u64) -> Result<Option<Locks<'_>>, Poisoned> {
+        let mut guards = SmallVec::new();
+        let mut left = mask;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            match self.shards[index].0.try_lock() {
+                Ok(guard) => guards.push(guard),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Poisoned(_)) => return Err(Poisoned),
+            }
+            left &= left - 1;
+        }
+        Ok(Some(Locks { mask, guards, hasher: &self.hasher }))
+    }
+}
+
+/// Locked shards. Dropping it releases them.
+#[derive(Debug)]
+pub struct Locks<'e> {
+    mask: u64,
+    guards: SmallVec<[MutexGuard<'e, Shard>; 16]>,
+    hasher: &'e KeyHasher,
+}
+
+impl<'e> Locks<'e> {
+    /// Which shards are held.
+    pub const fn mask(&self) -> u64 {
+        self.mask
+    }
+
+    /// The hash of keys.
+    pub const fn hasher(&self) -> &'e KeyHasher {
+        self.hasher
+    }
+
+    /// Whether a shard is held.
+    #[inline]
+    pub const fn holds(&self, shard: usize) -> bool {
+        self.mask >> shard & 1 == 1
+    }
+
+    const fn position(&self, shard: usize) -> usize {
+        (self.mask & ((1 << shard) - 1)).count_ones() as usize
+    }
+
+    /// A held shard.
+    ///
+    /// # Panics
+    /// If it is not held: that would be a command touching a key which its plan does not name.
+    #[inline]
+    pub fn shard(&mut self, shard: usize) -> &mut Shard {
+        assert!(self.holds(shard), "shard {shard} is not locked");
+        let position = self.position(shard);
+        &mut self.guards[position]
+    }
+
+    /// A held shard, only to be read.
+    ///
+    /// # Panics
+    /// If it is not held.
+    #[inline]
+    pub fn peek(&self, shard: usize) -> &Shard {
+        assert!(self.holds(shard), "shard {shard} is not locked");
+        &self.guards[self.position(shard)]
+    }
+
+    /// All held shards, ascending, with their numbers.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Shard)> {
+        let mut left = self.mask;
+        self.guards.iter_mut().map(move |guard| {
+            let index = left.trailing_zeros() as usize;
+            left &= left - 1;
+            (index, &mut **guard)
+        })
+    }
+
+    /// All held shards, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = &Shard> {
+        self.guards.iter().map(|guard| &**guard)
+    }
+}
