@@ -1,2 +1,5 @@
 //! The engine of rkv.
 #![forbid(unsafe_code)]
+
+pub mod error;
+pub mod resp;
