@@ -1,0 +1,342 @@
+//! What a handler may do: open the keys of its plan, read and change them, ask the clock, reach the [`Store`].
+//!
+//! Every change of a key passes [`Context::mutate`], the mutation point: it is where a key is recorded as changed, for
+//! watchers, waiters and tracking, and behind it the table takes what a snapshot under way needs.
+
+use smallvec::SmallVec;
+
+use super::effect::Event;
+use super::store::Store;
+use super::{Effect, Words};
+use crate::client::{Client, Queued};
+use crate::error::Error;
+use crate::keyspace::{Db, Entry, Key, Locks, NewValue};
+use crate::resp::Reply;
+
+/// What a change does to the deadline of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// There is none afterwards.
+    Clear,
+    /// It stays as it is.
+    Keep,
+    /// Unix milliseconds.
+    At(i64),
+}
+
+/// How commands run commands: implemented by the door, used by EXEC.
+pub trait Door {
+    /// Runs one queued command under the locks that `context` holds, replies, and hands its effect to the transaction
+    /// that `context` belongs to.
+    fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>);
+}
+
+/// A key that was deleted or changed and what others must hear of it.
+#[derive(Debug, Default)]
+pub struct Trace<'a> {
+    /// Keys that were changed, in order, without repetition next to each other.
+    pub changed: SmallVec<[(usize, Key<'a>); 2]>,
+    /// Keys that were deleted because a writer found them expired.
+    pub expired: SmallVec<[(usize, Key<'a>); 1]>,
+    /// Databases all of whose keys changed.
+    pub databases: SmallVec<[usize; 0]>,
+    /// Journal records and events of commands that this command ran, in order.
+    pub inner: Vec<Inner>,
+}
+
+/// What a command inside a transaction did.
+#[derive(Debug)]
+pub struct Inner {
+    /// Its database.
+    pub db: usize,
+    /// Its record.
+    pub words: Vec<Words>,
+    /// Its events with their keys.
+    pub events: Vec<(Event, Box<[u8]>)>,
+}
+
+/// The world of one command while it runs.
+pub struct Context<'a, 'e> {
+    /// What every command may reach.
+    pub store: &'e Store,
+    /// Who asked.
+    pub client: &'a mut Client,
+    /// Runs commands for commands.
+    pub door: &'a dyn Door,
+    pub(crate) locks: &'a mut Locks<'e>,
+    pub(crate) keys: &'a [Key<'a>],
+    pub(crate) trace: Trace<'a>,
+    pub(crate) is_all: bool,
+    /// Number of the command in the table.
+    pub(crate) command: u16,
+    now_ms: i64,
+}
+
+impl<'a, 'e> Context<'a, 'e> {
+    /// The world of a command whose keys are locked. `now_ms` is frozen while it runs.
+    pub(crate) fn new(
+        store: &'e Store,
+        client: &'a mut Client,
+        door: &'a dyn Door,
+        locks: &'a mut Locks<'e>,
+        keys: &'a [Key<'a>],
+        now_ms: i64,
+    ) -> Self {
+        let is_all = locks.mask() == store.keyspace.all();
+        Self { store, client, door, locks, keys, trace: Trace::default(), is_all, command: 0, now_ms }
+    }
+
+    /// Unix milliseconds, the same during the whole command, transaction or script.
+    #[inline]
+    pub const fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The client's database.
+    #[inline]
+    pub const fn db(&self) -> usize {
+        self.client.db
+    }
+
+    /// The keys of the plan in order.
+    #[inline]
+    pub const fn keys(&self) -> &'a [Key<'a>] {
+        self.keys
+    }
+
+    /// A key of the plan.
+    ///
+    /// # Panics
+    /// If the plan has fewer keys: the row's key specification and its handler disagree.
+    #[inline]
+    pub const fn key(&self, number: usize) -> Key<'a> {
+        self.keys[number]
+    }
+
+    /// A key that the plan does not name. Only under a plan of all shards.
+    ///
+    /// # Errors
+    /// The plan names its keys, so no other may be touched.
+    pub fn undeclared<'k>(&self, bytes: &'k [u8]) -> Result<Key<'k>, Error> {
+        debug_assert!(self.is_all, "a key was touched that the plan does not name");
+        if self.is_all { Ok(self.store.keyspace.key(bytes)) } else { Err(crate::error::UNDECLARED_KEY) }
+    }
+
+    /// The part of a database in which a key lies.
+    #[inline]
+    fn part(&mut self, db: usize, key: &Key<'_>) -> &mut Db {
+        self.locks.shard(key.shard()).db_mut(db)
+    }
+
+    /// The live entry of a key for a read: counts a hit or miss and sets the access clock.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        let (now_ms, db) = (self.now_ms, self.client.db);
+        let tick = self.store.settings.access_clock(now_ms);
+        let still = self.client.no_touch;
+        let shard = self.locks.shard(key.shard());
+        let found = shard.db(db).and_then(|part| part.get(&key)).is_some_and(|entry| !entry.is_expired(now_ms));
+        if !found {
+            shard.misses += 1;
+            return None;
+        }
+        shard.hits += 1;
+        let part = shard.db_mut(db);
+        if still { part.get(&key) } else { part.get_touching(&key, |clock| tick.next(clock)) }
+    }
+
+    /// The live entry of a key, without counting and without touching its access clock.
+    pub fn peek(&self, key: Key<'_>) -> Option<Entry<'_>> {
+        self.peek_in(self.client.db, key)
+    }
+
+    /// The live entry of a key of another database.
+    pub fn peek_in(&self, db: usize, key: Key<'_>) -> Option<Entry<'_>> {
+        self.locks.peek(key.shard()).db(db)?.get(&key).filter(|entry| !entry.is_expired(self.now_ms))
+    }
+
+    /// Counts a read that found its key, or did not.
+    pub fn count_lookup(&mut self, key: Key<'_>, hit: bool) {
+        let shard = self.locks.shard(key.shard());
+        if hit { shard.hits += 1 } else { shard.misses += 1 }
+    }
+
+    /// The live entry of a key for a change: an expired one is deleted first, which the journal hears.
+    #[inline]
+    pub fn open(&mut self, key: Key<'a>) -> Option<Entry<'_>> {
+        self.open_in(self.client.db, key)
+    }
+
+    /// The live entry of a key of another database, for a change.
+    #[inline]
+    pub fn open_in(&mut self, db: usize, key: Key<'a>) -> Option<Entry<'_>> {
+        let now_ms = self.now_ms;
+        let expired = self.part(db, &key).get(&key).map(|entry| entry.is_expired(now_ms))?;
+        if expired {
+            self.drop_expired(db, key);
+            return None;
+        }
+        self.part(db, &key).get(&key)
+    }
+
+    #[cold]
+    fn drop_expired(&mut self, db: usize, key: Key<'a>) {
+        self.mutate(db, key);
+        let hasher = self.locks.hasher();
+        let shard = self.locks.shard(key.shard());
+        shard.expired += 1;
+        shard.db_mut(db).remove(hasher, &key);
+        self.trace.expired.push((db, key));
+    }
+
+    /// The mutation point: every change of a key begins here.
+    #[inline]
+    fn mutate(&mut self, db: usize, key: Key<'a>) {
+        let shard = self.locks.peek(key.shard());
+        if shard.watches.is_empty() && shard.waiters.is_empty() {
+            return;
+        }
+        if self.trace.changed.last().is_none_or(|(last_db, last)| (*last_db, last.bytes()) != (db, key.bytes())) {
+            self.trace.changed.push((db, key));
+        }
+    }
+
+    /// Stores a value under a key.
+    #[inline]
+    pub fn put(&mut self, key: Key<'a>, value: NewValue<'_>, deadline: Deadline) {
+        self.put_in(self.client.db, key, value, deadline);
+    }
+
+    /// Stores a value under a key of another database.
+    #[inline]
+    pub fn put_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline) {
+        self.mutate(db, key);
+        let clock = self.store.settings.access_clock(self.now_ms).first();
+        let now_ms = self.now_ms;
+        let hasher = self.locks.hasher();
+        let part = self.part(db, &key);
+        let deadline_ms = match deadline {
+            Deadline::Clear => None,
+            Deadline::At(deadline_ms) => Some(deadline_ms),
+            Deadline::Keep => part.get(&key).filter(|entry| !entry.is_expired(now_ms)).and_then(|entry| entry.deadline_ms()),
+        };
+        part.put(hasher, &key, value, deadline_ms, clock);
+        self.watch_clock(deadline_ms);
+    }
+
+    #[inline]
+    fn watch_clock(&self, deadline_ms: Option<i64>) {
+        if let Some(deadline_ms) = deadline_ms {
+            self.store.expiry.due_at(deadline_ms);
+        }
+    }
+
+    /// Replaces the number of an integer in place; false if the key holds none.
+    #[inline]
+    pub fn set_integer(&mut self, key: Key<'a>, number: i64) -> bool {
+        self.mutate(self.client.db, key);
+        let clock = self.store.settings.access_clock(self.now_ms).first();
+        let db = self.client.db;
+        self.part(db, &key).set_integer(&key, number, clock)
+    }
+
+    /// Changes a large string in place; false if the key holds none or its buffer is shared: then it must be put anew.
+    pub fn change_large(&mut self, key: Key<'a>, change: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.mutate(self.client.db, key);
+        let db = self.client.db;
+        self.part(db, &key).change_large(&key, change)
+    }
+
+    /// Sets or removes the deadline of a key; false if there is no such key.
+    pub fn set_deadline(&mut self, key: Key<'a>, deadline_ms: Option<i64>) -> bool {
+        self.mutate(self.client.db, key);
+        let (hasher, db) = (self.locks.hasher(), self.client.db);
+        let found = self.part(db, &key).set_deadline(hasher, &key, deadline_ms);
+        self.watch_clock(deadline_ms);
+        found
+    }
+
+    /// Removes a live key; false if there is none. An expired one is deleted as such.
+    pub fn remove(&mut self, key: Key<'a>) -> bool {
+        self.remove_in(self.client.db, key)
+    }
+
+    /// Removes a live key of another database.
+    pub fn remove_in(&mut self, db: usize, key: Key<'a>) -> bool {
+        if self.open_in(db, key).is_none() {
+            return false;
+        }
+        self.mutate(db, key);
+        let hasher = self.locks.hasher();
+        self.part(db, &key).remove(hasher, &key)
+    }
+
+    /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.
+    pub fn parts(&self, db: usize) -> impl Iterator<Item = &Db> {
+        self.locks.iter().filter_map(move |shard| shard.db(db))
+    }
+
+    /// How many keys a database has.
+    pub fn db_len(&self, db: usize) -> usize {
+        self.parts(db).map(Db::len).sum()
+    }
+
+    /// Empties a database; what it held is dropped by another thread. Needs a plan of all shards.
+    pub fn clear(&mut self, db: usize) {
+        self.touch_database(db);
+        let store = self.store;
+        for (_, shard) in self.locks.iter_mut() {
+            if let Some(part) = shard.take(db) {
+                store.lazyfree.push(part);
+            }
+        }
+    }
+
+    /// Exchanges two databases. Needs a plan of all shards.
+    pub fn swap_databases(&mut self, one: usize, other: usize) {
+        self.touch_database(one);
+        self.touch_database(other);
+        for (_, shard) in self.locks.iter_mut() {
+            shard.swap(one, other);
+        }
+        self.touch_database(one);
+        self.touch_database(other);
+    }
+
+    /// Raises the watch flags of the keys that a database has now.
+    fn touch_database(&mut self, db: usize) {
+        let (keyspace, now_ms) = (&self.store.keyspace, self.now_ms);
+        for (_, shard) in self.locks.iter_mut() {
+            let part = shard.db(db);
+            let is_there = |bytes: &[u8]| {
+                let key = keyspace.key(bytes);
+                part.and_then(|part| part.get(&key)).is_some_and(|entry| !entry.is_expired(now_ms))
+            };
+            shard.watches.touch_db(db, is_there);
+        }
+        self.trace.databases.push(db);
+    }
+
+    /// The held locks, for commands about the store itself.
+    pub fn locks(&mut self) -> &mut Locks<'e> {
+        self.locks
+    }
+
+    /// Takes what an inner command did into this one's account.
+    pub(crate) fn absorb(&mut self, inner: Option<Inner>, trace: Trace<'a>) {
+        self.trace.inner.extend(trace.inner);
+        self.trace.inner.extend(inner);
+        self.trace.changed.extend(trace.changed);
+        self.trace.expired.extend(trace.expired);
+        self.trace.databases.extend(trace.databases);
+    }
+}
+
+impl std::fmt::Debug for Context<'_, '_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("client", &self.client.link.id).finish_non_exhaustive()
+    }
+}
+
+/// Shorthand for handlers.
+pub type Outcome = Result<Effect, Error>;

@@ -1,0 +1,23 @@
+//! The contract between the door (`dispatch`) and the commands: what a row says ([`Row`]), what a handler gets ([`Args`],
+//! [`Context`], `Reply`), what it gives back ([`Effect`]), and what every command may reach ([`Store`]).
+//!
+//! A handler reads all its arguments first, opens values, then changes them; after the first change nothing may fail. It
+//! never locks, journals, notifies or wakes: it returns an [`Effect`], and the door does it. The one upward need, commands
+//! that run commands (EXEC), goes through the trait [`Door`].
+
+mod args;
+mod context;
+mod effect;
+pub mod keys;
+mod row;
+mod store;
+mod table;
+pub mod usage;
+
+pub use args::{Args, Cursor};
+pub use context::{Context, Deadline, Door};
+pub use effect::{Effect, Event, EventClass, Log, Wait, Words};
+pub use keys::{KeyAt, KeyPositions, KeysError, key_positions};
+pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};
+pub use store::{Counters, Settings, Store};
+pub use table::{Command, CommandTable, unknown_command, unknown_subcommand};
