@@ -1,5 +1,29 @@
-//! The engine of rkv.
+//! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
+//!
+//! Imports go down only: engine > session > dispatch > commands > handler > journal, config, observe > client, keyspace >
+//! values > resp and the leaves (limits, clock, random, number, glob, slot, error).
 #![forbid(unsafe_code)]
 
+pub mod client;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod dispatch;
+mod engine;
 pub mod error;
+pub mod glob;
+pub mod handler;
+mod housekeeper;
+pub mod journal;
+pub mod keyspace;
+pub mod limits;
+pub mod number;
+pub mod observe;
+pub mod random;
 pub mod resp;
+pub mod session;
+pub mod slot;
+pub mod values;
+
+pub use engine::{Caller, Engine, EngineOptions};
+pub use housekeeper::Housekeeper;

@@ -1,0 +1,80 @@
+//! Handles of the options that code reads: `config.get(options::PORT)`. Further options get one when something reads them.
+
+use super::option::Handle;
+use super::value::{KeyspaceEvents, OutputLimits, SavePoint};
+
+macro_rules! handles {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $option:literal;)*) => {
+        $($(#[$doc])*
+        pub const $name: Handle<$type> = Handle::named($option);)*
+    };
+}
+
+handles! {
+    /// Addresses to listen on; a leading `-` allows the address to be missing, `*` is every IPv4 address, `::*` every IPv6 one.
+    BIND: [Box<[u8]>] = "bind";
+    /// TCP port; 0 opens none.
+    PORT: i64 = "port";
+    /// Refuse other addresses while there is no password.
+    PROTECTED_MODE: bool = "protected-mode";
+    /// Path of the Unix socket; empty opens none.
+    UNIXSOCKET: [u8] = "unixsocket";
+    /// Permission bits of the Unix socket; 0 leaves them to the umask.
+    UNIXSOCKETPERM: i64 = "unixsocketperm";
+    /// Length of the queue of connections not yet accepted.
+    TCP_BACKLOG: i64 = "tcp-backlog";
+    /// Seconds after which an idle client is closed; 0 never.
+    TIMEOUT: i64 = "timeout";
+    /// Seconds between keep-alive probes; 0 sends none.
+    TCP_KEEPALIVE: i64 = "tcp-keepalive";
+    /// Clients at a time.
+    MAXCLIENTS: i64 = "maxclients";
+    /// Password of the default user; empty asks for none.
+    REQUIREPASS: [u8] = "requirepass";
+    /// Bytes of the longest argument.
+    PROTO_MAX_BULK_LEN: u64 = "proto-max-bulk-len";
+    /// Bytes that a client may send ahead of execution.
+    CLIENT_QUERY_BUFFER_LIMIT: u64 = "client-query-buffer-limit";
+    /// Bytes that a client may leave unread.
+    CLIENT_OUTPUT_BUFFER_LIMIT: OutputLimits = "client-output-buffer-limit";
+    /// Who may call DEBUG: `no`, `yes` or `local`.
+    ENABLE_DEBUG_COMMAND: str = "enable-debug-command";
+    /// Who may set protected options: `no`, `yes` or `local`.
+    ENABLE_PROTECTED_CONFIGS: str = "enable-protected-configs";
+    /// Reactor threads; 0 serves every stream from the trio side.
+    IO_THREADS: i64 = "io-threads";
+    /// How many databases SELECT knows.
+    DATABASES: i64 = "databases";
+    /// `upstart`, `systemd`, `auto` or `no`.
+    SUPERVISED: str = "supervised";
+    /// Path of the file that holds the process id; empty writes none.
+    PIDFILE: [u8] = "pidfile";
+    /// Working directory.
+    DIR: [u8] = "dir";
+    /// How often background work runs per second.
+    HZ: i64 = "hz";
+    /// `debug`, `verbose`, `notice`, `warning` or `nothing`.
+    LOGLEVEL: str = "loglevel";
+    /// Path of the log; empty is standard output.
+    LOGFILE: [u8] = "logfile";
+    /// Bytes of data; 0 is no limit.
+    MAXMEMORY: u64 = "maxmemory";
+    /// What to evict.
+    MAXMEMORY_POLICY: str = "maxmemory-policy";
+    /// Which keyspace events are published.
+    NOTIFY_KEYSPACE_EVENTS: KeyspaceEvents = "notify-keyspace-events";
+    /// Seconds to wait for replicas at shutdown.
+    SHUTDOWN_TIMEOUT: i64 = "shutdown-timeout";
+    /// When to write a snapshot.
+    SAVE: [SavePoint] = "save";
+    /// Name of the snapshot in `dir`.
+    DBFILENAME: [u8] = "dbfilename";
+    /// Whether there is an append-only file.
+    APPENDONLY: bool = "appendonly";
+    /// `always`, `everysec` or `no`.
+    APPENDFSYNC: str = "appendfsync";
+    /// Microseconds above which a command enters the slow log; -1 none.
+    SLOWLOG_LOG_SLOWER_THAN: i64 = "commandlog-execution-slower-than";
+    /// Entries of the slow log.
+    SLOWLOG_MAX_LEN: i64 = "commandlog-slow-execution-max-len";
+}

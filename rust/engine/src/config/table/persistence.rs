@@ -1,0 +1,38 @@
+//! Snapshots and the append-only file.
+
+use super::{BOOL, COUNT, INT_MAX, SIZE_MAX};
+use crate::config::option::{ConfigOption, Kind, integer, known, memory};
+use crate::config::text;
+
+const FSYNC: Kind = Kind::Enum(&[("everysec", 1), ("always", 2), ("no", 0)]);
+const SANITIZE: Kind = Kind::Enum(&[("no", 0), ("yes", 1), ("clients", 2)]);
+const VERSION_CHECK: Kind = Kind::Enum(&[("strict", 0), ("relaxed", 1)]);
+/// Microseconds; negative numbers sleep once per that many keys.
+const DELAY: Kind = integer(-INT_MAX - 1, INT_MAX);
+
+pub(super) const ROWS: &[ConfigOption] = &[
+    known("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
+    known("dbfilename", Kind::Text(text::dbfilename), "dump.rdb").protected(),
+    known("rdbcompression", BOOL, "yes"),
+    known("rdbchecksum", BOOL, "yes").immutable(),
+    known("rdb-del-sync-files", BOOL, "no"),
+    known("rdb-save-incremental-fsync", BOOL, "yes"),
+    known("rdb-version-check", VERSION_CHECK, "strict"),
+    known("rdb-key-save-delay", DELAY, "0").hidden(),
+    known("key-load-delay", DELAY, "0").hidden(),
+    known("loading-process-events-interval-bytes", integer(1024, INT_MAX), "2097152").hidden(),
+    known("sanitize-dump-payload", SANITIZE, "no").debug(),
+    known("stop-writes-on-bgsave-error", BOOL, "yes"),
+    known("appendonly", BOOL, "no").deny_loading(),
+    known("appendfilename", Kind::Text(text::appendfilename), "appendonly.aof").immutable(),
+    known("appenddirname", Kind::Text(text::appenddirname), "appendonlydir").immutable(),
+    known("appendfsync", FSYNC, "everysec"),
+    known("no-appendfsync-on-rewrite", BOOL, "no"),
+    known("auto-aof-rewrite-percentage", COUNT, "100"),
+    known("auto-aof-rewrite-min-size", memory(0, SIZE_MAX), "67108864"),
+    known("aof-load-truncated", BOOL, "yes"),
+    known("aof-use-rdb-preamble", BOOL, "yes"),
+    known("aof-timestamp-enabled", BOOL, "no"),
+    known("aof-rewrite-incremental-fsync", BOOL, "yes"),
+    known("aof-disable-auto-gc", BOOL, "no").hidden(),
+];
