@@ -1,0 +1,272 @@
+//! All commands by name: built once at start from the families' rows, then only read.
+//!
+//! A lookup folds the name to upper case eight bytes at a time, mixes its first and last eight bytes with its length into a place
+//! of an open-addressing table, and compares these same words: a name of up to 16 bytes is never walked byte by byte.
+
+use std::ops::Range;
+
+use super::keys;
+use crate::error::Error;
+use crate::handler::{Args, Row};
+
+/// A command or subcommand in the table.
+#[derive(Debug)]
+pub struct Command {
+    /// What it is.
+    pub row: &'static Row,
+    /// The container of a subcommand.
+    pub parent: Option<&'static Row>,
+    /// Its place in the order of the table, from 0 without holes: an index for counters.
+    pub id: u16,
+    /// Where its only key stands, if it has one key at a fixed place and locks nothing else; 0 otherwise.
+    single_key: u8,
+    full_name: Box<str>,
+    subcommands: Range<u16>,
+}
+
+impl Command {
+    /// Lower case, a subcommand behind its container: `get`, `client|id`.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// Where its only key stands, if it always has exactly one, at a fixed place, and touches nothing else.
+    #[inline]
+    pub const fn single_key(&self) -> Option<usize> {
+        if self.single_key == 0 { None } else { Some(self.single_key as usize) }
+    }
+}
+
+/// Every command of the engine.
+#[derive(Debug)]
+pub struct CommandTable {
+    /// Each command is followed by its subcommands.
+    commands: Vec<Command>,
+    slots: Box<[Slot]>,
+    shift: u32,
+    count: usize,
+}
+
+/// A place of the open-addressing table; free if its name is empty.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    name: Folded,
+    id: u16,
+}
+
+impl CommandTable {
+    /// Builds the table; commands keep the order of the families and of their rows.
+    ///
+    /// # Panics
+    /// If two rows have one name, or there are more than 2^15: both are mistakes in our own rows.
+    pub fn new(families: &[&'static [Row]]) -> Self {
+        let mut commands = Vec::new();
+        for row in families.iter().copied().flatten() {
+            let at = commands.len();
+            commands.push(Self::command(row, None, at));
+            for subcommand in row.subcommands {
+                let id = commands.len();
+                commands.push(Self::command(subcommand, Some(row), id));
+            }
+            let end = commands.len() as u16;
+            if let Some(command) = commands.get_mut(at) {
+                command.subcommands = at as u16 + 1..end;
+            }
+        }
+        assert!(commands.len() < 1 << 15, "too many commands");
+        let count = commands.iter().filter(|command| command.parent.is_none()).count();
+        // At most a quarter full, so that most lookups meet their slot at once.
+        let bits = (count * 4).max(16).next_power_of_two().trailing_zeros();
+        let mut table = Self { commands, slots: vec![Slot::default(); 1 << bits].into(), shift: 64 - bits, count };
+        for at in 0..table.commands.len() {
+            table.insert(at);
+        }
+        table
+    }
+
+    fn command(row: &'static Row, parent: Option<&'static Row>, id: usize) -> Command {
+        let full_name = parent.map_or_else(|| row.name.to_owned(), |parent| format!("{}|{}", parent.name, row.name));
+        let single_key = keys::single_key(&row.keys).and_then(|index| u8::try_from(index).ok()).unwrap_or(0);
+        let full_name = full_name.to_ascii_lowercase().into();
+        Command { row, parent, id: id as u16, single_key, full_name, subcommands: 0..0 }
+    }
+
+    fn insert(&mut self, at: usize) {
+        let command = &self.commands[at];
+        let name = command.row.name;
+        let twin = self.commands[..at].iter().find(|other| other.full_name == command.full_name);
+        assert!(twin.is_none() && !name.is_empty(), "two rows are called '{}'", command.full_name);
+        if command.parent.is_some() {
+            return;
+        }
+        let folded = Folded::new(name.as_bytes());
+        let mut place = folded.place(self.shift);
+        while self.slots[place].name.length != 0 {
+            place = (place + 1) % self.slots.len();
+        }
+        self.slots[place] = Slot { name: folded, id: at as u16 };
+    }
+
+    /// The command with this name, whatever its case.
+    #[inline]
+    pub fn command_named(&self, name: &[u8]) -> Option<&Command> {
+        let folded = Folded::new(name);
+        if folded.length == 0 {
+            return None;
+        }
+        let mut place = folded.place(self.shift);
+        loop {
+            let slot = self.slots.get(place)?;
+            if slot.name == folded {
+                let command = self.commands.get(usize::from(slot.id))?;
+                if folded.is_whole() || command.row.name.as_bytes().eq_ignore_ascii_case(name) {
+                    return Some(command);
+                }
+            } else if slot.name.length == 0 {
+                return None;
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// The subcommand of a container with this name, whatever its case.
+    pub fn subcommand_named(&self, container: &Command, name: &[u8]) -> Option<&Command> {
+        self.subcommands(container).iter().find(|command| command.row.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The command with this full name (`get`, `client|id`), whatever its case.
+    pub fn full_named(&self, name: &[u8]) -> Option<&Command> {
+        match name.iter().position(|&byte| byte == b'|') {
+            None => self.command_named(name),
+            Some(at) => {
+                let (container, subcommand) = (name.get(..at)?, name.get(at + 1..)?);
+                self.subcommand_named(self.command_named(container)?, subcommand)
+            }
+        }
+    }
+
+    /// What a request asks for. A container without further words is itself the answer: its arity refuses it.
+    ///
+    /// # Errors
+    /// There is no such command or subcommand.
+    #[inline]
+    pub fn resolve(&self, args: Args<'_>) -> Result<&Command, Error> {
+        let Some(command) = self.command_named(args.word(0)) else {
+            return Err(unknown_command(args));
+        };
+        match args.get(1) {
+            Some(word) if !command.subcommands.is_empty() => {
+                self.subcommand_named(command, word).ok_or_else(|| unknown_subcommand(command.row, word))
+            }
+            _ => Ok(command),
+        }
+    }
+
+    /// How many commands there are, subcommands not counted.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All commands in order, each followed by its subcommands; the place of each is its `id`.
+    pub fn all(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// The commands in order, without subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(|command| command.parent.is_none())
+    }
+
+    /// The subcommands of a container, in order.
+    pub fn subcommands(&self, container: &Command) -> &[Command] {
+        let Range { start, end } = container.subcommands;
+        self.commands.get(usize::from(start)..usize::from(end)).unwrap_or_default()
+    }
+}
+
+/// A name in upper case: its first and last eight bytes (of a shorter name overlapping parts) and its length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Folded {
+    first: u64,
+    last: u64,
+    length: usize,
+}
+
+impl Folded {
+    #[inline]
+    fn new(name: &[u8]) -> Self {
+        let length = name.len();
+        let (first, last) = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
+        } else {
+            // At most three bytes: the middle one is the first of an empty rest or the last but one.
+            let byte = |at: usize| name.get(at).copied().map_or(0, u64::from);
+            (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+        };
+        Self { first: upper(first), last: upper(last), length }
+    }
+
+    /// Whether both words hold all bytes, so that equal words mean equal names.
+    #[inline]
+    const fn is_whole(self) -> bool {
+        self.length <= 16
+    }
+
+    #[inline]
+    const fn place(self, shift: u32) -> usize {
+        // An odd constant with bits all over (2^64 divided by the golden ratio) spreads the sum into the upper bits.
+        let mixed = self.first ^ self.last.rotate_left(29) ^ self.length as u64;
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize
+    }
+}
+
+/// Turns the letters a to z among eight bytes into upper case, and nothing else.
+#[inline]
+const fn upper(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Seven bits plus an offset carry into the eighth exactly from 'a' on, and from the byte behind 'z' on.
+    let low = bytes & (ONES * 0x7F);
+    let from_a = low + ONES * (0x80 - b'a' as u64);
+    let behind_z = low + ONES * (0x7F - b'z' as u64);
+    let letters = (from_a ^ behind_z) & !bytes & (ONES * 0x80);
+    bytes ^ (letters >> 2)
+}
+
+/// Bytes of a request that an error text repeats at most.
+const QUOTED_MAX: usize = 128;
+
+/// What an error text repeats of a word: no more than `limit` bytes, and nothing from a zero byte on.
+fn quoted(word: &[u8], limit: usize) -> std::borrow::Cow<'_, str> {
+    let cut = word.get(..limit).unwrap_or(word);
+    let end = memchr::memchr(0, cut).unwrap_or(cut.len());
+    String::from_utf8_lossy(cut.get(..end).unwrap_or_default())
+}
+
+/// The error for a command that does not exist; repeats the beginning of the request.
+#[cold]
+pub fn unknown_command(args: Args<'_>) -> Error {
+    let mut words = String::new();
+    let mut bytes = 0;
+    for word in args.from(1) {
+        if bytes >= QUOTED_MAX {
+            break;
+        }
+        let word = quoted(word, QUOTED_MAX - bytes);
+        bytes += word.len() + 3;
+        words.extend(["'", &word, "' "]);
+    }
+    let name = quoted(args.word(0), QUOTED_MAX);
+    Error::text(format!("ERR unknown command '{name}', with args beginning with: {words}"))
+}
+
+/// The error for a subcommand that does not exist.
+#[cold]
+pub fn unknown_subcommand(container: &Row, word: &[u8]) -> Error {
+    Error::text(format!("ERR unknown subcommand '{}'. Try {} HELP.", quoted(word, QUOTED_MAX), container.name))
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
