@@ -48,20 +48,22 @@ pub fn key_positions(row: &Row, args: Args<'_>) -> Result<KeyPositions, KeysErro
         keys.push(KeyAt { index, flags: actual_flags(row, args, spec.flags) });
         return Ok(keys);
     }
-    for spec in row.keys.specs() {
+    let mut specs = row.keys.specs().iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).peekable();
+    let has_specs = specs.peek().is_some();
+    for spec in specs {
         find(spec, row, args, &mut keys)?;
     }
-    Ok(keys)
+    if has_specs && keys.is_empty() { Err(KeysError) } else { Ok(keys) }
 }
 
-/// Appends the keys of one specification.
+/// Appends the keys of one specification; none if it begins with a keyword that is not there, or cannot be expressed.
 fn find(spec: &KeySpec, row: &Row, args: Args<'_>, keys: &mut KeyPositions) -> Result<(), KeysError> {
-    if spec.flags.has(KeyFlags::NOT_KEY) {
-        return Ok(());
-    }
-    let Some(begin) = begin(spec.begin, args)? else {
+    let Some(begin) = begin(spec.begin, args) else {
         return Ok(());
     };
+    if spec.find == Find::Unknown {
+        return Ok(());
+    }
     let (first, last, step) = extent(spec.find, begin, args)?;
     // `last` lies within the words, so the loop is bounded by them whatever a count claimed.
     if step == 0 || first > last || last >= args.len() {
@@ -69,13 +71,13 @@ fn find(spec: &KeySpec, row: &Row, args: Args<'_>, keys: &mut KeyPositions) -> R
     }
     let flags = actual_flags(row, args, spec.flags);
     keys.extend((first..=last).step_by(step).map(|index| KeyAt { index, flags }));
-    if spec.flags.has(KeyFlags::INCOMPLETE) { Err(KeysError) } else { Ok(()) }
+    Ok(())
 }
 
-/// Where a specification begins; `None` if its keyword is not there.
-fn begin(begin: Begin, args: Args<'_>) -> Result<Option<usize>, KeysError> {
+/// Where a specification begins, if its keyword is there.
+fn begin(begin: Begin, args: Args<'_>) -> Option<usize> {
     match begin {
-        Begin::Index(index) => usize::try_from(index).map(Some).map_err(|_| KeysError),
+        Begin::Index(index) => usize::try_from(index).ok(),
         Begin::Keyword(keyword, from) => {
             let is_keyword = |&index: &usize| args.word(index).eq_ignore_ascii_case(keyword.as_bytes());
             // A key stands behind the keyword, so the last word cannot be one; the name and the first word never are, backwards.
@@ -85,9 +87,9 @@ fn begin(begin: Begin, args: Args<'_>) -> Result<Option<usize>, KeysError> {
                 let end = (args.len() + 1).saturating_sub(from.unsigned_abs() as usize);
                 (2..end).rev().find(is_keyword)
             };
-            Ok(found.map(|index| index + 1))
+            found.map(|index| index + 1)
         }
-        Begin::Unknown => Err(KeysError),
+        Begin::Unknown => None,
     }
 }
 

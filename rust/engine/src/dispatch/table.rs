@@ -75,8 +75,8 @@ impl CommandTable {
         }
         assert!(commands.len() < 1 << 15, "too many commands");
         let count = commands.iter().filter(|command| command.parent.is_none()).count();
-        // At most a quarter full, so that most lookups meet their slot at once.
-        let bits = (count * 4).max(16).next_power_of_two().trailing_zeros();
+        // At most half full, so that most lookups meet their slot at once.
+        let bits = (count * 2).max(16).next_power_of_two().trailing_zeros();
         let mut table = Self { commands, slots: vec![Slot::default(); 1 << bits].into(), shift: 64 - bits, count };
         for at in 0..table.commands.len() {
             table.insert(at);
@@ -196,14 +196,18 @@ impl Folded {
     #[inline]
     fn new(name: &[u8]) -> Self {
         let length = name.len();
-        let (first, last) = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
-            (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
-        } else {
-            // At most three bytes: the middle one is the first of an empty rest or the last but one.
-            let byte = |at: usize| name.get(at).copied().map_or(0, u64::from);
-            (byte(0) | byte(1) << 8 | byte(2) << 16, 0)
+        // Two overlapping loads hold all bytes of a name that is between one and two loads long.
+        let (first, last) = match (name.first_chunk::<8>(), name.first_chunk::<4>(), name.first_chunk::<2>()) {
+            (Some(first), ..) => (u64::from_le_bytes(*first), name.last_chunk().map_or(0, |last| u64::from_le_bytes(*last))),
+            (_, Some(first), _) => (
+                u64::from(u32::from_le_bytes(*first)),
+                name.last_chunk().map_or(0, |last| u64::from(u32::from_le_bytes(*last))),
+            ),
+            (.., Some(first)) => (
+                u64::from(u16::from_le_bytes(*first)),
+                name.last_chunk().map_or(0, |last| u64::from(u16::from_le_bytes(*last))),
+            ),
+            _ => (name.first().copied().map_or(0, u64::from), 0),
         };
         Self { first: upper(first), last: upper(last), length }
     }

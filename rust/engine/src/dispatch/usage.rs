@@ -288,17 +288,15 @@ impl<'a> Parser<'a> {
         }
         let mut arguments = self.sequence()?;
         let is_choice = self.peek() == Some('|');
-        let mut length = arguments.len();
-        while is_choice {
-            if length != 1 {
-                return Err(self.error(Fault::LongAlternative));
+        if is_choice && arguments.len() != 1 {
+            return Err(self.error(Fault::LongAlternative));
+        }
+        while self.take("|") {
+            let mut alternative = self.sequence()?;
+            match (alternative.pop(), alternative.is_empty()) {
+                (Some(argument), true) => arguments.push(argument),
+                _ => return Err(self.error(Fault::LongAlternative)),
             }
-            if !self.take("|") {
-                break;
-            }
-            let next = self.sequence()?;
-            length = next.len();
-            arguments.extend(next);
         }
         self.depth -= 1;
         if !self.take(close) {
