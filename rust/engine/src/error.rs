@@ -79,6 +79,10 @@ fixed! {
     INVALID_CURSOR = "ERR invalid cursor";
     /// The store was poisoned by a bug; nothing more is done with it.
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
+    /// DEBUG is switched off.
+    DEBUG_NOT_ALLOWED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    /// A command that MULTI cannot queue.
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// AUTH is needed first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Wrong user or password.

@@ -3,13 +3,15 @@
 //! Every change of a key passes [`Context::mutate`], the mutation point: it is where a key is recorded as changed, for
 //! watchers, waiters and tracking, and behind it the table takes what a snapshot under way needs.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
-use super::effect::Event;
+use super::effect::Effect;
 use super::store::Store;
-use super::{Effect, Words};
-use crate::client::{Client, Queued};
+use crate::client::{Client, Link, Queued};
 use crate::error::Error;
+use crate::journal::Batch;
 use crate::keyspace::{Db, Entry, Key, Locks, NewValue};
 use crate::resp::Reply;
 
@@ -26,33 +28,41 @@ pub enum Deadline {
 
 /// How commands run commands: implemented by the door, used by EXEC.
 pub trait Door {
-    /// Runs one queued command under the locks that `context` holds, replies, and hands its effect to the transaction
-    /// that `context` belongs to.
+    /// Runs one queued command under the locks that `context` holds, replies, and adds what it did to the same account.
     fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>);
 }
 
-/// A key that was deleted or changed and what others must hear of it.
+/// What one command changed, while it runs.
 #[derive(Debug, Default)]
-pub struct Trace<'a> {
-    /// Keys that were changed, in order, without repetition next to each other.
-    pub changed: SmallVec<[(usize, Key<'a>); 2]>,
+pub(crate) struct Trace<'a> {
+    /// Keys that were changed and that somebody watches or waits for; no repetition next to each other.
+    pub changed: SmallVec<[(usize, Key<'a>); 1]>,
     /// Keys that were deleted because a writer found them expired.
     pub expired: SmallVec<[(usize, Key<'a>); 1]>,
-    /// Databases all of whose keys changed.
-    pub databases: SmallVec<[usize; 0]>,
-    /// Journal records and events of commands that this command ran, in order.
-    pub inner: Vec<Inner>,
 }
 
-/// What a command inside a transaction did.
-#[derive(Debug)]
-pub struct Inner {
-    /// Its database.
-    pub db: usize,
-    /// Its record.
-    pub words: Vec<Words>,
-    /// Its events with their keys.
-    pub events: Vec<(Event, Box<[u8]>)>,
+/// What is left to do when a command, transaction or script has run: the door does it, still under its locks.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// For the journal: all of it or nothing.
+    pub batch: Batch,
+    /// Keys that were changed and that somebody waits for.
+    pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Databases that were emptied or exchanged.
+    pub databases: SmallVec<[usize; 2]>,
+    /// Clients with new messages; woken when no lock is held any more.
+    pub wakes: Vec<Arc<Link>>,
+}
+
+/// What a [`Context`] is made of, besides the keys.
+pub(crate) struct World<'a, 'e> {
+    pub store: &'e Store,
+    pub client: &'a mut Client,
+    pub door: &'a dyn Door,
+    pub locks: &'a mut Locks<'e>,
+    pub account: &'a mut Account,
+    pub now_ms: i64,
+    pub can_wait: bool,
 }
 
 /// The world of one command while it runs.
@@ -65,25 +75,39 @@ pub struct Context<'a, 'e> {
     pub door: &'a dyn Door,
     pub(crate) locks: &'a mut Locks<'e>,
     pub(crate) keys: &'a [Key<'a>],
+    pub(crate) account: &'a mut Account,
     pub(crate) trace: Trace<'a>,
-    pub(crate) is_all: bool,
-    /// Number of the command in the table.
-    pub(crate) command: u16,
+    is_all: bool,
+    can_wait: bool,
     now_ms: i64,
 }
 
 impl<'a, 'e> Context<'a, 'e> {
-    /// The world of a command whose keys are locked. `now_ms` is frozen while it runs.
-    pub(crate) fn new(
-        store: &'e Store,
-        client: &'a mut Client,
-        door: &'a dyn Door,
-        locks: &'a mut Locks<'e>,
-        keys: &'a [Key<'a>],
-        now_ms: i64,
-    ) -> Self {
+    /// The world of a command whose keys are locked. `now_ms` is frozen while it runs; `can_wait` says whether it may
+    /// ask to be run again later.
+    #[inline]
+    pub(crate) fn new(world: World<'a, 'e>, keys: &'a [Key<'a>]) -> Self {
+        let World { store, client, door, locks, account, now_ms, can_wait } = world;
         let is_all = locks.mask() == store.keyspace.all();
-        Self { store, client, door, locks, keys, trace: Trace::default(), is_all, command: 0, now_ms }
+        Self { store, client, door, locks, keys, account, trace: Trace::default(), is_all, can_wait, now_ms }
+    }
+
+    /// The same world for a command that this one runs: it shares locks, client, time and account, and cannot wait.
+    pub(crate) fn world(&mut self) -> World<'_, 'e> {
+        World {
+            store: self.store,
+            client: self.client,
+            door: self.door,
+            locks: self.locks,
+            account: self.account,
+            now_ms: self.now_ms,
+            can_wait: false,
+        }
+    }
+
+    /// Whether the command may answer with [`Effect::wait`](super::Effect::wait); if not, it must reply at once.
+    pub const fn can_wait(&self) -> bool {
+        self.can_wait
     }
 
     /// Unix milliseconds, the same during the whole command, transaction or script.
@@ -132,17 +156,19 @@ impl<'a, 'e> Context<'a, 'e> {
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
         let (now_ms, db) = (self.now_ms, self.client.db);
-        let tick = self.store.settings.access_clock(now_ms);
-        let still = self.client.no_touch;
+        let clock = self.store.settings.access_clock(now_ms);
+        let no_touch = self.client.no_touch;
         let shard = self.locks.shard(key.shard());
-        let found = shard.db(db).and_then(|part| part.get(&key)).is_some_and(|entry| !entry.is_expired(now_ms));
-        if !found {
+        let Some(place) = shard.db(db).and_then(|part| part.find_live(&key, now_ms)) else {
             shard.misses += 1;
             return None;
-        }
+        };
         shard.hits += 1;
         let part = shard.db_mut(db);
-        if still { part.get(&key) } else { part.get_touching(&key, |clock| tick.next(clock)) }
+        if !no_touch {
+            part.touch(place, |old| clock.next(old));
+        }
+        Some(part.at(place))
     }
 
     /// The live entry of a key, without counting and without touching its access clock.
@@ -220,7 +246,11 @@ impl<'a, 'e> Context<'a, 'e> {
             Deadline::At(deadline_ms) => Some(deadline_ms),
             Deadline::Keep => part.get(&key).filter(|entry| !entry.is_expired(now_ms)).and_then(|entry| entry.deadline_ms()),
         };
-        part.put(hasher, &key, value, deadline_ms, clock);
+        let before = part.put(hasher, &key, value, deadline_ms, clock);
+        if before.is_expired(now_ms) {
+            self.locks.shard(key.shard()).expired += 1;
+            self.trace.expired.push((db, key));
+        }
         self.watch_clock(deadline_ms);
     }
 
@@ -314,21 +344,26 @@ impl<'a, 'e> Context<'a, 'e> {
             };
             shard.watches.touch_db(db, is_there);
         }
-        self.trace.databases.push(db);
+        self.account.databases.push(db);
+    }
+
+    /// Whether something was changed that others must hear of.
+    #[inline]
+    pub(crate) fn has_trace(&self) -> bool {
+        !self.trace.changed.is_empty() || !self.trace.expired.is_empty()
+    }
+
+    /// Counts a change for `rdb_changes_since_last_save`: in the first shard held, so that no line is shared.
+    pub(crate) fn count_change(&mut self) {
+        let first = self.locks.mask().trailing_zeros() as usize;
+        if self.locks.mask() != 0 {
+            self.locks.shard(first).changes += 1;
+        }
     }
 
     /// The held locks, for commands about the store itself.
     pub fn locks(&mut self) -> &mut Locks<'e> {
         self.locks
-    }
-
-    /// Takes what an inner command did into this one's account.
-    pub(crate) fn absorb(&mut self, inner: Option<Inner>, trace: Trace<'a>) {
-        self.trace.inner.extend(trace.inner);
-        self.trace.inner.extend(inner);
-        self.trace.changed.extend(trace.changed);
-        self.trace.expired.extend(trace.expired);
-        self.trace.databases.extend(trace.databases);
     }
 }
 

@@ -2,45 +2,19 @@
 
 use smallvec::SmallVec;
 
-use super::row::{bit_set};
-
-bit_set! {
-    /// Classes of keyspace events, the letters of `notify-keyspace-events`.
-    EventClass: u16 {
-        /// `g`: DEL, EXPIRE, RENAME and their kin.
-        GENERIC = 0,
-        /// `$`
-        STRING = 1,
-        /// `l`
-        LIST = 2,
-        /// `s`
-        SET = 3,
-        /// `h`
-        HASH = 4,
-        /// `z`
-        ZSET = 5,
-        /// `x`
-        EXPIRED = 6,
-        /// `e`
-        EVICTED = 7,
-        /// `t`
-        STREAM = 8,
-        /// `m`
-        MISS = 9,
-        /// `n`
-        NEW = 10,
-    }
-}
+use crate::config::KeyspaceEvents;
 
 /// A keyspace event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its class.
-    pub class: EventClass,
+    pub class: KeyspaceEvents,
     /// Its name: `set`, `del`, `expire`.
     pub name: &'static str,
     /// The key, as its number in the plan.
     pub key: u16,
+    /// The database, if it is not the client's.
+    pub db: Option<u16>,
 }
 
 /// A command in the form in which the journal holds it.
@@ -112,8 +86,15 @@ impl Effect {
     /// Adds a keyspace event of the key with this number in the plan.
     #[inline]
     #[must_use]
-    pub fn event(mut self, class: EventClass, name: &'static str, key: usize) -> Self {
-        self.events.push(Event { class, name, key: key as u16 });
+    pub fn event(mut self, class: KeyspaceEvents, name: &'static str, key: usize) -> Self {
+        self.events.push(Event { class, name, key: key as u16, db: None });
+        self
+    }
+
+    /// Adds a keyspace event of a key in another database.
+    #[must_use]
+    pub fn event_in(mut self, db: usize, class: KeyspaceEvents, name: &'static str, key: usize) -> Self {
+        self.events.push(Event { class, name, key: key as u16, db: Some(db as u16) });
         self
     }
 }

@@ -15,9 +15,10 @@ mod table;
 pub mod usage;
 
 pub use args::{Args, Cursor};
-pub use context::{Context, Deadline, Door};
-pub use effect::{Effect, Event, EventClass, Log, Wait, Words};
+pub use context::{Account, Context, Deadline, Door, Outcome};
+pub(crate) use context::World;
+pub use effect::{Effect, Event, Log, Wait, Words};
 pub use keys::{KeyAt, KeyPositions, KeysError, key_positions};
 pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};
-pub use store::{Counters, Settings, Store};
+pub use store::{AccessClock, Counters, Settings, Shutdown, Store};
 pub use table::{Command, CommandTable, unknown_command, unknown_subcommand};

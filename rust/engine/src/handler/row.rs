@@ -33,7 +33,7 @@ pub struct Row {
     pub categories: Categories,
     /// Hints for clients and proxies of COMMAND INFO.
     pub tips: &'static [&'static str],
-    /// Typed syntax of the words behind the name: see `dispatch::usage`.
+    /// Typed syntax of the words behind the name: see `handler::usage`.
     pub usage: &'static str,
     /// What runs it; a container of subcommands has none.
     pub handler: Option<Handler>,
@@ -141,13 +141,15 @@ pub enum Keys {
     All,
     /// Like `All`, and specs name keys for COMMAND, ACL and cluster.
     AllWith(&'static [KeySpec]),
+    /// The keys of the queued commands and the watched ones: EXEC.
+    Transaction,
 }
 
 impl Keys {
     /// The specs, whatever the lock plan.
     pub const fn specs(&self) -> &'static [KeySpec] {
         match self {
-            Self::None | Self::All => &[],
+            Self::None | Self::All | Self::Transaction => &[],
             Self::Specs(specs) | Self::AllWith(specs) => specs,
         }
     }
@@ -246,8 +248,6 @@ macro_rules! bit_set {
         }
     };
 }
-
-pub(crate) use bit_set;
 
 bit_set! {
     /// Behaviour of a command, Redis's flags of COMMAND INFO and a few of our own.

@@ -33,6 +33,30 @@ pub enum ValueRef<'a> {
     Shared(&'a Shared),
 }
 
+/// Where an entry is, until the next change of its database.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(Ref);
+
+/// What stood under a key before it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing.
+    Absent,
+    /// Another value, perhaps one whose time was over.
+    Present {
+        /// Its deadline in Unix milliseconds.
+        deadline_ms: Option<i64>,
+    },
+}
+
+impl Before {
+    /// Whether there was a value whose time was over.
+    #[inline]
+    pub fn is_expired(self, now_ms: i64) -> bool {
+        matches!(self, Self::Present { deadline_ms: Some(deadline_ms) } if deadline_ms <= now_ms)
+    }
+}
+
 /// One key with its value, deadline and access clock, seen under the shard's lock.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -211,14 +235,25 @@ impl Db {
         self.find(key).map(|place| self.blobs.entry(place))
     }
 
-    /// The entry of a key, expired or not; sets its access clock.
+    /// Where the entry of a key is, unless its time is over.
     #[inline]
-    pub fn get_touching(&mut self, key: &Key<'_>, clock: impl FnOnce(u32) -> u32) -> Option<Entry<'_>> {
+    pub fn find_live(&self, key: &Key<'_>, now_ms: i64) -> Option<Place> {
         let place = self.find(key)?;
-        let blob = self.blobs.arena.bytes_mut(place);
+        if self.blobs.entry(place).is_expired(now_ms) { None } else { Some(Place(place)) }
+    }
+
+    /// Sets the access clock of an entry.
+    #[inline]
+    pub fn touch(&mut self, place: Place, clock: impl FnOnce(u32) -> u32) {
+        let blob = self.blobs.arena.bytes_mut(place.0);
         let next = clock(blob::clock(blob));
         blob::set_clock(blob, next);
-        Some(self.blobs.entry(place))
+    }
+
+    /// The entry at a place that was just found.
+    #[inline]
+    pub fn at(&self, place: Place) -> Entry<'_> {
+        self.blobs.entry(place.0)
     }
 
     /// Brings the bucket of a key towards the processor.
@@ -233,8 +268,8 @@ impl Db {
         self.table.candidates(key.hash(), |place| self.blobs.arena.prefetch(place));
     }
 
-    /// Stores a value under a key, whether or not there is one. True if the key is new.
-    pub fn put(&mut self, hasher: &KeyHasher, key: &Key<'_>, value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> bool {
+    /// Stores a value under a key, whether or not there is one, and tells what was there.
+    pub fn put(&mut self, hasher: &KeyHasher, key: &Key<'_>, value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> Before {
         let old = self.find(key);
         let captured = self.table.prepare_write(key.hash());
         let before = old.and_then(|place| {
@@ -257,7 +292,10 @@ impl Db {
         };
         let parts = Parts { key: key.bytes(), form, deadline_ms, raw, extended, clock };
         self.place(hasher, key.hash(), old, captured, &parts);
-        old.is_none()
+        match old {
+            None => Before::Absent,
+            Some(_) => Before::Present { deadline_ms: before.map(|(deadline_ms, _)| deadline_ms) },
+        }
     }
 
     /// Writes a blob over the old one where it fits and nobody else needs it, else beside it.

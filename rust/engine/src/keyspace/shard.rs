@@ -23,6 +23,8 @@ pub struct Shard {
     pub misses: u64,
     /// Keys deleted because their time was over.
     pub expired: u64,
+    /// Commands that changed something.
+    pub changes: u64,
 }
 
 impl Shard {

@@ -1,0 +1,89 @@
+//! Whether a command may run now: small named checks, in the order in which Redis complains.
+
+use super::run::Call;
+use crate::client::{Client, Transport};
+use crate::error::{self, Error};
+use crate::handler::{Flags, Store};
+
+/// What becomes of a command that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It runs now.
+    Run,
+    /// MULTI keeps it for EXEC.
+    Queue,
+}
+
+type Check = fn(&Store, &Client, &Call<'_>) -> Result<(), Error>;
+
+const CHECKS: &[Check] = &[arity, protected, authenticated, outside_multi, memory];
+
+/// Lets a command in, or says why not.
+///
+/// # Errors
+/// The first check that fails.
+#[inline]
+pub fn admit(store: &Store, client: &Client, call: &Call<'_>) -> Result<Admission, Error> {
+    let row = call.command.row;
+    let is_quiet = client.is_plain() && store.settings.maxmemory() == 0 && !row.flags.has(Flags::PROTECTED);
+    if is_quiet && row.accepts(call.args.len()) && row.handler.is_some() {
+        return Ok(Admission::Run);
+    }
+    for check in CHECKS {
+        check(store, client, call)?;
+    }
+    let queues = client.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
+    Ok(if queues { Admission::Queue } else { Admission::Run })
+}
+
+fn arity(_: &Store, _: &Client, call: &Call<'_>) -> Result<(), Error> {
+    let row = call.command.row;
+    if row.accepts(call.args.len()) && row.handler.is_some() {
+        return Ok(());
+    }
+    Err(Error::arity(call.command.full_name()))
+}
+
+fn protected(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if !call.command.row.flags.has(Flags::PROTECTED) {
+        return Ok(());
+    }
+    let origin = &client.link.origin;
+    let is_local = matches!(origin.transport, Transport::Unix | Transport::Embedded)
+        || origin.peer.starts_with("127.")
+        || origin.peer.starts_with("[::1]");
+    if store.settings.allows_debug(is_local) {
+        return Ok(());
+    }
+    Err(error::DEBUG_NOT_ALLOWED)
+}
+
+fn authenticated(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if client.is_authenticated || call.command.row.flags.has(Flags::NO_AUTH) {
+        return Ok(());
+    }
+    Err(error::NO_AUTH)
+}
+
+fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if client.transaction.is_none() || !call.command.row.flags.has(Flags::NO_MULTI) {
+        return Ok(());
+    }
+    Err(error::NOT_IN_TRANSACTION)
+}
+
+fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    let limit = store.settings.maxmemory();
+    let is_exec_of_writes = || {
+        call.command.row.name == "EXEC"
+            && client.transaction.as_ref().is_some_and(|transaction| {
+                transaction.queue.iter().any(|queued| {
+                    store.table.all().get(queued.command as usize).is_some_and(|command| command.row.flags.has(Flags::DENYOOM))
+                })
+            })
+    };
+    if limit == 0 || !(call.command.row.flags.has(Flags::DENYOOM) || is_exec_of_writes()) {
+        return Ok(());
+    }
+    if store.used_bytes() as u64 > limit { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+}

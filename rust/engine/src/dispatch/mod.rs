@@ -1,0 +1,19 @@
+//! The one door: every command of every client passes here, whether it came by socket, by a call in this process, from
+//! MULTI, or from a log.
+//!
+//! resolve → admission → plan → lock → handler → effect (still locked: journal, watches, waiters) → unlock → wakes.
+//!
+//! Lock rule: [`plan`] names shards, [`run`] locks them ascending, does everything that must be one step with the
+//! command, and unlocks before it wakes anybody.
+
+mod admission;
+mod plan;
+mod run;
+mod transaction;
+mod waiting;
+mod window;
+
+pub use admission::{Admission, admit};
+pub use run::{Call, Mode, execute};
+pub use waiting::{Blocked, time_out};
+pub use window::{WINDOW_CALLS_MAX, execute_window, fits_window};

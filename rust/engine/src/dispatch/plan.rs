@@ -1,0 +1,59 @@
+//! Which shards a command locks.
+
+use smallvec::SmallVec;
+
+use super::run::Call;
+use crate::client::Client;
+use crate::handler::{Args, Keys, Store, key_positions};
+use crate::keyspace::Key;
+
+/// The keys of a command, hashed, and the shards they lie in.
+#[derive(Debug, Default)]
+pub(super) struct Plan<'a> {
+    pub keys: SmallVec<[Key<'a>; 8]>,
+    pub mask: u64,
+}
+
+/// Plans a command.
+#[inline]
+pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>) -> Plan<'a> {
+    let mut plan = Plan::default();
+    if let Some(index) = call.command.single_key() {
+        let key = store.keyspace.key(call.args.word(index));
+        plan.mask = key.mask();
+        plan.keys.push(key);
+        return plan;
+    }
+    add_keys(store, call, &mut plan);
+    match call.command.row.keys {
+        Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
+        Keys::Transaction => plan.mask |= transaction_mask(store, client),
+        Keys::None | Keys::Specs(_) => {}
+    }
+    plan
+}
+
+/// Hashes the keys that the specifications name. Words that do not fit them name no key: the handler refuses those.
+fn add_keys<'a>(store: &Store, call: &Call<'a>, plan: &mut Plan<'a>) {
+    let Ok(positions) = key_positions(call.command.row, call.args) else { return };
+    for position in positions {
+        let key = store.keyspace.key(call.args.word(position.index));
+        plan.mask |= key.mask();
+        plan.keys.push(key);
+    }
+}
+
+/// The shards of all queued commands and all watched keys.
+fn transaction_mask(store: &Store, client: &Client) -> u64 {
+    let mut mask = 0;
+    for watched in client.watching.iter().flat_map(|watching| &watching.keys) {
+        mask |= store.keyspace.key(&watched.key).mask();
+    }
+    for queued in client.transaction.iter().flat_map(|transaction| &transaction.queue) {
+        let words: SmallVec<[&[u8]; 8]> = queued.words.iter().map(AsRef::as_ref).collect();
+        if let Some(command) = store.table.all().get(queued.command as usize) {
+            mask |= plan(store, client, &Call { command, args: Args::new(&words) }).mask;
+        }
+    }
+    mask
+}

@@ -1,0 +1,154 @@
+//! Runs one command under its locks and does what must be one step with it.
+
+use std::sync::Arc;
+
+use super::plan::plan;
+use super::transaction::Queue;
+use super::waiting;
+use crate::client::{Client, Link, Unblock};
+use crate::error;
+use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
+use crate::keyspace::{Key, Locks};
+use crate::resp::Reply;
+
+/// A command with its words.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What it is.
+    pub command: &'a Command,
+    /// Its words, the name first.
+    pub args: Args<'a>,
+}
+
+/// Whether a command may wait, and in which form its reply is wanted then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It must reply at once.
+    Now,
+    /// It may wait.
+    MayWait(Unblock),
+}
+
+/// Runs an admitted command. `Some` if it waits instead of replying.
+#[inline]
+pub fn execute(store: &Store, client: &mut Client, call: &Call<'_>, mode: Mode, now_ms: i64, reply: &mut Reply<'_>) -> Option<Arc<waiting::Blocked>> {
+    let plan = plan(store, client, call);
+    let Ok(mut locks) = store.keyspace.lock(plan.mask) else {
+        store.poison();
+        reply.error(&error::POISONED);
+        return None;
+    };
+    if plan.keys.len() > 1 {
+        prefetch(&locks, client.db, &plan.keys);
+    }
+    let mut account = Account::default();
+    let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: mode != Mode::Now };
+    let wait = run(world, call, &plan.keys, reply);
+    let blocked = match (wait, mode) {
+        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, &plan.keys, &mut locks, wait, form)),
+        _ => None,
+    };
+    settle(store, &mut locks, &mut account, now_ms);
+    drop(locks);
+    wake(&account.wakes);
+    blocked
+}
+
+/// Brings the entries of several keys towards the processor, all at once instead of one behind the other.
+pub(super) fn prefetch(locks: &Locks<'_>, db: usize, keys: &[Key<'_>]) {
+    for key in keys {
+        if let Some(part) = locks.peek(key.shard()).db(db) {
+            part.prefetch_bucket(key);
+        }
+    }
+    for key in keys {
+        if let Some(part) = locks.peek(key.shard()).db(db) {
+            part.prefetch_blob(key);
+        }
+    }
+}
+
+/// Wakes the clients that got messages. No lock is held.
+pub(super) fn wake(links: &[Arc<Link>]) {
+    for link in links {
+        link.wake();
+    }
+}
+
+/// Runs the handler and puts what it did to the account.
+#[inline]
+pub(super) fn run<'a>(world: World<'a, '_>, call: &Call<'a>, keys: &'a [Key<'a>], reply: &mut Reply<'_>) -> Option<Wait> {
+    let Some(handler) = call.command.row.handler else {
+        reply.error(&error::Error::arity(call.command.full_name()));
+        return None;
+    };
+    let db = world.client.db;
+    let mut context = Context::new(world, keys);
+    match handler(&mut context, call.args, reply) {
+        Ok(effect) => {
+            if effect != Effect::none() || context.has_trace() {
+                apply(&mut context, db, call, &effect);
+            }
+            effect.wait
+        }
+        Err(error) => {
+            context.store.counters.count_error();
+            reply.error(&error);
+            if context.has_trace() {
+                apply(&mut context, db, call, &Effect::none());
+            }
+            None
+        }
+    }
+}
+
+/// Puts what a command did to the account: journal records, events, watches, keys that somebody waits for.
+fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Effect) {
+    let store = context.store;
+    let trace = std::mem::take(&mut context.trace);
+    if store.journal.is_on() {
+        for (db, key) in &trace.expired {
+            context.account.batch.push(*db, &[b"DEL".as_slice(), key.bytes()]);
+        }
+        match &effect.log {
+            Log::Nothing => {}
+            Log::AsReceived => context.account.batch.push(db, call.args.words()),
+            Log::Instead(commands) => commands.iter().for_each(|words| context.account.batch.push(db, words)),
+        }
+    }
+    if effect.log != Log::Nothing {
+        context.count_change();
+    }
+    for (db, key) in &trace.expired {
+        store.observe(*db, crate::config::KeyspaceEvents::EXPIRED, "expired", key.bytes());
+    }
+    for event in &effect.events {
+        let key = context.key(event.key.into());
+        store.observe(event.db.map_or(db, usize::from), event.class, event.name, key.bytes());
+    }
+    for (db, key) in &trace.changed {
+        let shard = context.locks().shard(key.shard());
+        shard.watches.touch(*db, key.bytes());
+        if !shard.waiters.is_empty() {
+            context.account.ready.push((*db, key.bytes().into()));
+        }
+    }
+}
+
+/// Closes the account while the locks are still held: the journal first, then those who waited for a changed key, each
+/// of which is a command with an account of its own.
+#[inline]
+pub(super) fn settle(store: &Store, locks: &mut Locks<'_>, account: &mut Account, now_ms: i64) {
+    write(store, account);
+    if !account.ready.is_empty() {
+        waiting::serve(store, locks, account, now_ms);
+    }
+}
+
+/// Appends the account's records to the journal.
+#[inline]
+pub(super) fn write(store: &Store, account: &mut Account) {
+    if !account.batch.is_empty() {
+        store.journal.append(&std::mem::take(&mut account.batch));
+    }
+}

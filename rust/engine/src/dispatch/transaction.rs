@@ -1,0 +1,30 @@
+//! Commands that commands run: EXEC's queue.
+
+use smallvec::SmallVec;
+
+use super::plan::plan;
+use super::run::{Call, run};
+use crate::client::Queued;
+use crate::error;
+use crate::handler::{Args, Context, Door};
+use crate::resp::Reply;
+
+/// Runs queued commands under the locks of EXEC.
+#[derive(Debug)]
+pub(super) struct Queue;
+
+impl Door for Queue {
+    fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>) {
+        let store = context.store;
+        let Some(command) = store.table.all().get(queued.command as usize) else {
+            reply.error(&error::SYNTAX);
+            return;
+        };
+        let words: SmallVec<[&[u8]; 8]> = queued.words.iter().map(AsRef::as_ref).collect();
+        let call = Call { command, args: Args::new(&words) };
+        let plan = plan(store, context.client, &call);
+        context.account.batch.set_transaction();
+        run(context.world(), &call, &plan.keys, reply);
+        reply.set_protocol(context.client.protocol);
+    }
+}

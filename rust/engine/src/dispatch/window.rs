@@ -1,0 +1,65 @@
+//! Windows: several pipelined commands of one session under one set of locks, their memory fetched ahead.
+//!
+//! A random key costs two cache misses, one for its bucket and one for its blob. One command alone waits for both; sixteen
+//! together wait for two rounds of sixteen misses that overlap.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::run::{Call, prefetch, run, settle, wake};
+use super::transaction::Queue;
+use crate::client::{Client, Link};
+use crate::handler::{Account, Flags, Store, World, key_positions};
+use crate::keyspace::Key;
+use crate::resp::Reply;
+
+/// Commands in a window at most; with it a window holds its locks for less than 20 µs.
+pub const WINDOW_CALLS_MAX: usize = 16;
+/// Keys in a window at most.
+const WINDOW_KEYS_MAX: usize = 64;
+/// Bytes of arguments of one command in a window: more takes its time, so it runs alone.
+const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
+
+/// Whether a command may share its locks with its neighbours.
+#[inline]
+pub fn fits_window(call: &Call<'_>) -> bool {
+    const ALONE: Flags =
+        Flags::SESSION.with(Flags::LINEAR).with(Flags::BLOCKING).with(Flags::PROTECTED).with(Flags::ADMIN).with(Flags::UNQUEUED);
+    let row = call.command.row;
+    !row.flags.has(ALONE)
+        && !matches!(row.keys, crate::handler::Keys::All | crate::handler::Keys::AllWith(_))
+        && call.args.len() <= WINDOW_KEYS_MAX
+        && call.args.words().iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
+}
+
+/// Runs admitted commands in order, together if nobody else holds one of their shards. False: nothing was done, and each
+/// must be run alone.
+pub fn execute_window(store: &Store, client: &mut Client, calls: &[Call<'_>], now_ms: i64, reply: &mut Reply<'_>) -> bool {
+    let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
+    let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
+    for call in calls {
+        if let Some(index) = call.command.single_key() {
+            keys.push(store.keyspace.key(call.args.word(index)));
+        } else if let Ok(positions) = key_positions(call.command.row, call.args) {
+            keys.extend(positions.iter().map(|position| store.keyspace.key(call.args.word(position.index))));
+        }
+        ends.push(keys.len());
+    }
+    let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
+    let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return false };
+    prefetch(&locks, client.db, &keys);
+    let mut wakes: Vec<Arc<Link>> = Vec::new();
+    let mut begin = 0;
+    for (call, &end) in calls.iter().zip(&ends) {
+        let mut account = Account::default();
+        let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
+        run(world, call, &keys[begin..end], reply);
+        settle(store, &mut locks, &mut account, now_ms);
+        wakes.append(&mut account.wakes);
+        begin = end;
+    }
+    drop(locks);
+    wake(&wakes);
+    true
+}

@@ -1,0 +1,457 @@
+//! What every command may reach: the keyspace, the journal, who is connected, the configuration, counters and the clock.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::table::CommandTable;
+use crate::client::Registry;
+use crate::clock::Clock;
+use crate::config::{Config, KeyspaceEvents, options};
+use crate::journal::Journal;
+use crate::keyspace::{Db, Keyspace, Shard};
+use crate::observe::Observer;
+use crate::random::Xoshiro256;
+
+/// Everything that commands of all clients share.
+pub struct Store {
+    /// All keys.
+    pub keyspace: Keyspace,
+    /// What commands did.
+    pub journal: Journal,
+    /// Who is connected.
+    pub clients: Registry,
+    /// Every command.
+    pub table: CommandTable,
+    /// Hot values of the configuration.
+    pub settings: Settings,
+    /// What INFO counts.
+    pub counters: Counters,
+    /// The next deadline of any key.
+    pub expiry: Expiry,
+    /// What waits to be dropped.
+    pub lazyfree: Lazyfree,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// 40 hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// Unix milliseconds of the start.
+    pub started_ms: i64,
+    config: RwLock<Config>,
+    observer: OnceLock<Box<dyn Observer>>,
+    random: Mutex<Xoshiro256>,
+    poisoned: AtomicBool,
+    shutdown: Mutex<Option<Shutdown>>,
+    on_shutdown: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+}
+
+/// A client asked the server to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Shutdown {
+    /// Stop at once, without waiting for anybody.
+    pub now: bool,
+    /// Stop even if something cannot be saved.
+    pub force: bool,
+    /// `Some(false)`: do not save; `Some(true)`: save even without save points.
+    pub save: Option<bool>,
+}
+
+fn unpoisoned<T>(result: Result<T, PoisonError<T>>) -> T {
+    // These values are whole after every statement, so a panic elsewhere does not spoil them.
+    result.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(keyspace: Keyspace, table: CommandTable, config: Config, clock: Arc<dyn Clock>, random: Xoshiro256, run_id: String) -> Self {
+        let started_ms = clock.unix_ms();
+        let settings = Settings::default();
+        settings.follow(&config);
+        Self {
+            keyspace,
+            journal: Journal::default(),
+            clients: Registry::default(),
+            table,
+            settings,
+            counters: Counters::default(),
+            expiry: Expiry::default(),
+            lazyfree: Lazyfree::default(),
+            clock,
+            run_id,
+            started_ms,
+            config: RwLock::new(config),
+            observer: OnceLock::new(),
+            random: Mutex::new(random),
+            poisoned: AtomicBool::new(false),
+            shutdown: Mutex::new(None),
+            on_shutdown: Mutex::new(None),
+        }
+    }
+
+    /// The configuration, to be read.
+    pub fn config(&self) -> RwLockReadGuard<'_, Config> {
+        unpoisoned(self.config.read())
+    }
+
+    /// The configuration, to be replaced; whoever does it calls [`Settings::follow`] with the result.
+    pub fn config_mut(&self) -> RwLockWriteGuard<'_, Config> {
+        unpoisoned(self.config.write())
+    }
+
+    /// Bytes of memory of all data. Locks one shard after the other.
+    pub fn used_bytes(&self) -> usize {
+        let all = self.keyspace.all();
+        (0..self.keyspace.len()).filter(|shard| all >> shard & 1 == 1).filter_map(|shard| self.keyspace.lock(1 << shard).ok()).map(|locks| locks.iter().map(Shard::bytes).sum::<usize>()).sum()
+    }
+
+    /// Sets who hears of keyspace events; once, before the first command.
+    pub fn set_observer(&self, observer: Box<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Tells a keyspace event to who wants to hear of it. Called under the key's shard lock.
+    #[inline]
+    pub fn observe(&self, db: usize, class: KeyspaceEvents, name: &'static str, key: &[u8]) {
+        if let Some(observer) = self.observer.get() {
+            observer.event(db, class, name, key);
+        }
+    }
+
+    /// Random numbers for sampling.
+    pub fn random(&self) -> MutexGuard<'_, Xoshiro256> {
+        unpoisoned(self.random.lock())
+    }
+
+    /// Whether a bug left a shard half changed; nothing is run any more.
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// Stops the store for good: a handler panicked.
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+        self.ask_shutdown(Shutdown { now: true, force: true, save: Some(false) });
+    }
+
+    /// Asks whoever runs the server to stop it.
+    pub fn ask_shutdown(&self, shutdown: Shutdown) {
+        *unpoisoned(self.shutdown.lock()) = Some(shutdown);
+        let callback = unpoisoned(self.on_shutdown.lock()).clone();
+        if let Some(callback) = callback {
+            callback();
+        }
+    }
+
+    /// Takes back what was asked.
+    pub fn cancel_shutdown(&self) -> bool {
+        unpoisoned(self.shutdown.lock()).take().is_some()
+    }
+
+    /// What was asked, if anything.
+    pub fn shutdown(&self) -> Option<Shutdown> {
+        *unpoisoned(self.shutdown.lock())
+    }
+
+    /// Sets who is told of [`Store::ask_shutdown`]; without anybody SHUTDOWN is refused.
+    pub fn on_shutdown(&self, callback: Option<Arc<dyn Fn() + Send + Sync>>) {
+        *unpoisoned(self.on_shutdown.lock()) = callback;
+    }
+
+    /// Whether somebody listens to [`Store::ask_shutdown`].
+    pub fn can_shutdown(&self) -> bool {
+        unpoisoned(self.on_shutdown.lock()).is_some()
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("run_id", &self.run_id).finish_non_exhaustive()
+    }
+}
+
+/// Values of the configuration that commands read every time, kept as atomics.
+#[derive(Debug, Default)]
+pub struct Settings {
+    databases: AtomicUsize,
+    bulk_bytes_max: AtomicUsize,
+    query_bytes_max: AtomicUsize,
+    maxmemory: AtomicU64,
+    events: AtomicU16,
+    requires_password: AtomicBool,
+    counts_frequency: AtomicBool,
+    active_expire: AtomicBool,
+    debug: AtomicU8,
+}
+
+impl Settings {
+    /// Takes over a configuration.
+    pub fn follow(&self, config: &Config) {
+        let order = Ordering::Relaxed;
+        self.databases.store(config.get(options::DATABASES) as usize, order);
+        self.bulk_bytes_max.store(config.get(options::PROTO_MAX_BULK_LEN) as usize, order);
+        self.query_bytes_max.store(config.get(options::CLIENT_QUERY_BUFFER_LIMIT) as usize, order);
+        self.maxmemory.store(config.get(options::MAXMEMORY), order);
+        self.events.store(config.get(options::NOTIFY_KEYSPACE_EVENTS).bits(), order);
+        self.requires_password.store(!config.get(options::REQUIREPASS).is_empty(), order);
+        self.counts_frequency.store(config.get(options::MAXMEMORY_POLICY).contains("lfu"), order);
+        self.active_expire.store(true, order);
+        let debug = match config.get(options::ENABLE_DEBUG_COMMAND) {
+            "yes" => 2,
+            "local" => 1,
+            _ => 0,
+        };
+        self.debug.store(debug, order);
+    }
+
+    /// How many databases there are.
+    #[inline]
+    pub fn databases(&self) -> usize {
+        self.databases.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the longest argument and of the longest string.
+    #[inline]
+    pub fn bulk_bytes_max(&self) -> usize {
+        self.bulk_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that a client may send ahead of execution.
+    #[inline]
+    pub fn query_bytes_max(&self) -> usize {
+        self.query_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of data; 0 is no limit.
+    pub fn maxmemory(&self) -> u64 {
+        self.maxmemory.load(Ordering::Relaxed)
+    }
+
+    /// Which keyspace events are published.
+    #[inline]
+    pub fn events(&self) -> KeyspaceEvents {
+        KeyspaceEvents::from_bits(self.events.load(Ordering::Relaxed))
+    }
+
+    /// Whether new clients must send AUTH.
+    #[inline]
+    pub fn requires_password(&self) -> bool {
+        self.requires_password.load(Ordering::Relaxed)
+    }
+
+    /// Whether the access clock counts uses instead of telling the last one.
+    #[inline]
+    pub fn counts_frequency(&self) -> bool {
+        self.counts_frequency.load(Ordering::Relaxed)
+    }
+
+    /// Whether keys are deleted when their time is over, and not only when a writer meets them.
+    pub fn active_expire(&self) -> bool {
+        self.active_expire.load(Ordering::Relaxed)
+    }
+
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub fn set_active_expire(&self, active: bool) {
+        self.active_expire.store(active, Ordering::Relaxed);
+    }
+
+    /// Whether a client may call DEBUG; `is_local` says that it comes from this machine.
+    pub fn allows_debug(&self, is_local: bool) -> bool {
+        match self.debug.load(Ordering::Relaxed) {
+            2 => true,
+            1 => is_local,
+            _ => false,
+        }
+    }
+
+    /// What the access clock of an entry becomes at this time.
+    #[inline]
+    pub fn access_clock(&self, now_ms: i64) -> AccessClock {
+        AccessClock { now_ms, counts_frequency: self.counts_frequency() }
+    }
+}
+
+/// Writes access clocks: 24 bits of seconds, or 16 bits of minutes above 8 bits of a logarithmic count.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessClock {
+    now_ms: i64,
+    counts_frequency: bool,
+}
+
+/// A new key starts with this count, so that it is not the first to be evicted.
+const FREQUENCY_START: u32 = 5;
+/// How much harder every further count is.
+const FREQUENCY_FACTOR: u32 = 10;
+
+impl AccessClock {
+    const fn seconds(self) -> u32 {
+        (self.now_ms / 1000) as u32 & 0xFF_FFFF
+    }
+
+    const fn minutes(self) -> u32 {
+        (self.now_ms / 60_000) as u32 & 0xFFFF
+    }
+
+    /// Of a key that was just written.
+    #[inline]
+    pub const fn first(self) -> u32 {
+        if self.counts_frequency { self.minutes() << 8 | FREQUENCY_START } else { self.seconds() }
+    }
+
+    /// Of a key that was just read.
+    #[inline]
+    pub fn next(self, clock: u32) -> u32 {
+        if self.counts_frequency { self.minutes() << 8 | self.counted(clock) } else { self.seconds() }
+    }
+
+    /// The count after one more use: it rises with probability 1 / ((count - start) * factor + 1).
+    fn counted(self, clock: u32) -> u32 {
+        let count = self.frequency(clock);
+        let odds = count.saturating_sub(FREQUENCY_START) * FREQUENCY_FACTOR + 1;
+        // The clock and the time together are random enough for a count, and cost nothing.
+        let mixed = (self.now_ms as u64 ^ u64::from(clock) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        if count < 255 && mixed as u32 % odds == 0 { count + 1 } else { count }
+    }
+
+    /// The count now: one less for every minute without use.
+    pub const fn frequency(self, clock: u32) -> u32 {
+        let idle = self.minutes().wrapping_sub(clock >> 8) & 0xFFFF;
+        (clock & 0xFF).saturating_sub(idle)
+    }
+
+    /// Seconds since the last use.
+    pub const fn idle_s(self, clock: u32) -> u32 {
+        self.seconds().wrapping_sub(clock) & 0xFF_FFFF
+    }
+}
+
+/// What INFO counts. Sessions add to these once per round.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Commands run.
+    pub commands: AtomicU64,
+    /// Bytes received.
+    pub received_bytes: AtomicU64,
+    /// Bytes sent.
+    pub sent_bytes: AtomicU64,
+    /// Error replies.
+    pub errors: AtomicU64,
+    /// Connections refused because of `maxclients` or protected mode.
+    pub rejected: AtomicU64,
+    /// Changes since the last snapshot.
+    pub dirty: AtomicU64,
+    /// AUTH with a wrong password.
+    pub auth_failures: AtomicU64,
+    /// Highest memory use that anybody measured.
+    pub peak_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// Counts an error reply.
+    pub fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for counter in [&self.commands, &self.received_bytes, &self.sent_bytes, &self.errors, &self.rejected, &self.auth_failures] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The next deadline of any key, and a bell for who waits for it.
+#[derive(Debug)]
+pub struct Expiry {
+    next_ms: AtomicI64,
+    bell: Mutex<()>,
+    ring: Condvar,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Self { next_ms: AtomicI64::new(i64::MAX), bell: Mutex::new(()), ring: Condvar::new() }
+    }
+}
+
+impl Expiry {
+    /// A key will expire at this time.
+    #[inline]
+    pub fn due_at(&self, deadline_ms: i64) {
+        if deadline_ms < self.next_ms.load(Ordering::Relaxed) {
+            self.lower(deadline_ms);
+        }
+    }
+
+    #[cold]
+    fn lower(&self, deadline_ms: i64) {
+        self.next_ms.fetch_min(deadline_ms, Ordering::AcqRel);
+        drop(unpoisoned(self.bell.lock()));
+        self.ring.notify_all();
+    }
+
+    /// When the next key expires, `i64::MAX` if none does.
+    pub fn next_ms(&self) -> i64 {
+        self.next_ms.load(Ordering::Acquire)
+    }
+
+    /// Forgets the next deadline before all wheels are asked for theirs; what is set meanwhile is not lost.
+    pub fn forget(&self) {
+        self.next_ms.store(i64::MAX, Ordering::Release);
+    }
+
+    /// Wakes who waits, whatever the deadline.
+    pub fn wake(&self) {
+        drop(unpoisoned(self.bell.lock()));
+        self.ring.notify_all();
+    }
+
+    /// Waits until the bell rings, `proceed` is true, or the time is over.
+    pub fn wait(&self, timeout: std::time::Duration, proceed: impl Fn() -> bool) {
+        let guard = unpoisoned(self.bell.lock());
+        if !proceed() {
+            drop(unpoisoned(self.ring.wait_timeout(guard, timeout)));
+        }
+    }
+}
+
+/// Databases that were emptied and wait for a thread to drop them.
+#[derive(Debug, Default)]
+pub struct Lazyfree {
+    waiting: Mutex<Vec<Db>>,
+    freed: AtomicU64,
+    sizes: AtomicUsize,
+}
+
+impl Lazyfree {
+    /// Takes over what a FLUSH unlinked.
+    pub fn push(&self, db: Db) {
+        self.sizes.fetch_add(db.len(), Ordering::Relaxed);
+        unpoisoned(self.waiting.lock()).push(db);
+    }
+
+    /// Keys that wait to be freed.
+    pub fn pending(&self) -> usize {
+        self.sizes.load(Ordering::Relaxed)
+    }
+
+    /// Keys freed so far.
+    pub fn freed(&self) -> u64 {
+        self.freed.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.pending() == 0
+    }
+
+    /// Drops everything that waits.
+    pub fn run(&self) {
+        loop {
+            let Some(db) = unpoisoned(self.waiting.lock()).pop() else { return };
+            let len = db.len();
+            drop(db);
+            self.sizes.fetch_sub(len, Ordering::Relaxed);
+            self.freed.fetch_add(len as u64, Ordering::Relaxed);
+        }
+    }
+}
