@@ -71,6 +71,8 @@ pub(super) fn nodename(text: &[u8]) -> Checked {
 }
 
 pub(super) fn announced_ip(text: &[u8]) -> Checked {
+    // The longest IPv6 address has 45 bytes.
+    require(text.len() <= 45, "cluster-announce-ip is too long")?;
     require(
         fits_nodes_file(text),
         "cluster-announce-ip contains invalid character",

@@ -1,6 +1,6 @@
 //! Memory, eviction, expiry, freeing in the background.
 
-use super::{BOOL, COUNT, SIZE_MAX};
+use super::{BOOL, COUNT, INT_MAX, SIZE_MAX};
 use crate::config::option::{ConfigOption, Kind, TEXT, integer, known, memory, supported};
 
 const POLICY: Kind = Kind::Enum(&[
@@ -17,7 +17,8 @@ const POLICY: Kind = Kind::Enum(&[
 pub(super) const ROWS: &[ConfigOption] = &[
     supported("maxmemory", memory(0, u64::MAX), "0"),
     known("maxmemory-policy", POLICY, "noeviction"),
-    known("maxmemory-samples", integer(1, 64), "5"),
+    // Valkey stops at 64; a redis.conf that asks for more shall start.
+    known("maxmemory-samples", integer(1, INT_MAX), "5"),
     known("maxmemory-eviction-tenacity", integer(0, 100), "10"),
     known("maxmemory-clients", Kind::MemoryOrPercent, "0"),
     known("lfu-log-factor", COUNT, "10"),

@@ -98,6 +98,71 @@ fn a_memory_value_beyond_64_bits_is_refused_where_redis_wraps_around() {
 }
 
 #[test]
+fn options_of_newer_servers_check_their_text() {
+    let reason = |name: &str, value: &str| {
+        let outcome = Config::default().set(name.as_bytes(), &[value]);
+        let error = outcome.map_err(|error| error.to_string());
+        error.map_err(|error| {
+            error
+                .split_once(" - ")
+                .map_or(String::new(), |(_, reason)| reason.into())
+        })
+    };
+    let long = "1".repeat(46);
+    for (name, value, expected) in [
+        ("cluster-announce-ip", "::1", Ok(())),
+        (
+            "cluster-announce-ip",
+            "a b",
+            Err("cluster-announce-ip contains invalid character"),
+        ),
+        (
+            "cluster-announce-ip",
+            &long,
+            Err("cluster-announce-ip is too long"),
+        ),
+        ("cluster-announce-ip", &long[1..], Ok(())),
+        ("cluster-announce-client-ipv4", "1.2.3.4", Ok(())),
+        ("cluster-announce-client-ipv4", "", Ok(())),
+        (
+            "cluster-announce-client-ipv4",
+            "::1",
+            Err("Invalid IPv4 address"),
+        ),
+        ("cluster-announce-client-ipv6", "::1", Ok(())),
+        (
+            "cluster-announce-client-ipv6",
+            "1.2.3.4",
+            Err("Invalid IPv6 address"),
+        ),
+        ("cluster-announce-human-nodename", "a.b-c_d/e:f", Ok(())),
+        (
+            "cluster-announce-human-nodename",
+            "a=b",
+            Err("Announced human node name contained invalid character"),
+        ),
+        ("slot-migration-max-failover-repl-bytes", "-1", Ok(())),
+        ("slot-migration-max-failover-repl-bytes", "1kb", Ok(())),
+        (
+            "slot-migration-max-failover-repl-bytes",
+            "-2",
+            Err("argument must be between -1 and 9223372036854775807 inclusive"),
+        ),
+        (
+            "slot-migration-max-failover-repl-bytes",
+            "x",
+            Err("argument must be a memory value"),
+        ),
+    ] {
+        assert_eq!(
+            reason(name, value),
+            expected.map_err(str::to_owned),
+            "{name} {value}"
+        );
+    }
+}
+
+#[test]
 fn words_are_split_as_redis_splits_them() {
     let split = |line: &str| split_words(line.as_bytes());
     let some = |words: &[&[u8]]| Some(words.iter().map(|word| word.to_vec()).collect::<Vec<_>>());
