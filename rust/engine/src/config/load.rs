@@ -127,7 +127,11 @@ pub fn load(arguments: &Arguments, stdin: &[u8], files: &dyn Files) -> Result<Lo
     if arguments.reads_stdin {
         loader.read_lines("standard input", stdin.split(|byte| *byte == b'\n'), 0)?;
     }
-    let lines = arguments.lines.iter().map(Vec::as_slice);
+    // A value cannot hold a bare line break, its quoting sees to that; behind a name one begins a new line, as in Redis.
+    let lines = arguments
+        .lines
+        .iter()
+        .flat_map(|line| line.split(|byte| *byte == b'\n'));
     loader.read_lines("command line", lines, 0)?;
     Ok(Loaded {
         ineffective: loader.config.ineffective(),
@@ -148,15 +152,19 @@ impl Loader<'_> {
     fn read_file(&mut self, path: &[u8], asked: &Place, depth: usize) -> Result<(), ConfigError> {
         let path = std::str::from_utf8(path)
             .map_err(|_| asked.error("the path of a configuration file is not UTF-8"))?;
-        let failed =
-            |path: &str, error: io::Error| asked.error(format!("can't open config file '{path}': {error}"));
+        let failed = |path: &str, error: io::Error| {
+            asked.error(format!("can't open config file '{path}': {error}"))
+        };
         let paths = if path.contains(['*', '?', '[']) {
             self.files.glob(path).map_err(|error| failed(path, error))?
         } else {
             vec![path.to_owned()]
         };
         for path in paths {
-            let content = self.files.read(&path).map_err(|error| failed(&path, error))?;
+            let content = self
+                .files
+                .read(&path)
+                .map_err(|error| failed(&path, error))?;
             self.read_lines(&path, content.split(|byte| *byte == b'\n'), depth)?;
         }
         Ok(())
@@ -215,18 +223,29 @@ impl Loader<'_> {
             return self.include(words, &place, depth);
         }
         // Redis accepts these and does nothing with them.
-        if FORGOTTEN.iter().any(|old| name.eq_ignore_ascii_case(old.as_bytes())) && words.len() == 1 {
+        if FORGOTTEN
+            .iter()
+            .any(|old| name.eq_ignore_ascii_case(old.as_bytes()))
+            && words.len() == 1
+        {
             return Ok(());
         }
         Err(place.error(unknown(name)))
     }
 
-    fn include(&mut self, words: &[Vec<u8>], place: &Place, depth: usize) -> Result<(), ConfigError> {
+    fn include(
+        &mut self,
+        words: &[Vec<u8>],
+        place: &Place,
+        depth: usize,
+    ) -> Result<(), ConfigError> {
         let [path] = words else {
             return Err(place.error("wrong number of arguments"));
         };
         if depth >= INCLUDE_DEPTH_MAX {
-            return Err(place.error(format!("include nests deeper than {INCLUDE_DEPTH_MAX} files")));
+            return Err(place.error(format!(
+                "include nests deeper than {INCLUDE_DEPTH_MAX} files"
+            )));
         }
         self.read_file(path, place, depth + 1)
     }
@@ -257,10 +276,16 @@ const FORGOTTEN: [&str; 3] = [
 
 /// The line as an error may show it: without the value of a secret.
 fn shown(line: &[u8]) -> String {
-    let name_len = line.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let name_len = line
+        .iter()
+        .take_while(|byte| !byte.is_ascii_whitespace())
+        .count();
     let (name, _) = line.split_at(name_len);
     let bare = name.trim_ascii().to_ascii_lowercase();
-    let bare: Vec<u8> = bare.into_iter().filter(|byte| !b"\"'".contains(byte)).collect();
+    let bare: Vec<u8> = bare
+        .into_iter()
+        .filter(|byte| !b"\"'".contains(byte))
+        .collect();
     let sensitive = find(&bare).is_some_and(|key| key.option().flags.contains(Flags::SENSITIVE));
     if sensitive || bare == b"user" {
         return format!("{} (redacted)", String::from_utf8_lossy(name));
@@ -284,4 +309,3 @@ fn unknown(name: &[u8]) -> String {
         None => format!("unknown option '{shown}'"),
     }
 }
-

@@ -89,13 +89,20 @@ impl Config {
     /// # Errors
     /// An unknown name, or the reason why the words are no value of this option.
     pub fn set<W: AsRef<[u8]>>(&mut self, name: &[u8], words: &[W]) -> Result<(), SetError> {
-        let key = find(name).ok_or_else(|| SetError::Unknown { name: name.to_vec() })?;
+        let key = find(name).ok_or_else(|| SetError::Unknown {
+            name: name.to_vec(),
+        })?;
         self.assign(key, words, false)
             .map_err(|reason| SetError::failed(key.name(), reason))
     }
 
     /// `adding` says that this is a further line of a file that already gave the option.
-    fn assign<W: AsRef<[u8]>>(&mut self, key: Key, words: &[W], adding: bool) -> Result<(), String> {
+    fn assign<W: AsRef<[u8]>>(
+        &mut self,
+        key: Key,
+        words: &[W],
+        adding: bool,
+    ) -> Result<(), String> {
         let words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
         let old = &self.values[key.index()];
         self.values[key.index()] = key.option().kind.parse(&words, old, adding)?;
@@ -204,7 +211,9 @@ fn pairs_of<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<Pair<'_>>, SetError> {
 fn admit(pairs: &[Pair<'_>], protected_allowed: bool) -> Result<Vec<Key>, SetError> {
     let mut keys: Vec<Key> = Vec::with_capacity(pairs.len());
     for (name, _) in pairs {
-        let key = find(name).ok_or_else(|| SetError::Unknown { name: name.to_vec() })?;
+        let key = find(name).ok_or_else(|| SetError::Unknown {
+            name: name.to_vec(),
+        })?;
         let flags = key.option().flags;
         // An option and its alias count as two: Redis accepts both in one call, the later one last.
         let fault = if flags.contains(Flags::IMMUTABLE) {

@@ -77,6 +77,11 @@ pub enum Kind {
         /// The largest value.
         max: u64,
     },
+    /// Bytes with an optional unit, at least 1; smaller values become `low`.
+    MemoryAtLeast {
+        /// What smaller values become.
+        low: u64,
+    },
     /// Bytes with an optional unit, or -1.
     MemoryOrMinusOne,
     /// Bytes, or a percentage of `maxmemory`.
@@ -132,7 +137,7 @@ impl Kind {
             | Self::Capped { .. }
             | Self::Octal { .. }
             | Self::MemoryOrMinusOne => Shape::Integer,
-            Self::Memory { .. } => Shape::Memory,
+            Self::Memory { .. } | Self::MemoryAtLeast { .. } => Shape::Memory,
             Self::MemoryOrPercent => Shape::Share,
             Self::Enum(_) => Shape::Choice,
             Self::Flags(_) => Shape::Bits,
@@ -230,7 +235,12 @@ impl ConfigOption {
     }
 }
 
-const fn row(name: &'static str, kind: Kind, default: &'static str, support: Support) -> ConfigOption {
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    support: Support,
+) -> ConfigOption {
     ConfigOption {
         name,
         alias: None,
@@ -242,7 +252,11 @@ const fn row(name: &'static str, kind: Kind, default: &'static str, support: Sup
 }
 
 /// A row of an option that does what it says.
-pub(super) const fn supported(name: &'static str, kind: Kind, default: &'static str) -> ConfigOption {
+pub(super) const fn supported(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+) -> ConfigOption {
     row(name, kind, default, Support::Supported)
 }
 
@@ -286,7 +300,10 @@ impl<T: Typed + ?Sized> Handle<T> {
     pub(super) const fn named(name: &str) -> Self {
         let index = super::table::index_of(name);
         let shape = super::table::kind_of(index).shape();
-        assert!(shape as u8 == T::SHAPE as u8, "values of this option have another shape");
+        assert!(
+            shape as u8 == T::SHAPE as u8,
+            "values of this option have another shape"
+        );
         Self {
             index,
             read_as: PhantomData,

@@ -65,6 +65,10 @@ impl Kind {
                 let bytes = memory_bytes(word).ok_or(NOT_MEMORY)?;
                 within(bytes, *min, *max).map(Value::Memory)
             }
+            Self::MemoryAtLeast { low } => {
+                let bytes = memory_bytes(word).ok_or(NOT_MEMORY)?;
+                within(bytes, 1, i64::MAX as u64).map(|bytes| Value::Memory(bytes.max(*low)))
+            }
             Self::MemoryOrMinusOne => parse_memory_or_minus_one(word),
             Self::MemoryOrPercent => parse_share(word),
             Self::Enum(choices) => find_choice(choices, word).map(|(_, number)| {
@@ -90,7 +94,9 @@ impl Kind {
             Self::Addresses if listed.len() > ADDRESSES_MAX => {
                 Err("Too many bind addresses specified.".into())
             }
-            Self::Addresses => Ok(Value::Words(listed.iter().map(|word| (*word).into()).collect())),
+            Self::Addresses => Ok(Value::Words(
+                listed.iter().map(|word| (*word).into()).collect(),
+            )),
             Self::SavePoints => parse_save_points(listed, old, adding && words != [b""]),
             Self::OutputLimits => limit::parse(words, old).map(Value::OutputLimits),
             Self::OomScores => parse_scores(words),
@@ -104,7 +110,9 @@ impl Kind {
     pub(super) fn print(&self, value: &Value) -> Vec<u8> {
         match value {
             Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
-            Value::Integer(number) if matches!(self, Self::Octal { .. }) => format!("{number:o}").into(),
+            Value::Integer(number) if matches!(self, Self::Octal { .. }) => {
+                format!("{number:o}").into()
+            }
             Value::Integer(number) => number.to_string().into(),
             Value::Memory(bytes) | Value::Share(Share::Bytes(bytes)) => bytes.to_string().into(),
             Value::Share(Share::Percent(percent)) => format!("{percent}%").into(),
@@ -112,15 +120,19 @@ impl Kind {
             Value::Bits(bits) => self.print_flags(*bits),
             Value::Text(text) => text.to_vec(),
             Value::Words(words) => words.join(&b' '),
-            Value::SavePoints(points) => {
-                joined(points.iter().map(|p| format!("{} {}", p.seconds, p.changes)))
-            }
+            Value::SavePoints(points) => joined(
+                points
+                    .iter()
+                    .map(|p| format!("{} {}", p.seconds, p.changes)),
+            ),
             Value::OutputLimits(limits) => limit::print(limits).into(),
             Value::OomScores(scores) => joined(scores.iter().map(ToString::to_string)),
             Value::KeyspaceEvents(events) => events.letters(),
             Value::Percentiles(list) => joined(list.iter().map(|number| print_percentile(*number))),
             Value::Primary(None) => Vec::new(),
-            Value::Primary(Some((host, port))) => [host, b" ".as_slice(), port.to_string().as_bytes()].concat(),
+            Value::Primary(Some((host, port))) => {
+                [host, b" ".as_slice(), port.to_string().as_bytes()].concat()
+            }
         }
     }
 
@@ -128,9 +140,13 @@ impl Kind {
         let Self::Flags(choices) = self else {
             unreachable!("bits belong to flags");
         };
-        let chosen = choices
-            .iter()
-            .filter(|(_, number)| if bits == 0 { *number == 0 } else { bits & number != 0 });
+        let chosen = choices.iter().filter(|(_, number)| {
+            if bits == 0 {
+                *number == 0
+            } else {
+                bits & number != 0
+            }
+        });
         joined(chosen.map(|(word, _)| (*word).to_owned()))
     }
 }
@@ -152,9 +168,15 @@ fn parse_bool(word: &[u8]) -> Parsed {
     }
 }
 
-fn within<N: PartialOrd + std::fmt::Display>(number: N, min: N, max: N) -> Result<N, String> {
+fn within<N: Copy + PartialOrd + std::fmt::Display>(
+    number: N,
+    min: N,
+    max: N,
+) -> Result<N, String> {
     if number < min || number > max {
-        return Err(format!("argument must be between {min} and {max} inclusive"));
+        return Err(format!(
+            "argument must be between {min} and {max} inclusive"
+        ));
     }
     Ok(number)
 }
@@ -176,7 +198,10 @@ fn parse_memory_or_minus_one(word: &[u8]) -> Parsed {
 fn parse_share(word: &[u8]) -> Parsed {
     if let Some(bytes) = memory_bytes(word) {
         if bytes > i64::MAX as u64 {
-            return Err(format!("argument must be between -100 and {} inclusive", i64::MAX));
+            return Err(format!(
+                "argument must be between -100 and {} inclusive",
+                i64::MAX
+            ));
         }
         return Ok(Value::Share(Share::Bytes(bytes)));
     }
@@ -195,13 +220,20 @@ fn find_choice(choices: &[Choice], word: &[u8]) -> Result<Choice, String> {
         .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        format!("argument(s) must be one of the following: {}", names.join(", "))
+        format!(
+            "argument(s) must be one of the following: {}",
+            names.join(", ")
+        )
     })
 }
 
 fn parse_flags(choices: &[Choice], words: &[&[u8]]) -> Parsed {
     // No words at all are as wrong as an unknown one.
-    let words = if words.is_empty() { &[b"".as_slice()] } else { words };
+    let words = if words.is_empty() {
+        &[b"".as_slice()]
+    } else {
+        words
+    };
     let mut bits = 0;
     for word in words {
         bits |= find_choice(choices, word)?.1;
@@ -241,9 +273,9 @@ fn parse_scores(words: &[&[u8]]) -> Parsed {
     let mut scores = [0; 3];
     for (score, word) in scores.iter_mut().zip(words) {
         let number = loose_integer(word, 10).filter(|number| (-2000..=2000).contains(number));
-        *score = number.ok_or(
-            "Invalid oom-score-adj-values, elements must be between -2000 and 2000.",
-        )? as i32;
+        *score = number
+            .ok_or("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")?
+            as i32;
     }
     Ok(Value::OomScores(scores))
 }
@@ -255,7 +287,8 @@ fn parse_percentiles(words: &[&[u8]]) -> Parsed {
             decimal(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
         if !(0.0..=100.0).contains(&percentile) {
             return Err(
-                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into(),
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+                    .into(),
             );
         }
         list.push(percentile);
@@ -271,13 +304,13 @@ fn print_percentile(number: f64) -> String {
 
 fn parse_primary(words: &[&[u8]]) -> Parsed {
     match words {
-        [host, port]
-            if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") =>
-        {
+        [host, port] if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") => {
             Ok(Value::Primary(None))
         }
         [host, port] => {
-            let port = loose_integer(port, 10).map(u16::try_from).and_then(Result::ok);
+            let port = loose_integer(port, 10)
+                .map(u16::try_from)
+                .and_then(Result::ok);
             let port = port.ok_or("Invalid master port")?;
             Ok(Value::Primary(Some(((*host).into(), port))))
         }

@@ -1,6 +1,6 @@
 //! Memory, eviction, expiry, freeing in the background.
 
-use super::{BOOL, COUNT, SIZE_MAX};
+use super::{BOOL, COUNT, INT_MAX, SIZE_MAX};
 use crate::config::option::{ConfigOption, Kind, TEXT, integer, known, memory, supported};
 
 const POLICY: Kind = Kind::Enum(&[
@@ -17,7 +17,8 @@ const POLICY: Kind = Kind::Enum(&[
 pub(super) const ROWS: &[ConfigOption] = &[
     supported("maxmemory", memory(0, u64::MAX), "0"),
     known("maxmemory-policy", POLICY, "noeviction"),
-    known("maxmemory-samples", integer(1, 64), "5"),
+    // Valkey stops at 64; a redis.conf that asks for more shall start.
+    known("maxmemory-samples", integer(1, INT_MAX), "5"),
     known("maxmemory-eviction-tenacity", integer(0, 100), "10"),
     known("maxmemory-clients", Kind::MemoryOrPercent, "0"),
     known("lfu-log-factor", COUNT, "10"),
@@ -32,11 +33,19 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("hash-seed", TEXT, "").immutable(),
     known("jemalloc-bg-thread", BOOL, "yes"),
     known("activedefrag", BOOL, "no").debug(),
-    known("active-defrag-ignore-bytes", memory(1, SIZE_MAX), "104857600"),
+    known(
+        "active-defrag-ignore-bytes",
+        memory(1, SIZE_MAX),
+        "104857600",
+    ),
     known("active-defrag-threshold-lower", integer(0, 1000), "10"),
     known("active-defrag-threshold-upper", integer(0, 1000), "100"),
     known("active-defrag-cycle-min", integer(1, 99), "1"),
     known("active-defrag-cycle-max", integer(1, 99), "25"),
     known("active-defrag-cycle-us", integer(0, 100_000), "500"),
-    known("active-defrag-max-scan-fields", integer(1, i64::MAX), "1000"),
+    known(
+        "active-defrag-max-scan-fields",
+        integer(1, i64::MAX),
+        "1000",
+    ),
 ];

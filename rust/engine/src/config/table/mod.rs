@@ -36,9 +36,7 @@ const LEN: usize = {
 };
 
 /// All rows, in the order of the files.
-pub(super) static TABLE: [ConfigOption; LEN] = ROWS;
-
-const ROWS: [ConfigOption; LEN] = {
+pub(super) static TABLE: [ConfigOption; LEN] = {
     let mut rows = [network::ROWS[0]; LEN];
     let mut at = 0;
     let mut subject = 0;
@@ -109,7 +107,7 @@ pub fn all_options() -> impl Iterator<Item = &'static ConfigOption> {
 pub(super) const fn index_of(name: &str) -> usize {
     let mut index = 0;
     while index < LEN {
-        if same(ROWS[index].name.as_bytes(), name.as_bytes()) {
+        if same(TABLE[index].name.as_bytes(), name.as_bytes()) {
             return index;
         }
         index += 1;
@@ -118,7 +116,7 @@ pub(super) const fn index_of(name: &str) -> usize {
 }
 
 pub(super) const fn kind_of(index: usize) -> Kind {
-    ROWS[index].kind
+    TABLE[index].kind
 }
 
 const fn same(a: &[u8], b: &[u8]) -> bool {

@@ -46,5 +46,9 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("commandlog-large-reply-max-len", LONG_COUNT, "128"),
     known("latency-monitor-threshold", LONG_COUNT, "0"),
     known("latency-tracking", BOOL, "yes"),
-    known("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
+    known(
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles,
+        "50 99 99.9",
+    ),
 ];

@@ -18,7 +18,9 @@ const ON_SIGNAL: &[Choice] = &[
 
 pub(super) const ROWS: &[ConfigOption] = &[
     // 0 serves every stream from the trio side.
-    supported("io-threads", integer(0, 256), "1").immutable().debug(),
+    supported("io-threads", integer(0, 256), "1")
+        .immutable()
+        .debug(),
     supported("databases", integer(1, INT_MAX), "16").immutable(),
     supported("supervised", SUPERVISED, "no").immutable(),
     supported("pidfile", TEXT, "").immutable(),
@@ -27,7 +29,9 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("dynamic-hz", BOOL, "yes"),
     known("daemonize", BOOL, "no").immutable(),
     known("io-threads-do-reads", BOOL, "no").immutable().debug(),
-    known("io-threads-always-active", BOOL, "no").debug().hidden(),
+    known("io-threads-always-active", BOOL, "no")
+        .debug()
+        .hidden(),
     known("events-per-io-thread", COUNT, "2").hidden(),
     known("prefetch-batch-max-size", integer(0, 128), "16"),
     known("set-proc-title", BOOL, "yes").immutable(),
@@ -52,17 +56,29 @@ pub(super) const ROWS: &[ConfigOption] = &[
         "no",
     ),
     known("oom-score-adj-values", Kind::OomScores, "0 200 800"),
-    known("server-cpulist", TEXT, "").alias("server_cpulist").immutable(),
-    known("bio-cpulist", TEXT, "").alias("bio_cpulist").immutable(),
-    known("aof-rewrite-cpulist", TEXT, "").alias("aof_rewrite_cpulist").immutable(),
-    known("bgsave-cpulist", TEXT, "").alias("bgsave_cpulist").immutable(),
+    known("server-cpulist", TEXT, "")
+        .alias("server_cpulist")
+        .immutable(),
+    known("bio-cpulist", TEXT, "")
+        .alias("bio_cpulist")
+        .immutable(),
+    known("aof-rewrite-cpulist", TEXT, "")
+        .alias("aof_rewrite_cpulist")
+        .immutable(),
+    known("bgsave-cpulist", TEXT, "")
+        .alias("bgsave_cpulist")
+        .immutable(),
     known("locale-collate", TEXT, ""),
     known("availability-zone", TEXT, ""),
     known("extended-redis-compatibility", BOOL, "no"),
     known("debug-context", TEXT, "").debug().hidden(),
-    known("enable-debug-assert", BOOL, "no").immutable().hidden(),
+    known("enable-debug-assert", BOOL, "no")
+        .immutable()
+        .hidden(),
     known("busy-reply-threshold", super::LONG_COUNT, "5000").alias("lua-time-limit"),
-    known("lua-enable-deprecated-api", BOOL, "no").immutable().hidden(),
+    known("lua-enable-deprecated-api", BOOL, "no")
+        .immutable()
+        .hidden(),
     known("lua-enable-insecure-api", BOOL, "no").hidden(),
     known("import-mode", BOOL, "no"),
 ];
