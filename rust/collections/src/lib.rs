@@ -1,3 +1,9 @@
 //! Data structures of rkv: no knowledge of Redis, the home of `unsafe` behind a safe API.
 
+pub mod arena;
 pub mod bytes;
+mod prefetch;
+pub mod table;
+pub mod wheel;
+
+pub use prefetch::prefetch_read;

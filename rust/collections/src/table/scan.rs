@@ -1,0 +1,86 @@
+//! Walking the table: by cursor, at random, and whole.
+
+use super::segment::HOME_BITS;
+use super::{Resolve, Table};
+
+/// Only this many top bits of a cursor are ever set.
+pub const SCAN_BITS: u32 = 46;
+const _: () = assert!(super::segment::DEPTH_MAX + HOME_BITS <= SCAN_BITS);
+
+impl<R: Copy + Eq> Table<R> {
+    /// Emits the entries of one bucket's range of hashes, from `cursor` on, and gives the cursor behind them, or `None`
+    /// at the end. Cursors are positions in the space of hashes, of which the top [`SCAN_BITS`] bits are used; 0 begins.
+    /// Ranges may be empty. An entry that stays from the first call to the last is emitted exactly once, whatever the
+    /// table does between the calls.
+    pub fn scan(&self, cursor: u64, resolve: &impl Resolve<R>, mut each: impl FnMut(R)) -> Option<u64> {
+        if self.directory.is_empty() {
+            return None;
+        }
+        let lines = self.directory.lines(cursor);
+        let shape = lines.shape;
+        let home = shape.home(cursor);
+        let edge = shape.tag(cursor);
+        // A cursor from a deeper segment may cut finer than tags do; only then are equal ones resolved.
+        let finer = cursor.wrapping_shl(shape.base + 16) != 0;
+        lines.each_of_home(home, |tag, reference| {
+            if tag > edge || tag == edge && (!finer || resolve.hash(reference) >= cursor) {
+                each(reference);
+            }
+        });
+        let end = shape.end_of_bucket(cursor, home);
+        self.stashed_between(cursor, end.wrapping_sub(1)).for_each(each);
+        (end != 0).then_some(end)
+    }
+
+    /// Emits the entries of one bucket, the first not empty one from the position `random` on: at least one entry
+    /// unless the table is empty.
+    ///
+    /// A position is met in proportion to the width of the hashes it stands for, so with a random hash the buckets of
+    /// segments of different size are as likely as the entries they may hold; left are two small biases: an entry that
+    /// shares its bucket with fewer others is taken more often by who takes one of those emitted, and so is a bucket
+    /// behind empty ones.
+    pub fn sample(&self, random: u64, mut each: impl FnMut(R)) {
+        if self.len == 0 {
+            return;
+        }
+        let mut found = false;
+        let mut position = random;
+        for _ in 0..=1_u64 << self.directory.depth() {
+            let lines = self.directory.lines(position);
+            let shape = lines.shape;
+            for index in shape.home(position)..shape.buckets {
+                let bucket = lines.bucket(index);
+                bucket.each(bucket.live(), |_, reference| {
+                    found = true;
+                    each(reference);
+                });
+                self.stashed_between(position, shape.end_of_bucket(position, index).wrapping_sub(1)).for_each(
+                    |reference| {
+                        found = true;
+                        each(reference);
+                    },
+                );
+                if found {
+                    return;
+                }
+                position = shape.end_of_bucket(position, index);
+            }
+        }
+    }
+
+    /// All entries, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = R> {
+        let mut next = (!self.directory.is_empty()).then_some(0);
+        let segments = std::iter::from_fn(move || {
+            let position = next?;
+            let lines = self.directory.lines(position);
+            next = lines.shape.last(position).checked_add(1);
+            Some(lines)
+        });
+        let placed = segments.flat_map(|lines| lines.buckets()).flat_map(|bucket| {
+            let live = bucket.live();
+            (0..u32::BITS as usize).filter(move |slot| live >> slot & 1 != 0).map(|slot| bucket.get(slot))
+        });
+        placed.chain(self.stashed_between(0, u64::MAX))
+    }
+}

@@ -1,0 +1,311 @@
+//! The table against standard containers, under random operations and hostile hashes.
+
+use proptest::prelude::*;
+use rkv_collections::table::{Resolve, Table};
+use std::collections::{HashMap, HashSet};
+
+/// The hash of each reference: what the blobs are to the engine.
+#[derive(Default)]
+struct Hashes(HashMap<u32, u64>);
+
+impl Resolve<u32> for Hashes {
+    fn hash(&self, reference: u32) -> u64 {
+        self.0[&reference]
+    }
+    fn prefetch(&self, _: u32) {}
+}
+
+/// Spreads a small number over 64 bits.
+fn spread(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+/// The ways in which hashes may be good or hostile.
+fn hash_of(kind: u8, number: u32) -> u64 {
+    let good = spread(u64::from(number));
+    match kind {
+        0 => good,
+        // One prefix of 20 bits.
+        1 => good >> 20 | 0xabcd_e000_0000_0000,
+        // Three hashes for all.
+        2 => spread(u64::from(number % 3)),
+        // Equal but for the lowest bits, where no tag reaches.
+        3 => 0x1234_5678_9abc_0000 | u64::from(number & 0xff),
+        // Half good, half one hash.
+        4 if number.is_multiple_of(2) => u64::MAX,
+        4 => good,
+        _ => 0,
+    }
+}
+
+/// Cases for proptest: few under miri, which is a thousand times slower.
+fn cases(usual: u32) -> ProptestConfig {
+    let cases = if cfg!(miri) { 2 } else { usual };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(u32),
+    Remove(u32),
+    Replace(u32),
+    Fill(u32),
+    Drop(u32),
+    Scan,
+    Begin,
+    Drain(u32),
+    Abort,
+    Clear,
+}
+
+fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
+    let length = if cfg!(miri) { length / 10 } else { length };
+    let step = prop_oneof![
+        8 => any::<u32>().prop_map(Step::Insert),
+        8 => any::<u32>().prop_map(Step::Remove),
+        6 => any::<u32>().prop_map(Step::Replace),
+        3 => (1..600_u32).prop_map(Step::Fill),
+        3 => (1..900_u32).prop_map(Step::Drop),
+        12 => Just(Step::Scan),
+        2 => Just(Step::Begin),
+        4 => (1..4_u32).prop_map(Step::Drain),
+        1 => Just(Step::Abort),
+        1 => Just(Step::Clear),
+    ];
+    prop::collection::vec(step, 1..length)
+}
+
+/// A scan under way: its cursor, what was there at the start and stayed, and what it gave.
+struct Scan {
+    cursor: u64,
+    stayed: HashSet<u32>,
+    given: HashSet<u32>,
+}
+
+/// The table beside its model. A key is its number; the reference changes with every replacement.
+struct World {
+    kind: u8,
+    table: Table<u32>,
+    hashes: Hashes,
+    keys: HashMap<u32, u32>,
+    order: Vec<u32>,
+    next: u32,
+    scan: Option<Scan>,
+    /// References at the cut that were not drained yet.
+    cut: Option<HashSet<u32>>,
+    /// References that left the table and wait in limbo.
+    limbo: HashSet<u32>,
+}
+
+impl World {
+    fn new(kind: u8) -> World {
+        World {
+            kind,
+            table: Table::new(),
+            hashes: Hashes::default(),
+            keys: HashMap::new(),
+            order: Vec::new(),
+            next: 0,
+            scan: None,
+            cut: None,
+            limbo: HashSet::new(),
+        }
+    }
+
+    fn pick(&self, choice: u32) -> Option<u32> {
+        (!self.order.is_empty()).then(|| self.order[choice as usize % self.order.len()])
+    }
+
+    fn insert(&mut self, key: u32) {
+        if self.keys.contains_key(&key) {
+            return;
+        }
+        let hash = hash_of(self.kind, key);
+        let reference = self.make(hash);
+        self.keys.insert(key, reference);
+        self.order.push(key);
+        let moves = self.table.moves();
+        self.table.insert(hash, reference, &self.hashes);
+        assert!(self.table.moves() - moves <= 320, "an insert moved more than one segment");
+    }
+
+    fn make(&mut self, hash: u64) -> u32 {
+        self.next += 1;
+        self.hashes.0.insert(self.next, hash);
+        self.next
+    }
+
+    /// What the engine does with a blob that left the table.
+    fn leave(&mut self, hash: u64, reference: u32) {
+        let needed = self.cut.as_ref().is_some_and(|cut| cut.contains(&reference));
+        assert_eq!(self.table.retire(hash, reference), needed, "retire");
+        if needed {
+            assert!(self.limbo.insert(reference));
+        } else {
+            self.hashes.0.remove(&reference);
+        }
+    }
+
+    fn remove(&mut self, key: u32) {
+        let reference = self.keys.remove(&key).expect("present");
+        let place = self.order.iter().position(|&other| other == key).expect("present");
+        self.order.swap_remove(place);
+        let hash = hash_of(self.kind, key);
+        self.table.prepare_write(hash);
+        assert!(self.table.remove(hash, reference, &self.hashes));
+        assert!(!self.table.remove(hash, reference, &self.hashes));
+        self.leave(hash, reference);
+        if let Some(scan) = &mut self.scan {
+            scan.stayed.remove(&key);
+        }
+    }
+
+    fn replace(&mut self, key: u32) {
+        let hash = hash_of(self.kind, key);
+        let old = self.keys[&key];
+        let must_keep = self.table.prepare_write(hash);
+        let needed = self.cut.as_ref().is_some_and(|cut| cut.contains(&old));
+        assert!(must_keep || !needed, "a blob of the cut may not be changed in place");
+        let new = self.make(hash);
+        assert!(self.table.replace(hash, old, new));
+        assert!(!self.table.replace(hash, old, new));
+        self.keys.insert(key, new);
+        self.leave(hash, old);
+    }
+
+    fn scan(&mut self) {
+        let start = || Scan { cursor: 0, stayed: self.keys.keys().copied().collect(), given: HashSet::new() };
+        let mut scan = self.scan.take().unwrap_or_else(start);
+        let by_reference: HashMap<u32, u32> = self.keys.iter().map(|(&key, &reference)| (reference, key)).collect();
+        let next = self.table.scan(scan.cursor, &self.hashes, |reference| {
+            let key = by_reference[&reference];
+            assert!(scan.given.insert(key) || !scan.stayed.contains(&key), "given twice");
+        });
+        match next {
+            Some(cursor) => {
+                assert!(cursor > scan.cursor && cursor << rkv_collections::table::SCAN_BITS == 0);
+                scan.cursor = cursor;
+                self.scan = Some(scan);
+            }
+            None => assert!(scan.stayed.is_subset(&scan.given), "an entry was passed over"),
+        }
+    }
+
+    fn drain(&mut self) {
+        let Some(cut) = &mut self.cut else { return };
+        let (hashes, limbo) = (&mut self.hashes, &mut self.limbo);
+        let mut emitted = HashSet::new();
+        let more = self.table.drain(
+            |reference| {
+                assert!(cut.remove(&reference), "emitted, but not of the cut");
+                emitted.insert(reference);
+            },
+            |reference| {
+                assert!(limbo.remove(&reference));
+                hashes.0.remove(&reference);
+            },
+        );
+        assert!(limbo.is_disjoint(&emitted), "emitted, out of the table, and not freed");
+        if !more {
+            assert!(cut.is_empty(), "the capture missed {}", cut.len());
+            assert!(limbo.is_empty() && !self.table.capturing());
+            self.cut = None;
+        }
+    }
+
+    fn clear(&mut self) {
+        let gone: Vec<(u32, u32)> = self.keys.drain().collect();
+        self.order.clear();
+        self.table.clear();
+        for (key, reference) in gone {
+            self.leave(hash_of(self.kind, key), reference);
+        }
+        self.scan = None;
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Insert(key) => self.insert(key),
+            Step::Remove(choice) => _ = self.pick(choice).map(|key| self.remove(key)),
+            Step::Replace(choice) => _ = self.pick(choice).map(|key| self.replace(key)),
+            Step::Fill(count) => (0..count).for_each(|_| self.insert(spread(u64::from(self.next)) as u32)),
+            Step::Drop(count) => (0..count).for_each(|n| _ = self.pick(n.wrapping_mul(77)).map(|key| self.remove(key))),
+            Step::Scan => (0..5).for_each(|_| self.scan()),
+            Step::Begin if self.cut.is_none() => {
+                self.table.begin_capture();
+                self.cut = Some(self.keys.values().copied().collect());
+            }
+            Step::Begin => {}
+            Step::Drain(count) => (0..count).for_each(|_| self.drain()),
+            Step::Abort => {
+                let (hashes, limbo) = (&mut self.hashes, &mut self.limbo);
+                self.table.abort_capture(|reference| {
+                    assert!(limbo.remove(&reference));
+                    hashes.0.remove(&reference);
+                });
+                assert!(limbo.is_empty());
+                self.cut = None;
+            }
+            Step::Clear => self.clear(),
+        }
+        assert_eq!(self.table.len(), self.keys.len());
+        assert_eq!(self.table.capturing(), self.cut.is_some());
+    }
+
+    fn check(&self) {
+        for (&key, &reference) in &self.keys {
+            let hash = hash_of(self.kind, key);
+            assert_eq!(self.table.find(hash, |found| found == reference), Some(reference));
+        }
+        for absent in 0..100 {
+            let hash = spread(absent + (1 << 40));
+            let mut wrong = 0;
+            self.table.candidates(hash, |_| wrong += 1);
+            assert_eq!(self.table.find(hash, |_| false), None);
+            assert!(wrong < 10 || self.kind != 0);
+        }
+        let all: Vec<u32> = self.table.iter().collect();
+        assert_eq!(all.len(), self.keys.len());
+        assert_eq!(all.into_iter().collect::<HashSet<_>>(), self.keys.values().copied().collect());
+        let mut sampled = 0;
+        self.table.sample(spread(self.keys.len() as u64), |reference| {
+            sampled += 1;
+            assert!(self.hashes.0.contains_key(&reference));
+        });
+        assert_eq!(sampled > 0, !self.keys.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn behaves_as_its_model(kind in 0..6_u8, steps in steps(120)) {
+        let mut world = World::new(kind);
+        for step in &steps {
+            world.step(step);
+        }
+        world.check();
+        while world.cut.is_some() {
+            world.drain();
+        }
+        for key in world.order.clone() {
+            world.remove(key);
+        }
+        prop_assert_eq!(world.table.bytes(), 0);
+        prop_assert_eq!(world.hashes.0.len(), 0, "a blob was forgotten");
+    }
+
+    #[test]
+    fn behaves_as_its_model_with_good_hashes_and_many_keys(steps in steps(500)) {
+        let mut world = World::new(0);
+        world.step(&Step::Fill(3000));
+        for step in &steps {
+            world.step(step);
+        }
+        world.check();
+    }
+}

@@ -1,0 +1,204 @@
+//! What a session runs requests with: the client, its output, and the command that waits.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::OUTPUT_PAUSE_BYTES;
+use crate::client::{Client, Message, Origin, Queued, ReplyMode, Unblock, Wake};
+use crate::dispatch::{self, Admission, Blocked, Call, Mode};
+use crate::error::{self, Error};
+use crate::handler::Store;
+use crate::resp::{Output, ProtocolError, Reply};
+
+/// The client, its output, and the command that waits.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub store: Arc<Store>,
+    pub client: Client,
+    pub output: Output,
+    blocked: Option<Arc<Blocked>>,
+    commands: u64,
+}
+
+impl Core {
+    pub(super) fn new(store: Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
+        let link = store.clients.add(origin, store.clock.unix_ms(), wake);
+        let client = Client::new(link, !store.settings.requires_password());
+        Self { store, client, output: Output::default(), blocked: None, commands: 0 }
+    }
+
+    /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
+    pub(super) fn is_parked(&self) -> bool {
+        self.blocked.is_some() || self.client.is_closing || self.output.len() > OUTPUT_PAUSE_BYTES
+    }
+
+    /// Runs one request alone.
+    pub(super) fn run_one(&mut self, call: &Result<Call<'_>, Error>) {
+        self.commands += 1;
+        if self.store.is_poisoned() {
+            Reply::wire(&mut self.output, self.client.protocol).error(&error::POISONED);
+            return;
+        }
+        let before = self.output.position();
+        let now_ms = self.store.clock.unix_ms();
+        match call {
+            Ok(call) => self.admit_and_run(call, now_ms),
+            Err(error) => self.refuse(error),
+        }
+        self.after_reply(before);
+    }
+
+    fn admit_and_run(&mut self, call: &Call<'_>, now_ms: i64) {
+        self.client.link.last_command.store(u32::from(call.command.id) + 1, Ordering::Relaxed);
+        match dispatch::admit(&self.store, &self.client, call) {
+            Err(error) => self.refuse(&error),
+            Ok(Admission::Queue) => self.queue(call),
+            Ok(Admission::Run) => {
+                let mode = Mode::MayWait(Unblock::Wire(self.client.protocol));
+                let mut reply = Reply::wire(&mut self.output, self.client.protocol);
+                self.blocked = dispatch::execute(&self.store, &mut self.client, call, mode, now_ms, &mut reply);
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: &Error) {
+        self.store.counters.count_error();
+        if let Some(transaction) = &mut self.client.transaction {
+            transaction.is_broken = true;
+        }
+        Reply::wire(&mut self.output, self.client.protocol).error(error);
+    }
+
+    fn queue(&mut self, call: &Call<'_>) {
+        let words = call.args.words().iter().map(|word| Box::from(*word)).collect();
+        if let Some(transaction) = &mut self.client.transaction {
+            transaction.queue.push(Queued { command: u32::from(call.command.id), words });
+            self.client.link.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
+        }
+        Reply::wire(&mut self.output, self.client.protocol).queued();
+    }
+
+    /// CLIENT REPLY: takes back what is not wanted.
+    fn after_reply(&mut self, before: u64) {
+        match self.client.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => self.output.truncate_to(before),
+            ReplyMode::Skip => {
+                self.output.truncate_to(before);
+                self.client.reply_mode = ReplyMode::On;
+            }
+            ReplyMode::SkipNext => {
+                self.output.truncate_to(before);
+                self.client.reply_mode = ReplyMode::Skip;
+            }
+        }
+    }
+
+    /// Runs requests that fit a window, together if possible.
+    pub(super) fn run_window(&mut self, calls: &[Call<'_>]) {
+        if let [call] = calls {
+            // By far the most frequent round of an unpipelined client.
+            self.run_one(&Ok(*call));
+            return;
+        }
+        let now_ms = self.store.clock.unix_ms();
+        let mut reply = Reply::wire(&mut self.output, self.client.protocol);
+        if !self.store.is_poisoned() && dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply) {
+            self.commands += calls.len() as u64;
+            if let Some(last) = calls.last() {
+                self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
+            }
+        } else {
+            calls.iter().for_each(|call| self.run_one(&Ok(*call)));
+        }
+    }
+
+    /// Whether requests may share a window now, and this one fits.
+    pub(super) fn fits_window(&self, call: &Call<'_>) -> bool {
+        self.client.is_plain()
+            && dispatch::fits_window(call)
+            && matches!(dispatch::admit(&self.store, &self.client, call), Ok(Admission::Run))
+    }
+
+    /// Answers malformed input and closes.
+    pub(super) fn protocol_error(&mut self, error: &ProtocolError) {
+        self.store.counters.count_error();
+        Reply::wire(&mut self.output, self.client.protocol).error(&Error::text(format!("ERR {error}")));
+        self.client.is_closing = true;
+    }
+
+    /// Closes without sending what is left: after a panic.
+    pub(super) fn abandon(&mut self) {
+        self.output = Output::default();
+        self.client.is_closing = true;
+    }
+
+    /// Takes messages into the output, and ends the wait of a command whose reply came or whose time is over.
+    pub(super) fn drain_inbox(&mut self) {
+        if self.client.link.is_killed() {
+            self.client.is_closing = true;
+            self.stop_waiting(false);
+        }
+        if self.client.link.has_mail() {
+            for message in self.client.link.take_mail() {
+                match message {
+                    Message::Push(bytes) => self.output.extend(&bytes),
+                    Message::Reply(bytes) => {
+                        self.output.extend(&bytes);
+                        self.blocked = None;
+                    }
+                    Message::Tape(_) => self.blocked = None,
+                }
+            }
+        }
+        let now_us = self.store.clock.monotonic_us();
+        if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
+            self.stop_waiting(true);
+        }
+    }
+
+    fn stop_waiting(&mut self, with_reply: bool) {
+        let Some(blocked) = self.blocked.take() else { return };
+        let mut reply = Reply::wire(&mut self.output, self.client.protocol);
+        let reply = with_reply.then_some(&mut reply);
+        if !dispatch::time_out(&self.store, &blocked, &mut self.client, reply) {
+            // Somebody answers just now, and wakes the driver when done.
+            self.blocked = Some(blocked);
+        }
+    }
+
+    pub(super) fn deadline_us(&self) -> Option<u64> {
+        self.blocked.as_ref().and_then(|blocked| blocked.deadline_us)
+    }
+
+    /// The end of a round: marks what the replies depend on and brings the figures up to date that others see.
+    pub(super) fn publish(&mut self, input_bytes: usize) {
+        if self.client.link.is_killed() {
+            self.client.is_closing = true;
+        }
+        let journal = &self.store.journal;
+        if journal.is_gated() {
+            self.output.mark(journal.end());
+            self.output.release(journal.released());
+        }
+        let link = &self.client.link;
+        link.input_bytes.store(input_bytes, Ordering::Relaxed);
+        link.output_bytes.store(self.output.len(), Ordering::Relaxed);
+        if self.commands > 0 {
+            link.active_ms.store(self.store.clock.unix_ms(), Ordering::Relaxed);
+            link.commands.fetch_add(self.commands, Ordering::Relaxed);
+            self.store.counters.commands.fetch_add(self.commands, Ordering::Relaxed);
+            self.commands = 0;
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(blocked) = self.blocked.take() {
+            dispatch::time_out(&self.store, &blocked, &mut self.client, None);
+        }
+        self.client.unwatch(&self.store.keyspace);
+        self.store.clients.remove(self.client.link.id);
+    }
+}

@@ -1,0 +1,162 @@
+//! The sans-IO machine of one connection: bytes in, bytes and wishes out.
+//!
+//! # Shape
+//!
+//! ```text
+//! receive(bytes) ─▶ parse ─▶ window of requests ─▶ door ─▶ output ─▶ output(), advance(n)
+//!        ▲                                          │
+//!        └── input that is not whole yet            ├─▶ wants_input(), closing(), deadline()   wishes
+//! poll() ─▶ inbox ─▶ output, blocked command ends ──┘
+//! ```
+//!
+//! A session knows no socket, no thread and no Python. Its driver (a reactor thread, a trio task, a test) hands it what
+//! the peer sent, sends what it yields, and calls [`Session::poll`] when it is woken or a deadline has passed. It never
+//! changes its driver.
+//!
+//! # Invariants
+//!
+//! * Replies leave in the order of requests; messages of others come between replies, never inside one.
+//! * However the bytes are cut, the replies are the same.
+//! * Input behind a blocked, closing or too slow client is kept, not run, and not read ([`Session::wants_input`]).
+//! * An idle session owns no buffer.
+//! * A handler's panic is caught here: it poisons the store, and the session closes.
+
+mod core;
+mod intake;
+
+use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::client::{Origin, Wake};
+use crate::handler::Store;
+use self::core::Core;
+use self::intake::Intake;
+
+/// Bytes of replies that a peer may leave unread before its requests wait.
+pub const OUTPUT_PAUSE_BYTES: usize = 32 << 20;
+/// Input kept by an idle session.
+const INPUT_KEPT: usize = 16 * 1024;
+
+/// One connection's machine.
+#[derive(Debug)]
+pub struct Session {
+    core: Core,
+    intake: Intake,
+    input: Vec<u8>,
+}
+
+impl Session {
+    /// The machine of a connection that was just accepted; registers the client.
+    pub fn new(store: &Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
+        Self { core: Core::new(Arc::clone(store), origin, wake), intake: Intake::default(), input: Vec::new() }
+    }
+
+    /// The client's number.
+    pub fn id(&self) -> u64 {
+        self.core.client.link.id
+    }
+
+    /// Takes bytes from the peer and runs every whole request in them.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.core.client.link.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.core.store.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.guarded(|session| session.take_in(bytes));
+    }
+
+    /// Drains the inbox, ends waits whose time is over, goes on with input that had to wait.
+    pub fn poll(&mut self) {
+        self.guarded(|session| {
+            session.core.drain_inbox();
+            session.take_in(&[]);
+        });
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        if self.input.is_empty() {
+            let used = self.run(bytes);
+            self.input.extend_from_slice(bytes.get(used..).unwrap_or_default());
+        } else {
+            self.input.extend_from_slice(bytes);
+            let input = std::mem::take(&mut self.input);
+            let used = self.run(&input);
+            self.input = input;
+            self.input.drain(..used);
+        }
+        self.settle();
+    }
+
+    fn run(&mut self, input: &[u8]) -> usize {
+        if input.is_empty() || self.core.is_parked() {
+            return 0;
+        }
+        self.intake.run(&mut self.core, input)
+    }
+
+    fn settle(&mut self) {
+        if self.core.client.is_closing {
+            self.input = Vec::new();
+        } else if self.input.is_empty() && self.input.capacity() > INPUT_KEPT {
+            self.input = Vec::new();
+        }
+        if self.input.len() > self.core.store.settings.query_bytes_max() {
+            log::warn!("client {} closed: it sent more than client-query-buffer-limit ahead of execution", self.id());
+            self.core.client.is_closing = true;
+            self.input = Vec::new();
+        }
+        self.core.publish(self.input.len());
+    }
+
+    /// Runs a step; a panic inside poisons the store and closes the session.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+        let result = catch_unwind(AssertUnwindSafe(|| step(&mut *self)));
+        if result.is_err() {
+            self.core.store.poison();
+            self.core.abandon();
+            self.input = Vec::new();
+        }
+    }
+
+    /// The first bytes that may be sent now; empty if nothing may.
+    pub fn output(&self) -> &[u8] {
+        self.core.output.sendable()
+    }
+
+    /// All bytes that may be sent now, as far as `slices` reaches; returns how many of them were filled.
+    pub fn output_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.core.output.slices(slices)
+    }
+
+    /// That many bytes of the output were sent.
+    pub fn advance(&mut self, sent: usize) {
+        self.core.output.advance(sent);
+        self.core.client.link.sent_bytes.fetch_add(sent as u64, Ordering::Relaxed);
+        self.core.store.counters.sent_bytes.fetch_add(sent as u64, Ordering::Relaxed);
+        if !self.input.is_empty() && !self.core.is_parked() {
+            self.guarded(|session| session.take_in(&[]));
+        } else if self.core.output.is_empty() {
+            self.core.output.shrink();
+            self.core.publish(self.input.len());
+        }
+    }
+
+    /// Whether more input would be run: not while a command waits, the peer does not read, or the session closes.
+    pub fn wants_input(&self) -> bool {
+        !self.core.client.is_closing && (!self.core.is_parked() || self.input.len() < INPUT_KEPT)
+    }
+
+    /// Whether the connection is to be closed when the output is sent.
+    pub fn closing(&self) -> bool {
+        self.core.client.is_closing
+    }
+
+    /// When [`Session::poll`] is due, in monotonic microseconds of the store's clock.
+    pub fn deadline(&self) -> Option<u64> {
+        self.core.deadline_us()
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
