@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::link::Link;
-use crate::keyspace::WatchFlag;
+use crate::keyspace::{Keyspace, WatchFlag};
 use crate::resp::Protocol;
 
 /// A command that MULTI queued.
@@ -116,5 +116,17 @@ impl Client {
             && self.transaction.is_none()
             && matches!(self.reply_mode, ReplyMode::On)
             && !self.is_closing
+    }
+
+    /// Watches nothing any more. Locks one shard after the other.
+    pub fn unwatch(&mut self, keyspace: &Keyspace) {
+        let Some(watching) = self.watching.take() else { return };
+        self.link.flags.watching.store(0, Ordering::Relaxed);
+        for watched in watching.keys {
+            let key = keyspace.key(&watched.key);
+            if let Ok(mut locks) = keyspace.lock(key.mask()) {
+                locks.shard(key.shard()).watches.remove(watched.db, &watched.key, &watching.flag);
+            }
+        }
     }
 }

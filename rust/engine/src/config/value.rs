@@ -142,6 +142,16 @@ impl KeyspaceEvents {
         letters
     }
 
+    /// The set as bits.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// The set with these bits; unknown ones are dropped.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits & ((1 << 14) - 1))
+    }
+
     /// Whether all of `other` is in this set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

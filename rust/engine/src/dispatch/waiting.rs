@@ -126,7 +126,7 @@ fn serve_one(store: &Store, locks: &mut Locks<'_>, account: &mut Account, now_ms
     }
     write(store, account);
     let message = match blocked.form {
-        Unblock::Wire(_) => Message::Reply(output.take()),
+        Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(tape),
     };
     blocked.link.leave(message);

@@ -280,8 +280,8 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Sets or removes the deadline of a key; false if there is no such key.
     pub fn set_deadline(&mut self, key: Key<'a>, deadline_ms: Option<i64>) -> bool {
         self.mutate(self.client.db, key);
-        let (hasher, db) = (self.locks.hasher(), self.client.db);
-        let found = self.part(db, &key).set_deadline(hasher, &key, deadline_ms);
+        let db = self.client.db;
+        let found = self.part(db, &key).set_deadline(&key, deadline_ms);
         self.watch_clock(deadline_ms);
         found
     }

@@ -162,6 +162,12 @@ impl Journal {
         self.is_gated.store(gated, Ordering::Release);
     }
 
+    /// Whether replies wait for the journal.
+    #[inline]
+    pub fn is_gated(&self) -> bool {
+        self.is_gated.load(Ordering::Relaxed)
+    }
+
     /// Tells that everything up to an offset is as durable as the configuration asks for.
     pub fn set_written(&self, offset: u64) {
         self.written.fetch_max(offset, Ordering::AcqRel);

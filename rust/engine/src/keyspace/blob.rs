@@ -9,11 +9,14 @@
 //! key, value
 //! ```
 //!
+//! A key longer than [`NEAR_KEY_BYTES_MAX`] lives elsewhere: its length has the top bit set and the blob holds its place.
 //! A key of 16 bytes with a value of 32 costs 6 bytes of header. Integers take 8 bytes; values above
 //! [`INLINE_BYTES_MAX`] live in a shared buffer and the blob holds their place in the database's list of those.
 
 /// Values up to this many bytes stand in the blob.
 pub const INLINE_BYTES_MAX: usize = 1024;
+/// Keys up to this many bytes stand in the blob.
+pub const NEAR_KEY_BYTES_MAX: usize = 900;
 /// The access clock has this many bits.
 pub const CLOCK_BITS: u32 = 24;
 
@@ -29,6 +32,7 @@ const LONG_KEY: u8 = 1 << 6;
 const LONG_VALUE: u8 = 1 << 7;
 
 const FIXED: usize = 4;
+const FAR_KEY: u32 = 1 << 31;
 const NARROW_DEADLINE_END: i64 = 1 << 47;
 
 /// Where the parts of a blob stand; all of it follows from the flags, the two lengths and nothing else.
@@ -38,6 +42,7 @@ pub struct Layout {
     key_at: u32,
     key_len: u32,
     value_len: u32,
+    is_far: bool,
 }
 
 /// How a blob holds its value.
@@ -54,8 +59,10 @@ pub enum Form<'a> {
 /// What a new blob is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<'a> {
-    /// The key.
+    /// The key, or the four bytes of its place.
     pub key: &'a [u8],
+    /// Whether the key is elsewhere.
+    pub is_far: bool,
     /// The value.
     pub form: Form<'a>,
     /// Unix milliseconds.
@@ -81,7 +88,7 @@ impl Parts<'_> {
             Some(0..NARROW_DEADLINE_END) => DEADLINE,
             Some(_) => DEADLINE | WIDE_DEADLINE,
         };
-        let long_key = if self.key.len() > 255 { LONG_KEY } else { 0 };
+        let long_key = if self.is_far || self.key.len() > 255 { LONG_KEY } else { 0 };
         let raw = if self.raw { RAW } else { 0 };
         let extended = if self.extended { EXTENDED } else { 0 };
         form | deadline | long_key | raw | extended
@@ -112,7 +119,8 @@ impl Parts<'_> {
             header[at] = self.key.len() as u8;
             at += 1;
         } else {
-            header[at..at + 4].copy_from_slice(&(self.key.len() as u32).to_le_bytes());
+            let far = if self.is_far { FAR_KEY } else { 0 };
+            header[at..at + 4].copy_from_slice(&(self.key.len() as u32 | far).to_le_bytes());
             at += 4;
         }
         if let Form::Inline(bytes) = self.form {
@@ -213,7 +221,7 @@ impl Layout {
     #[inline]
     pub fn of(blob: &[u8]) -> Self {
         let flags = blob[0];
-        let (key_len, after_key_len) = if flags & LONG_KEY == 0 {
+        let (key_field, after_key_len) = if flags & LONG_KEY == 0 {
             (u32::from(blob[FIXED]), FIXED + 1)
         } else {
             (u32::from_le_bytes([blob[4], blob[5], blob[6], blob[7]]), FIXED + 4)
@@ -224,7 +232,7 @@ impl Layout {
             FORM_INTEGER => 8,
             _ => 4,
         };
-        Self { flags, key_at: key_at(flags) as u32, key_len, value_len }
+        Self { flags, key_at: key_at(flags) as u32, key_len: key_field & !FAR_KEY, value_len, is_far: key_field & FAR_KEY != 0 }
     }
 
     #[inline]
@@ -237,7 +245,12 @@ impl Layout {
         self.value_at() + self.value_len as usize
     }
 
-    /// The key.
+    /// Whether the key is elsewhere.
+    pub const fn is_far(self) -> bool {
+        self.is_far
+    }
+
+    /// The key, or the four bytes of its place.
     #[inline]
     pub fn key(self, blob: &[u8]) -> &[u8] {
         &blob[self.key_at as usize..self.value_at()]
@@ -282,17 +295,15 @@ pub fn clock(blob: &[u8]) -> u32 {
     u32::from_le_bytes([blob[1], blob[2], blob[3], 0])
 }
 
-/// The key of a blob, by the shortest way.
+/// The key of a blob by the shortest way, if it is shorter than 256 bytes.
 #[inline]
-pub fn key(blob: &[u8]) -> &[u8] {
+pub fn short_key(blob: &[u8]) -> Option<&[u8]> {
     let flags = blob[0];
+    if flags & LONG_KEY != 0 {
+        return None;
+    }
     let at = key_at(flags);
-    let len = if flags & LONG_KEY == 0 {
-        blob[FIXED] as usize
-    } else {
-        u32::from_le_bytes([blob[4], blob[5], blob[6], blob[7]]) as usize
-    };
-    &blob[at..at + len]
+    Some(&blob[at..at + blob[FIXED] as usize])
 }
 
 #[cfg(test)]
@@ -307,7 +318,8 @@ mod tests {
         let layout = Layout::of(&blob);
         assert_eq!(layout.len(), len);
         assert_eq!(layout.key(&blob), parts.key);
-        assert_eq!(key(&blob), parts.key);
+        assert_eq!(short_key(&blob), (parts.key.len() < 256 && !parts.is_far).then_some(parts.key));
+        assert_eq!(layout.is_far(), parts.is_far);
         assert_eq!(layout.form(&blob), parts.form);
         assert_eq!(layout.deadline_ms(&blob), parts.deadline_ms);
         assert_eq!((layout.is_raw(), layout.is_extended()), (parts.raw, parts.extended));
@@ -322,14 +334,15 @@ mod tests {
             number: i64, deadline in prop::option::of(prop_oneof![0..i64::MAX, 0..2_000_000_000_000i64]), raw: bool, extended: bool, clock in 0u32..1 << 24,
         ) {
             for form in [Form::Inline(&value), Form::Integer(number), Form::Large(number as u32)] {
-                check(&Parts { key: &key, form, deadline_ms: deadline, raw, extended, clock });
+                check(&Parts { key: &key, is_far: false, form, deadline_ms: deadline, raw, extended, clock });
+                check(&Parts { key: &[1, 2, 3, 4], is_far: true, form, deadline_ms: deadline, raw, extended, clock });
             }
         }
     }
 
     #[test]
     fn the_header_of_a_small_entry_is_six_bytes() {
-        let parts = Parts { key: &[0; 16], form: Form::Inline(&[0; 32]), deadline_ms: None, raw: false, extended: false, clock: 0 };
+        let parts = Parts { key: &[0; 16], is_far: false, form: Form::Inline(&[0; 32]), deadline_ms: None, raw: false, extended: false, clock: 0 };
         assert_eq!(parts.blob_len(), 16 + 32 + 6);
         let with_deadline = Parts { deadline_ms: Some(1_700_000_000_000), ..parts };
         assert_eq!(with_deadline.blob_len(), parts.blob_len() + 6);
@@ -337,7 +350,7 @@ mod tests {
 
     #[test]
     fn in_place_changes_keep_the_rest() {
-        let parts = Parts { key: b"k", form: Form::Integer(7), deadline_ms: Some(5), raw: false, extended: false, clock: 1 };
+        let parts = Parts { key: b"k", is_far: false, form: Form::Integer(7), deadline_ms: Some(5), raw: false, extended: false, clock: 1 };
         let mut blob = vec![0; parts.blob_len()];
         parts.write(&mut blob);
         assert!(set_deadline(&mut blob, 1 << 40));

@@ -1,11 +1,11 @@
 //! One database's part of one shard: table, blobs, large values, wheel.
 
-use rkv_collections::arena::{Arena, Ref};
+use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::bytes::Shared;
 use rkv_collections::table::{Resolve, Table};
 use rkv_collections::wheel::{Progress, Wheel};
 
-use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, Parts};
+use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::hash::{Key, KeyHasher};
 use super::slab::Slab;
 
@@ -62,13 +62,13 @@ impl Before {
 pub struct Entry<'a> {
     blob: &'a [u8],
     layout: Layout,
-    large: &'a Slab<Shared>,
+    blobs: &'a Blobs,
 }
 
 impl<'a> Entry<'a> {
     /// The key.
     pub fn key(&self) -> &'a [u8] {
-        self.layout.key(self.blob)
+        self.blobs.key(self.blob)
     }
 
     /// The value.
@@ -77,7 +77,7 @@ impl<'a> Entry<'a> {
         match self.layout.form(self.blob) {
             Form::Inline(bytes) => ValueRef::Bytes(bytes),
             Form::Integer(number) => ValueRef::Integer(number),
-            Form::Large(place) => ValueRef::Shared(self.large.get(place)),
+            Form::Large(place) => ValueRef::Shared(self.blobs.large.get(place)),
         }
     }
 
@@ -119,12 +119,31 @@ struct Blobs {
     arena: Arena,
     large: Slab<Shared>,
     large_bytes: usize,
+    far_keys: Slab<Box<[u8]>>,
+}
+
+fn place_of(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes(bytes.try_into().unwrap_or_default())
 }
 
 impl Blobs {
+    #[inline]
     fn entry(&self, place: Ref) -> Entry<'_> {
         let blob = self.arena.bytes(place);
-        Entry { blob, layout: Layout::of(blob), large: &self.large }
+        Entry { blob, layout: Layout::of(blob), blobs: self }
+    }
+
+    /// The key of a blob.
+    #[inline]
+    fn key<'a>(&'a self, blob: &'a [u8]) -> &'a [u8] {
+        blob::short_key(blob).unwrap_or_else(|| self.long_key(blob))
+    }
+
+    #[cold]
+    fn long_key<'a>(&'a self, blob: &'a [u8]) -> &'a [u8] {
+        let layout = Layout::of(blob);
+        let key = layout.key(blob);
+        if layout.is_far() { self.far_keys.get(place_of(key)) } else { key }
     }
 
     fn write(&mut self, parts: &Parts<'_>) -> Ref {
@@ -143,32 +162,50 @@ impl Blobs {
         self.large_bytes = self.large_bytes.saturating_sub(shared.heap_bytes());
     }
 
-    fn drop_value(&mut self, place: Ref) {
+    /// Drops what the blob holds elsewhere.
+    fn drop_parts(&mut self, place: Ref) {
         let blob = self.arena.bytes(place);
-        if let Form::Large(large) = Layout::of(blob).form(blob) {
+        let layout = Layout::of(blob);
+        let far_key = layout.is_far().then(|| place_of(layout.key(blob)));
+        if let Form::Large(large) = layout.form(blob) {
             self.drop_large(large);
         }
+        if let Some(far_key) = far_key {
+            let key = self.far_keys.remove(far_key);
+            self.large_bytes = self.large_bytes.saturating_sub(key.len());
+        }
+    }
+
+    fn keep_far_key(&mut self, key: &[u8]) -> u32 {
+        self.large_bytes += key.len();
+        self.far_keys.insert(key.into())
     }
 
     fn free(&mut self, place: Ref) {
-        self.drop_value(place);
+        self.drop_parts(place);
         self.arena.free(place);
     }
 
-    /// Writes the same entry to another place; what is large is shared.
-    fn duplicate(&mut self, place: Ref) -> Ref {
-        let blob = self.arena.bytes(place);
-        let layout = Layout::of(blob);
-        let mut bytes = blob[..layout.len()].to_vec();
-        if let Form::Large(large) = layout.form(blob) {
-            let shared = self.large.get(large).clone();
-            let kept = self.keep_large(shared);
-            let at = bytes.len() - 4;
-            bytes[at..].copy_from_slice(&kept.to_le_bytes());
+    /// Writes the same entry with another deadline to another place; what is large is shared.
+    fn copy(&mut self, place: Ref, deadline_ms: Option<i64>, extended: bool) -> Ref {
+        let blob = self.arena.bytes(place).to_vec();
+        let layout = Layout::of(&blob);
+        let form = match layout.form(&blob) {
+            Form::Large(large) => {
+                let shared = self.large.get(large).clone();
+                Form::Large(self.keep_large(shared))
+            }
+            form => form,
+        };
+        let mut key = layout.key(&blob);
+        let far;
+        if layout.is_far() {
+            let bytes = self.far_keys.get(place_of(key)).clone();
+            far = self.keep_far_key(&bytes).to_le_bytes();
+            key = &far;
         }
-        let copy = self.arena.alloc(bytes.len());
-        self.arena.bytes_mut(copy)[..bytes.len()].copy_from_slice(&bytes);
-        copy
+        let clock = blob::clock(&blob);
+        self.write(&Parts { key, is_far: layout.is_far(), form, deadline_ms, raw: layout.is_raw(), extended, clock })
     }
 }
 
@@ -179,7 +216,7 @@ struct Resolver<'a> {
 
 impl Resolve<Ref> for Resolver<'_> {
     fn hash(&self, place: Ref) -> u64 {
-        self.hasher.inner(blob::key(self.blobs.arena.bytes(place)))
+        self.hasher.inner(self.blobs.key(self.blobs.arena.bytes(place)))
     }
 
     fn prefetch(&self, place: Ref) {
@@ -226,7 +263,7 @@ impl Db {
 
     #[inline]
     fn find(&self, key: &Key<'_>) -> Option<Ref> {
-        self.table.find(key.hash(), |place| blob::key(self.blobs.arena.bytes(place)) == key.bytes())
+        self.table.find(key.hash(), |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes())
     }
 
     /// The entry of a key, expired or not.
@@ -290,7 +327,15 @@ impl Db {
             }
             NewValue::Shared(shared) => Form::Large(self.blobs.keep_large(shared)),
         };
-        let parts = Parts { key: key.bytes(), form, deadline_ms, raw, extended, clock };
+        let far;
+        let is_far = key.bytes().len() > NEAR_KEY_BYTES_MAX;
+        let stored_key = if is_far {
+            far = self.blobs.keep_far_key(key.bytes()).to_le_bytes();
+            far.as_slice()
+        } else {
+            key.bytes()
+        };
+        let parts = Parts { key: stored_key, is_far, form, deadline_ms, raw, extended, clock };
         self.place(hasher, key.hash(), old, captured, &parts);
         match old {
             None => Before::Absent,
@@ -306,8 +351,8 @@ impl Db {
             return;
         };
         let slot = self.blobs.arena.bytes(old).len();
-        if !captured && Arena::class_size(parts.blob_len()) == slot {
-            self.blobs.drop_value(old);
+        if !captured && class_size(parts.blob_len()) == slot {
+            self.blobs.drop_parts(old);
             parts.write(self.blobs.arena.bytes_mut(old));
             return;
         }
@@ -327,7 +372,9 @@ impl Db {
         if !self.table.prepare_write(hash) {
             return place;
         }
-        let copy = self.blobs.duplicate(place);
+        let blob = self.blobs.arena.bytes(place);
+        let layout = Layout::of(blob);
+        let copy = self.blobs.copy(place, layout.deadline_ms(blob), layout.is_extended());
         self.swap(hash, place, copy);
         copy
     }
@@ -377,7 +424,7 @@ impl Db {
     }
 
     /// Sets or removes the deadline of a key; false if there is no such key.
-    pub fn set_deadline(&mut self, hasher: &KeyHasher, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
+    pub fn set_deadline(&mut self, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
         let Some(place) = self.find(key) else { return false };
         let place = self.writable(key.hash(), place);
         let blob = self.blobs.arena.bytes(place);
@@ -391,23 +438,10 @@ impl Db {
         {
             blob::set_extended(blob, extended);
         } else if deadline_ms.is_some() || before.is_some() {
-            self.rewrite_deadline(hasher, key.hash(), place, deadline_ms, extended);
+            let copy = self.blobs.copy(place, deadline_ms, extended);
+            self.swap(key.hash(), place, copy);
         }
         true
-    }
-
-    fn rewrite_deadline(&mut self, hasher: &KeyHasher, hash: u64, place: Ref, deadline_ms: Option<i64>, extended: bool) {
-        let blob = self.blobs.arena.bytes(place).to_vec();
-        let layout = Layout::of(&blob);
-        let form = match layout.form(&blob) {
-            Form::Large(large) => Form::Large(self.blobs.large.duplicate(large)),
-            form => form,
-        };
-        if let Form::Large(large) = form {
-            self.blobs.large_bytes += self.blobs.large.get(large).heap_bytes();
-        }
-        let parts = Parts { key: layout.key(&blob), form, deadline_ms, raw: layout.is_raw(), extended, clock: blob::clock(&blob) };
-        self.place(hasher, hash, Some(place), false, &parts);
     }
 
     /// Removes a key; false if there is no such key.
@@ -458,7 +492,7 @@ impl Db {
         let layout = Layout::of(blob);
         match layout.deadline_ms(blob) {
             Some(deadline_ms) if deadline_ms <= now_ms => {
-                expired(layout.key(blob));
+                expired(self.blobs.key(blob));
                 self.remove_at(hasher, hash, place);
             }
             Some(deadline_ms) if layout.is_extended() => {

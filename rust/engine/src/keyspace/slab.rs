@@ -13,14 +13,6 @@ impl<T> Default for Slab<T> {
     }
 }
 
-impl<T: Clone> Slab<T> {
-    /// Stores a copy of the value at a place.
-    pub fn duplicate(&mut self, place: u32) -> u32 {
-        let value = self.get(place).clone();
-        self.insert(value)
-    }
-}
-
 impl<T> Slab<T> {
     /// Stores a value and tells its place.
     pub fn insert(&mut self, value: T) -> u32 {

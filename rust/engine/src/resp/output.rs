@@ -100,6 +100,19 @@ impl Output {
         self.spliced += end;
     }
 
+    /// Everything that is left, marks or not, as one piece.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.marks.clear();
+        let mut all = Vec::with_capacity(self.len());
+        while !self.is_empty() {
+            let piece = self.sendable();
+            all.extend_from_slice(piece);
+            let sent = piece.len();
+            self.advance(sent);
+        }
+        all
+    }
+
     /// Holds back everything written so far until the journal is safe up to `offset`.
     pub fn mark(&mut self, offset: u64) {
         let position = self.position();

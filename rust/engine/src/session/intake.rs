@@ -6,7 +6,6 @@ use super::core::Core;
 use crate::dispatch::{Call, WINDOW_CALLS_MAX};
 use crate::error::Error;
 use crate::handler::Args;
-use crate::limits;
 use crate::resp::{ProtocolError, RequestLimits, RequestParser, Span};
 
 /// The parser of a session and its scratch memory.
@@ -134,10 +133,6 @@ fn check_http<'a>(call: Result<Call<'a>, Error>, args: Args<'a>, core: &mut Core
     call
 }
 
-fn request_limits(core: &Core, is_authenticated: bool) -> RequestLimits {
-    if is_authenticated {
-        RequestLimits { bulk_bytes_max: core.store.settings.bulk_bytes_max(), ..RequestLimits::default() }
-    } else {
-        limits::unauthenticated()
-    }
+fn request_limits(core: &Core, authenticated: bool) -> RequestLimits {
+    RequestLimits { bulk_bytes_max: core.store.settings.bulk_bytes_max(), authenticated, ..RequestLimits::default() }
 }
