@@ -1,2 +1,4 @@
 //! The engine of rkv.
 #![forbid(unsafe_code)]
+
+pub mod number;
