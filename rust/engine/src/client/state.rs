@@ -109,6 +109,21 @@ impl Client {
         self.link.protocol.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
+    /// MULTI keeps a command for EXEC.
+    pub fn queue(&mut self, command: u32, words: &[&[u8]]) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.queue.push(Queued { command, words: words.iter().map(|word| Box::from(*word)).collect() });
+            self.link.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
+        }
+    }
+
+    /// A command was refused, so that EXEC must be, too.
+    pub fn break_transaction(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.is_broken = true;
+        }
+    }
+
     /// Whether nothing stands between a parsed command and its execution: no transaction, no muted replies.
     #[inline]
     pub const fn is_plain(&self) -> bool {

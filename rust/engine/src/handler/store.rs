@@ -108,6 +108,11 @@ impl Store {
         let _ = self.observer.set(observer);
     }
 
+    /// Whether anybody hears of keyspace events.
+    pub fn has_observer(&self) -> bool {
+        self.observer.get().is_some()
+    }
+
     /// Tells a keyspace event to who wants to hear of it. Called under the key's shard lock.
     #[inline]
     pub fn observe(&self, db: usize, class: KeyspaceEvents, name: &'static str, key: &[u8]) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::OUTPUT_PAUSE_BYTES;
-use crate::client::{Client, Message, Origin, Queued, ReplyMode, Unblock, Wake};
+use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
 use crate::error::{self, Error};
 use crate::handler::Store;
@@ -63,18 +63,12 @@ impl Core {
 
     fn refuse(&mut self, error: &Error) {
         self.store.counters.count_error();
-        if let Some(transaction) = &mut self.client.transaction {
-            transaction.is_broken = true;
-        }
+        self.client.break_transaction();
         Reply::wire(&mut self.output, self.client.protocol).error(error);
     }
 
     fn queue(&mut self, call: &Call<'_>) {
-        let words = call.args.words().iter().map(|word| Box::from(*word)).collect();
-        if let Some(transaction) = &mut self.client.transaction {
-            transaction.queue.push(Queued { command: u32::from(call.command.id), words });
-            self.client.link.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
-        }
+        self.client.queue(u32::from(call.command.id), call.args.words());
         Reply::wire(&mut self.output, self.client.protocol).queued();
     }
 

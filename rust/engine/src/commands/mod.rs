@@ -1,0 +1,11 @@
+//! The commands, one file per family: its rows, then their handlers in the order of the rows.
+//!
+//! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
+
+mod connection;
+mod string;
+
+use crate::handler::Row;
+
+/// All families.
+pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS];

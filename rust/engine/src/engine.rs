@@ -1,0 +1,202 @@
+//! The engine as its users see it: built once, shared by sessions, callers in this process, and the housekeeper.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::client::{Client, NoWake, Origin, Wake};
+use crate::clock::{Clock, SystemClock};
+use crate::commands;
+use crate::config::Config;
+use crate::dispatch::{self, Admission, Blocked, Call, Mode};
+use crate::error::{self, Error};
+use crate::handler::{Args, Command, CommandTable, Row, Store};
+use crate::housekeeper::Housekeeper;
+use crate::keyspace::Keyspace;
+use crate::random::{self, Xoshiro256};
+use crate::resp::{Reply, Tape};
+use crate::session::Session;
+
+/// How an engine is made.
+pub struct EngineOptions {
+    /// The configuration.
+    pub config: Config,
+    /// 2^bits shards, at most 6: 64 in a server, 16 in an embedding program.
+    pub shard_bits: u32,
+    /// Where time comes from. With a manual clock no thread is started: the caller ticks.
+    pub clock: Arc<dyn Clock>,
+    /// Rows beyond the engine's own, for tests.
+    pub rows: &'static [Row],
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { config: Config::default(), shard_bits: 6, clock: Arc::new(SystemClock::new()), rows: &[] }
+    }
+}
+
+/// A store with everything that runs on it.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<Store>,
+    housekeeper: Mutex<Option<Housekeeper>>,
+}
+
+impl Engine {
+    /// Builds an empty engine.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new(options: EngineOptions) -> Result<Arc<Self>, getrandom::Error> {
+        let mut secret = [0; 16];
+        random::secure_bytes(&mut secret)?;
+        let run_id = String::from_utf8_lossy(&random::run_id()?).into_owned();
+        let families: Vec<_> = commands::FAMILIES.iter().copied().chain([options.rows]).collect();
+        let is_manual = options.clock.is_manual();
+        let store = Arc::new(Store::new(
+            Keyspace::new(options.shard_bits, secret),
+            CommandTable::new(&families),
+            options.config,
+            options.clock,
+            Xoshiro256::from_system()?,
+            run_id,
+        ));
+        let housekeeper = (!is_manual).then(|| Housekeeper::start(&store));
+        Ok(Arc::new(Self { store, housekeeper: Mutex::new(housekeeper) }))
+    }
+
+    /// What all share.
+    pub const fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// A machine for a new connection.
+    pub fn session(&self, origin: Origin, wake: Arc<dyn Wake>) -> Session {
+        Session::new(&self.store, origin, wake)
+    }
+
+    /// A caller in this process.
+    pub fn caller(&self) -> Caller {
+        Caller::new(Arc::clone(&self.store), Arc::new(NoWake))
+    }
+
+    /// Stops background work. What is stored stays readable.
+    pub fn close(&self) {
+        let housekeeper = self.housekeeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(housekeeper);
+    }
+}
+
+/// A client without a connection: it calls, and reads typed replies from a tape.
+#[derive(Debug)]
+pub struct Caller {
+    store: Arc<Store>,
+    client: Client,
+    blocked: Option<Arc<Blocked>>,
+}
+
+impl Caller {
+    /// A caller who is told through `wake` that a reply is there.
+    pub fn new(store: Arc<Store>, wake: Arc<dyn Wake>) -> Self {
+        let link = store.clients.add(Origin::embedded(), store.clock.unix_ms(), wake);
+        Self { store, client: Client::new(link, true), blocked: None }
+    }
+
+    /// What all share.
+    pub const fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Its state.
+    pub const fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Runs a command whose row is known; the reply goes to the end of the tape.
+    #[inline]
+    pub fn call(&mut self, command: &Command, words: &[&[u8]], mode: Mode, tape: &mut Tape) {
+        let call = Call { command, args: Args::new(words) };
+        let mut reply = Reply::tape(tape, self.client.protocol);
+        if self.store.is_poisoned() {
+            reply.error(&error::POISONED);
+            return;
+        }
+        let (store, client, blocked) = (&self.store, &mut self.client, &mut self.blocked);
+        let run = AssertUnwindSafe(|| match dispatch::admit(store, client, &call) {
+            Ok(Admission::Run) => *blocked = dispatch::execute(store, client, &call, mode, store.clock.unix_ms(), &mut reply),
+            Ok(Admission::Queue) => Self::queue(client, &call, &mut reply),
+            Err(error) => Self::refuse(store, client, &error, &mut reply),
+        });
+        if catch_unwind(run).is_err() {
+            self.store.poison();
+            tape.clear();
+            Reply::tape(tape, self.client.protocol).error(&error::POISONED);
+        }
+    }
+
+    /// Runs a command by the name in its words.
+    pub fn execute(&mut self, words: &[&[u8]], mode: Mode, tape: &mut Tape) {
+        let store = Arc::clone(&self.store);
+        match store.table.resolve(Args::new(words)) {
+            Ok(command) => self.call(command, words, mode, tape),
+            Err(error) => Self::refuse(&store, &mut self.client, &error, &mut Reply::tape(tape, self.client.protocol)),
+        }
+    }
+
+    fn queue(client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) {
+        client.queue(u32::from(call.command.id), call.args.words());
+        reply.queued();
+    }
+
+    fn refuse(store: &Store, client: &mut Client, error: &Error, reply: &mut Reply<'_>) {
+        store.counters.count_error();
+        client.break_transaction();
+        reply.error(error);
+    }
+
+    /// The command that waits, if the last one does.
+    pub const fn blocked(&self) -> Option<&Arc<Blocked>> {
+        self.blocked.as_ref()
+    }
+
+    /// Takes the reply of the command that waited, if it has come; its wait is then over.
+    pub fn take_reply(&mut self) -> Option<Tape> {
+        let messages = self.client.link.take_mail();
+        let tape = messages.into_iter().find_map(|message| match message {
+            crate::client::Message::Tape(tape) => Some(tape),
+            _ => None,
+        })?;
+        self.blocked = None;
+        Some(tape)
+    }
+
+    /// Ends the wait because its time is over: the command answers at once, on the tape. False: somebody answers it just
+    /// now, and [`Caller::take_reply`] will have it.
+    pub fn time_out(&mut self, tape: &mut Tape) -> bool {
+        let Some(blocked) = self.blocked.take() else { return true };
+        let mut reply = Reply::tape(tape, self.client.protocol);
+        let ended = dispatch::time_out(&self.store, &blocked, &mut self.client, Some(&mut reply));
+        if !ended {
+            self.blocked = Some(blocked);
+        }
+        ended
+    }
+
+    /// Ends the wait because nobody wants the reply any more. False: somebody answers it just now; the reply must be taken.
+    pub fn cancel(&mut self) -> bool {
+        let Some(blocked) = self.blocked.take() else { return true };
+        let ended = dispatch::time_out(&self.store, &blocked, &mut self.client, None);
+        if !ended {
+            self.blocked = Some(blocked);
+        }
+        ended
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.cancel();
+        let store = Arc::clone(&self.store);
+        self.client.unwatch(&store.keyspace);
+        store.clients.remove(self.client.link.id);
+    }
+}

@@ -1,0 +1,112 @@
+//! Background work of the store as one state machine: expiry and lazy freeing.
+//!
+//! [`tick`] does what is due and tells when it wants to be called again. One thread calls it, the same in a server and in
+//! an embedding program; with a manual clock there is no thread and the test ticks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::config::KeyspaceEvents;
+use crate::handler::Store;
+use crate::journal::Batch;
+
+/// Looks at the wheel per lock: with about 0.3 µs each, a shard is held for less than 100 µs.
+const BUDGET: usize = 128;
+/// The wheel's own resolution: sleeping less than this serves nothing.
+const TICK_MS: i64 = 4;
+/// Without a deadline the thread sleeps this long, unless it is woken.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Does what is due; returns when the next key expires, in Unix milliseconds, `i64::MAX` if none does.
+pub fn tick(store: &Store) -> i64 {
+    store.lazyfree.run();
+    let now_ms = store.clock.unix_ms();
+    if store.is_poisoned() || !store.settings.active_expire() {
+        return i64::MAX;
+    }
+    if store.expiry.next_ms() > now_ms {
+        return store.expiry.next_ms();
+    }
+    store.expiry.forget();
+    for index in 0..store.keyspace.len() {
+        while expire_some(store, index, now_ms) {}
+    }
+    store.expiry.next_ms()
+}
+
+/// Expires keys of one shard under one lock; true if more are due.
+fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
+    let Ok(mut locks) = store.keyspace.lock(1 << index) else { return false };
+    let hasher = locks.hasher();
+    let shard = locks.shard(index);
+    let (mut more, mut count, mut gone) = (false, 0, Vec::new());
+    let tells = store.journal.is_on() || !shard.watches.is_empty() || store.has_observer();
+    for (number, db) in shard.dbs_mut() {
+        more |= db.expire(hasher, now_ms, BUDGET, |key| {
+            count += 1;
+            if tells {
+                gone.push((number, Box::<[u8]>::from(key)));
+            }
+        });
+    }
+    shard.expired += count;
+    shard.changes += count;
+    for (number, key) in &gone {
+        shard.watches.touch(*number, key);
+        store.observe(*number, KeyspaceEvents::EXPIRED, "expired", key);
+        if store.journal.is_on() {
+            let mut batch = Batch::default();
+            batch.push(*number, &[b"DEL".as_slice(), key]);
+            store.journal.append(&batch);
+        }
+    }
+    if let Some(next_ms) = shard.next_deadline_ms() {
+        store.expiry.due_at(next_ms);
+    }
+    more
+}
+
+/// The thread that ticks.
+#[derive(Debug)]
+pub struct Housekeeper {
+    store: Arc<Store>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Housekeeper {
+    /// Starts the thread.
+    ///
+    /// # Panics
+    /// If the system refuses a thread.
+    pub fn start(store: &Arc<Store>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (thread_store, thread_stop) = (Arc::clone(store), Arc::clone(&stop));
+        let thread = std::thread::Builder::new().name("rkv-housekeeper".into()).spawn(move || run(&thread_store, &thread_stop));
+        Self { store: Arc::clone(store), stop, thread: Some(thread.expect("the system refuses a thread")) }
+    }
+}
+
+fn run(store: &Store, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        let next_ms = tick(store);
+        let left_ms = next_ms.saturating_sub(store.clock.unix_ms());
+        // A wall clock may jump, so a sleep is never longer than the time in which that would hurt.
+        let timeout = if next_ms == i64::MAX { IDLE } else { Duration::from_millis(left_ms.clamp(TICK_MS, 1000) as u64) };
+        store.expiry.wait(timeout, || {
+            stop.load(Ordering::Acquire) || !store.lazyfree.is_empty() || store.expiry.next_ms() < next_ms
+        });
+    }
+}
+
+impl Drop for Housekeeper {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.store.expiry.wake();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

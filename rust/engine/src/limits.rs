@@ -1,0 +1,72 @@
+//! How much of anything a client may send, keep or cause: every bound on input that is not an option of the user's.
+//!
+//! Lengths read from input are checked here before anything is allocated for them.
+
+/// Most arguments of one command before the client has authenticated: AUTH and HELLO need fewer.
+pub const UNAUTHENTICATED_ARGUMENTS_MAX: usize = 10;
+/// Most bytes of one argument before authentication: room for a long password or token.
+pub const UNAUTHENTICATED_ARGUMENT_BYTES_MAX: usize = 16 * KIB;
+/// Most unread bytes kept of a client before authentication, so that strangers cannot fill memory.
+pub const UNAUTHENTICATED_QUERY_BYTES_MAX: usize = 64 * KIB;
+/// Most reply bytes kept for a client before authentication, so that one that never reads costs little.
+pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 16 * KIB;
+
+/// Default of `proto-max-bulk-len`: most bytes of one argument. Redis's own, and the largest string value.
+pub const BULK_BYTES_MAX_DEFAULT: usize = 512 * MIB;
+/// Smallest value that `proto-max-bulk-len` accepts, as in Redis.
+pub const BULK_BYTES_MAX_LEAST: usize = MIB;
+/// Most arguments of one command: Redis's own bound on a multibulk length.
+pub const ARGUMENTS_MAX: usize = 1024 * 1024;
+/// Most bytes of one inline command: Redis's own, enough for a person typing.
+pub const INLINE_BYTES_MAX: usize = 64 * KIB;
+/// Most bytes of a length line (`*3`, `$5`) before its CRLF: the 64 KiB after which Redis gives up on one.
+pub const LENGTH_LINE_BYTES_MAX: usize = 64 * KIB;
+/// Deepest nesting of arrays, maps and sets that is read or written: recursion stays on a small stack.
+pub const NESTING_LEVELS_MAX: usize = 128;
+
+/// Bytes that may always be allocated ahead of input that has not arrived.
+pub const UNPROVED_BYTES_MAX: usize = 64 * KIB;
+/// Beyond [`UNPROVED_BYTES_MAX`], bytes that each received byte may cause to be allocated.
+pub const ALLOCATED_BYTES_PER_RECEIVED_BYTE: usize = 8;
+
+/// Most bytes of a key: a key is one argument, and no argument is longer than the default of `proto-max-bulk-len`.
+pub const KEY_BYTES_MAX: usize = BULK_BYTES_MAX_DEFAULT;
+/// Most bytes of a string value made by APPEND or SETRANGE where no smaller `proto-max-bulk-len` is set.
+pub const STRING_BYTES_MAX: usize = BULK_BYTES_MAX_DEFAULT;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// How many bytes may be reserved for a length that input announced, when so many bytes have been received.
+///
+/// The caller reserves this much and grows as more arrives: a large announced length costs nothing until it is paid for.
+pub const fn provable_bytes(announced: usize, received: usize) -> usize {
+    let allowed = UNPROVED_BYTES_MAX
+        .saturating_add(received.saturating_mul(ALLOCATED_BYTES_PER_RECEIVED_BYTE));
+    if announced < allowed {
+        announced
+    } else {
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_length_is_not_believed() {
+        assert_eq!(provable_bytes(10, 0), 10);
+        assert_eq!(provable_bytes(BULK_BYTES_MAX_DEFAULT, 20), 64 * 1024 + 160);
+        assert_eq!(provable_bytes(usize::MAX, usize::MAX), usize::MAX);
+        assert_eq!(provable_bytes(100_000, 1_000_000), 100_000);
+    }
+
+    #[test]
+    fn a_stranger_gets_less_of_everything() {
+        const {
+            assert!(UNAUTHENTICATED_ARGUMENTS_MAX < ARGUMENTS_MAX);
+            assert!(UNAUTHENTICATED_ARGUMENT_BYTES_MAX < BULK_BYTES_MAX_DEFAULT);
+            assert!(UNAUTHENTICATED_ARGUMENT_BYTES_MAX < UNAUTHENTICATED_QUERY_BYTES_MAX);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Operations on one value: no keys, no clients, no replies, no clock.
+
+pub mod string;
