@@ -1,18 +1,24 @@
-//! A byte buffer that many owners read and nobody changes.
+//! A byte buffer that many owners read, and that its only owner may change.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// An immutable, reference-counted byte buffer: a large value is in the keyspace, in a reply and in a snapshot at once
-/// without being copied.
+/// A reference-counted byte buffer: a large value is in the keyspace, in a reply and in a snapshot at once without being
+/// copied. While it has one owner it grows in place, so that many appends cost as much as one.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Shared(Arc<[u8]>);
+pub struct Shared(Arc<Vec<u8>>);
 
 impl Shared {
-    /// Bytes of heap that the buffer occupies, however many share it: the contents and two reference counters.
+    /// Bytes of heap that the buffer occupies, however many share it: contents with their slack, their place and two
+    /// reference counters.
     pub fn heap_bytes(&self) -> usize {
-        self.0.len().saturating_add(2 * size_of::<usize>())
+        self.0.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
+    }
+
+    /// The buffer, to be changed, if nobody shares it.
+    pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
+        Arc::get_mut(&mut self.0)
     }
 
     /// Whether both are the same buffer, not merely equal ones.
@@ -23,14 +29,13 @@ impl Shared {
 
 impl From<&[u8]> for Shared {
     fn from(bytes: &[u8]) -> Self {
-        Self(Arc::from(bytes))
+        Self(Arc::new(bytes.to_vec()))
     }
 }
 
 impl From<Vec<u8>> for Shared {
-    /// Copies once, as the counters stand in front of the contents.
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Arc::from(bytes))
+        Self(Arc::new(bytes))
     }
 }
 
@@ -65,10 +70,15 @@ mod tests {
     fn clones_share_one_buffer() {
         let first = Shared::from(&b"secret"[..]);
         let second = first.clone();
+        assert!(first.clone().bytes_mut().is_none());
         assert!(first.is_same(&second));
         assert!(!first.is_same(&Shared::from(b"secret".to_vec())));
         assert_eq!(&*second, b"secret");
-        assert_eq!(first.heap_bytes(), 6 + 16);
+        assert_eq!(first.heap_bytes(), 6 + 40);
+        drop(second);
+        let mut first = first;
+        first.bytes_mut().expect("it has one owner").push(b'!');
+        assert_eq!(&*first, b"secret!");
     }
 
     #[test]

@@ -138,7 +138,10 @@ impl Caller {
         let store = Arc::clone(&self.store);
         match store.table.resolve(Args::new(words)) {
             Ok(command) => self.call(command, words, mode, tape),
-            Err(error) => Self::refuse(&store, &mut self.client, &error, &mut Reply::tape(tape, self.client.protocol)),
+            Err(error) => {
+                let mut reply = Reply::tape(tape, self.client.protocol);
+                Self::refuse(&store, &mut self.client, &error, &mut reply);
+            }
         }
     }
 

@@ -138,7 +138,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 /// Closes the account while the locks are still held: the journal first, then those who waited for a changed key, each
 /// of which is a command with an account of its own.
 #[inline]
-pub(super) fn settle(store: &Store, locks: &mut Locks<'_>, account: &mut Account, now_ms: i64) {
+pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
     if !account.ready.is_empty() {
         waiting::serve(store, locks, account, now_ms);

@@ -84,7 +84,7 @@ pub(super) fn park(client: &Client, call: &Call<'_>, keys: &[Key<'_>], locks: &m
 
 /// Runs the commands that waited for the account's keys, first come first served, until nothing is left for them. What they
 /// change may let others run, in turn.
-pub(super) fn serve(store: &Store, locks: &mut Locks<'_>, account: &mut Account, now_ms: i64) {
+pub(super) fn serve<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     while let Some((db, key)) = account.ready.pop() {
         let place = store.keyspace.key(&key);
         for waiter in locks.shard(place.shard()).waiters.queue(db, &key) {
@@ -98,7 +98,7 @@ pub(super) fn serve(store: &Store, locks: &mut Locks<'_>, account: &mut Account,
 }
 
 /// True if the waiter was answered.
-fn serve_one(store: &Store, locks: &mut Locks<'_>, account: &mut Account, now_ms: i64, blocked: &Arc<Blocked>) -> bool {
+fn serve_one<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64, blocked: &Arc<Blocked>) -> bool {
     // Its other keys may lie in shards that are not held: such a command is run by its own driver.
     if blocked.mask(store) & !locks.mask() != 0 {
         account.wakes.push(Arc::clone(&blocked.link));

@@ -38,7 +38,7 @@ impl Batch {
         let framed = self.is_transaction && self.encoded.len() > 1;
         for (number, record) in self.encoded.iter().enumerate() {
             if *db != Some(record.db) {
-                encode(&[b"SELECT", Decimal::new(record.db as i64).as_bytes()], into);
+                encode(&[b"SELECT".as_slice(), Decimal::from(record.db as u64).as_bytes()], into);
                 *db = Some(record.db);
             }
             if framed && number == 0 {
@@ -55,7 +55,7 @@ impl Batch {
 fn encode<W: AsRef<[u8]>>(words: &[W], into: &mut Vec<u8>) {
     let header = |mark: u8, length: usize, into: &mut Vec<u8>| {
         into.push(mark);
-        into.extend_from_slice(Decimal::new(length as i64).as_bytes());
+        into.extend_from_slice(Decimal::from(length as u64).as_bytes());
         into.extend_from_slice(b"\r\n");
     };
     header(b'*', words.len(), into);

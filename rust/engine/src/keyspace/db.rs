@@ -114,7 +114,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Memory of the entries: everything but the table that finds them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Blobs {
     arena: Arena,
     large: Slab<Shared>,
@@ -209,6 +209,18 @@ impl Blobs {
     }
 }
 
+impl std::fmt::Debug for Blobs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Blobs").field("reserved", &self.arena.reserved()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Db").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
 struct Resolver<'a> {
     blobs: &'a Blobs,
     hasher: &'a KeyHasher,
@@ -226,7 +238,7 @@ impl Resolve<Ref> for Resolver<'_> {
 
 /// One database's part of one shard. It knows no command; every change goes through the methods below, and each of them
 /// begins at the table's mutation point, where a snapshot under way takes what it needs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Db {
     table: Table<Ref>,
     blobs: Blobs,
@@ -416,7 +428,7 @@ impl Db {
         }
         let shared = self.blobs.large.get_mut(large);
         let before = shared.heap_bytes();
-        let Some(bytes) = shared.get_mut() else { return false };
+        let Some(bytes) = shared.bytes_mut() else { return false };
         change(bytes);
         let after = shared.heap_bytes();
         self.blobs.large_bytes = self.blobs.large_bytes.saturating_sub(before) + after;

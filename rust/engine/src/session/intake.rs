@@ -4,7 +4,6 @@ use smallvec::SmallVec;
 
 use super::core::Core;
 use crate::dispatch::{Call, WINDOW_CALLS_MAX};
-use crate::error::Error;
 use crate::handler::Args;
 use crate::resp::{ProtocolError, RequestLimits, RequestParser, Span};
 
@@ -106,7 +105,10 @@ impl Intake {
                     return Some(window_end);
                 }
             }
-            core.run_one(&check_http(call, args, core));
+            if call.is_err() {
+                refuse_http(args, core);
+            }
+            core.run_one(&call);
             if core.is_parked() || !core.client.is_authenticated {
                 return Some(request.end);
             }
@@ -122,15 +124,14 @@ impl Intake {
 }
 
 /// A browser that was lured here speaks HTTP: it is cut off before it can do harm.
-fn check_http<'a>(call: Result<Call<'a>, Error>, args: Args<'a>, core: &mut Core) -> Result<Call<'a>, Error> {
-    if call.is_err() && (args.word(0).eq_ignore_ascii_case(b"POST") || args.word(0).eq_ignore_ascii_case(b"host:")) {
+fn refuse_http(args: Args<'_>, core: &mut Core) {
+    if args.word(0).eq_ignore_ascii_case(b"POST") || args.word(0).eq_ignore_ascii_case(b"host:") {
         log::warn!(
             "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. Connection from {} aborted.",
             core.client.link.origin.peer
         );
-        core.client.is_closing = true;
+        core.abandon();
     }
-    call
 }
 
 fn request_limits(core: &Core, authenticated: bool) -> RequestLimits {
