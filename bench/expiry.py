@@ -62,7 +62,7 @@ def watch(client, keys, interval_s):
 def lags_ms(deadlines, times, gone):
     """Sorted lag of every key that was seen to be gone; `deadlines` must be sorted."""
     lags, seen = [], 0
-    for now, count in zip(times, gone):
+    for now, count in zip(times, gone, strict=True):
         lags.extend(now - due for due in deadlines[seen:count])
         seen = max(seen, count)
     return sorted(lags)
@@ -70,7 +70,7 @@ def lags_ms(deadlines, times, gone):
 
 def most_stale(deadlines, times, gone):
     """The largest number of keys that were past their deadline and still there."""
-    return max(bisect.bisect_right(deadlines, now) - count for now, count in zip(times, gone))
+    return max(bisect.bisect_right(deadlines, now) - count for now, count in zip(times, gone, strict=True))
 
 
 def measure_one(server, args, seed):
@@ -82,7 +82,8 @@ def measure_one(server, args, seed):
         spare_ms = first_ms - time.time() * 1000
         if spare_ms < 100:
             raise ReplyError(
-                f"the keys were stored {100 - spare_ms:.0f} ms too late, nothing can be said; use a --lead above {args.lead:g} s"
+                f"the keys were stored {100 - spare_ms:.0f} ms too late, nothing can be said; "
+                f"use a --lead above {args.lead:g} s"
             )
         deadlines.sort()
         time.sleep(max(0.0, first_ms / 1000 - 0.01 - time.time()))
@@ -172,7 +173,8 @@ def main():
     descriptions = {}
     results = measure_all(specs, missing, descriptions, args)
     failed = [f"**failed**: {r['server']}: {r['failure']}" for r in results if "failure" in r]
-    setting = f"{args.keys:,} keys, deadlines over {args.spread:g} s, DBSIZE every {args.poll_ms:g} ms, medians of {args.rounds} rounds"
+    load = f"{args.keys:,} keys, deadlines over {args.spread:g} s, DBSIZE every {args.poll_ms:g} ms"
+    setting = f"{load}, medians of {args.rounds} rounds"
     report.head("Expiry", [*peers.notes(descriptions, missing), setting, *failed])
     print_table(results, list(descriptions))
     report.save(args.json, "expiry", {**descriptions, **missing}, results)

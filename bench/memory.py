@@ -14,7 +14,7 @@ import generator
 import measure
 import peers
 import report
-from report import say
+from report import number, say
 from resp import ReplyError
 
 VALUE = "{hex:32}"
@@ -72,10 +72,10 @@ def measure_one(server, data_set, items, cpus):
 
 def measure_all(specs, missing, descriptions, sizes, args):
     results = []
-    for number in range(args.rounds):
+    for turn in range(args.rounds):
         for data_set, items in sizes.items():
-            for spec in peers.rotated(specs, number):
-                result = {"server": spec.name, "data_set": data_set.name, "round": number}
+            for spec in peers.rotated(specs, turn):
+                result = {"server": spec.name, "data_set": data_set.name, "round": turn}
                 with contextlib.ExitStack() as stack:
                     server = peers.start_one(stack, spec, missing, args.server_cpus)
                     if server is None:
@@ -106,15 +106,14 @@ def print_table(results, sizes, names):
     for data_set, items in sizes.items():
         used, rss, cpu = (medians(results, data_set, f) for f in ("used_per_item", "rss_per_item", "fill_cpu_us"))
         cells = [
-            f"{report.number(used.get(name), 1)} / {report.number(rss.get(name), 1)} [{report.number(cpu.get(name), 2)}]"
-            for name in names
+            f"{number(used.get(name), 1)} / {number(rss.get(name), 1)} [{number(cpu.get(name), 2)}]" for name in names
         ]
         rows.append(
             [
                 f"{items:,} {data_set.name}",
                 *cells,
-                report.number(against_best(used), 2),
-                report.number(against_best(rss), 2),
+                number(against_best(used), 2),
+                number(against_best(rss), 2),
             ]
         )
     print("used_memory / RSS, bytes per item [server CPU µs per item to fill]\n")
@@ -123,7 +122,7 @@ def print_table(results, sizes, names):
 
 def print_empty(results, names):
     empty = {name: report.median(r.get("rss_empty") for r in results if r["server"] == name) for name in names}
-    cells = [report.number(None if empty[name] is None else empty[name] / 2**20, 1) for name in names]
+    cells = [number(None if empty[name] is None else empty[name] / 2**20, 1) for name in names]
     print(report.table(["empty server", *names], [["RSS, MiB", *cells]]))
 
 

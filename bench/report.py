@@ -86,9 +86,8 @@ def head(title, notes):
     """Print the title, the machine, and notes as a list."""
     machine = measure.machine()
     print(f"# {title}\n")
-    print(
-        f"- {machine['cpus']} × {machine['cpu']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, Python {machine['python']}"
-    )
+    hardware = f"{machine['cpus']} × {machine['cpu']}, {machine['memory_gib']} GiB"
+    print(f"- {hardware}, Linux {machine['kernel']}, Python {machine['python']}")
     for note in notes:
         print(f"- {note}")
     print()

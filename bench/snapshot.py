@@ -28,7 +28,7 @@ LOAD_CAP_S = 120
 PERCENTILES = {"p50_us": 0.5, "p99_us": 0.99, "p99.9_us": 0.999, "max_us": 1.0}
 
 
-class SaveFailed(Exception):
+class SaveError(Exception):
     """BGSAVE did not end well."""
 
 
@@ -69,11 +69,11 @@ def bgsave(server):
             if info["rdb_bgsave_in_progress"] == "0":
                 break
             if time.monotonic() - start > SAVE_CAP_S:
-                raise SaveFailed(f"BGSAVE was not done after {SAVE_CAP_S} s")
+                raise SaveError(f"BGSAVE was not done after {SAVE_CAP_S} s")
             time.sleep(POLL_S)
         end_us = time.time() * 1e6
     if info.get("rdb_last_bgsave_status") != "ok":
-        raise SaveFailed(f"BGSAVE ended with status {info.get('rdb_last_bgsave_status')}")
+        raise SaveError(f"BGSAVE ended with status {info.get('rdb_last_bgsave_status')}")
     cow = info.get("rdb_last_cow_size")
     return watch.result() | {
         "begin_us": begin_us,
@@ -116,7 +116,9 @@ def latencies(path, result, saved):
     if saved:
         start_ns = (saved["begin_us"] - result["start_unix_us"]) * 1e3
         end_ns = (saved["end_us"] - result["start_unix_us"]) * 1e3
-    inside = [(end, latency) for end, latency in zip(pairs[::2], pairs[1::2]) if start_ns <= end <= end_ns]
+    inside = [
+        (end, latency) for end, latency in zip(pairs[::2], pairs[1::2], strict=False) if start_ns <= end <= end_ns
+    ]
     ordered = sorted(latency / 1e3 for _, latency in inside)
     span_s = (max(end for end, _ in inside) - start_ns) / 1e9 if inside else None
     found = {name: report.percentile(ordered, share) for name, share in PERCENTILES.items()}
@@ -132,7 +134,7 @@ def restart(server, keys):
     with server.client() as client:
         while (found := client.command("DBSIZE")) != keys:
             if time.monotonic() - start > LOAD_CAP_S:
-                raise SaveFailed(f"after the restart there were {found} keys, not {keys}")
+                raise SaveError(f"after the restart there were {found} keys, not {keys}")
             time.sleep(0.005)
     return time.monotonic() - start
 
@@ -163,7 +165,7 @@ def measure_all(specs, missing, descriptions, args):
                 say(f"round {number + 1} of {args.rounds}: {server.name}")
                 try:
                     result |= measure_one(server, args)
-                except (ReplyError, SaveFailed, generator.LoadError, peers.StartError, KeyError, OSError) as error:
+                except (ReplyError, SaveError, generator.LoadError, peers.StartError, KeyError, OSError) as error:
                     result["failure"] = f"{type(error).__name__}: {error}"
                     say(f"{server.name}: {result['failure']}")
             results.append(result)
@@ -272,7 +274,8 @@ def main():
     report.announce(runs * each, runs * (each + 3 * SAVE_CAP_S + LOAD_CAP_S + 300))
     descriptions = {}
     results = measure_all(specs, missing, descriptions, args)
-    setting = f"{args.keys:,} keys with 32 B values, on {measure.file_system(tempfile.gettempdir())}, medians of {args.rounds} rounds"
+    disk = measure.file_system(tempfile.gettempdir())
+    setting = f"{args.keys:,} keys with 32 B values, on {disk}, medians of {args.rounds} rounds"
     report.head("Snapshot", [*peers.notes(descriptions, missing), setting, *warnings(results)])
     names = list(descriptions)
     print_latency(results, names, "open", f"Open loop, {args.rate:,} requests per second")

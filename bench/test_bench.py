@@ -266,7 +266,7 @@ class Servers(unittest.TestCase):
             tree = measure.process_tree(server.pid)
             self.assertGreater(len(tree), 1)
             self.assertEqual(os.sched_getaffinity(tree[-1]), {0})
-            1 / 0
+            1 / 0  # noqa: B018
         time.sleep(0.2)
         self.assertFalse([pid for pid in tree if is_running(pid)])
         self.assertFalse(os.path.exists(server.folder))
@@ -411,8 +411,8 @@ class Scripts(unittest.TestCase):
 
     def test_embedded_takes_rkv_in(self):
         with tempfile.TemporaryDirectory() as folder:
-            source = "class Store(dict):\n    set = dict.__setitem__\n    def db(self, number): return self\n\ndef open(): return Store()\n"
-            (Path(folder) / "rkv.py").write_text(source)
+            store = "class Store(dict):\n    set = dict.__setitem__\n    def db(self, number): return self\n\n"
+            (Path(folder) / "rkv.py").write_text(store + "def open(): return Store()\n")
             environment = {**os.environ, "PYTHONPATH": folder}
             words = [sys.executable, HERE / "embedded.py", "--quick", "--rounds", "1"]
             done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment)
