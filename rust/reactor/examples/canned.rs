@@ -51,6 +51,8 @@ impl Machine for Answers {
         if self.owed == 0 && bytes.starts_with(b"*") {
             self.canned = canned;
         }
+        // The compiler makes vector code of this; a search would stop at every command.
+        #[expect(clippy::naive_bytecount)]
         let commands = bytes.iter().filter(|&&byte| byte == b'*').count();
         self.owed += commands * self.canned.length;
     }
@@ -58,7 +60,8 @@ impl Machine for Answers {
     fn poll(&mut self) {}
 
     fn output(&self) -> &[u8] {
-        let start = self.owed.wrapping_neg() % self.canned.length;
+        let length = self.canned.length;
+        let start = (length - self.owed % length) % length;
         let end = self.canned.repeated.len().min(start + self.owed);
         &self.canned.repeated[start..end]
     }

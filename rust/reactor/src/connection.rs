@@ -279,3 +279,16 @@ impl<M: Machine> Connection<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A slot, a box and its wake handle with its counts; the machine comes on top.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let slot = 16;
+        let wake = size_of::<ConnectionWake>() + 2 * size_of::<usize>();
+        assert!(slot + size_of::<Connection<()>>() + wake <= 128);
+    }
+}
