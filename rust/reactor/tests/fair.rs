@@ -61,8 +61,9 @@ fn an_endless_pipeline_lets_others_in() {
     let over = Arc::new(AtomicBool::new(false));
     let (mut writer, until) = (client.try_clone().unwrap(), Arc::clone(&over));
     let writing = thread::spawn(move || {
+        let chunk = vec![b'x'; READ_BYTES_MAX];
         while !until.load(Ordering::SeqCst) {
-            writer.write_all(&[b'x'; READ_BYTES_MAX]).unwrap();
+            writer.write_all(&chunk).unwrap();
         }
         writer.shutdown(std::net::Shutdown::Write).unwrap();
     });
