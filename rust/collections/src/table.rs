@@ -198,6 +198,9 @@ impl<R: Copy + Eq> Table<R> {
 
     /// Stashed entries with hashes from `first` to `last`.
     fn stashed_between(&self, first: u64, last: u64) -> impl Iterator<Item = R> {
-        self.stash.iter().flat_map(move |stash| stash.range(first..=last)).flat_map(|(_, entries)| entries.iter().copied())
+        self.stash
+            .iter()
+            .flat_map(move |stash| stash.range(first..=last))
+            .flat_map(|(_, entries)| entries.iter().copied())
     }
 }

@@ -122,7 +122,9 @@ impl Caller {
         }
         let (store, client, blocked) = (&self.store, &mut self.client, &mut self.blocked);
         let run = AssertUnwindSafe(|| match dispatch::admit(store, client, &call) {
-            Ok(Admission::Run) => *blocked = dispatch::execute(store, client, &call, mode, store.clock.unix_ms(), &mut reply),
+            Ok(Admission::Run) => {
+                *blocked = dispatch::execute(store, client, &call, mode, store.clock.unix_ms(), &mut reply)
+            }
             Ok(Admission::Queue) => Self::queue(client, &call, &mut reply),
             Err(error) => Self::refuse(store, client, &error, &mut reply),
         });

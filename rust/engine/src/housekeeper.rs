@@ -84,7 +84,8 @@ impl Housekeeper {
     pub fn start(store: &Arc<Store>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (thread_store, thread_stop) = (Arc::clone(store), Arc::clone(&stop));
-        let thread = std::thread::Builder::new().name("rkv-housekeeper".into()).spawn(move || run(&thread_store, &thread_stop));
+        let thread =
+            std::thread::Builder::new().name("rkv-housekeeper".into()).spawn(move || run(&thread_store, &thread_stop));
         Self { store: Arc::clone(store), stop, thread: Some(thread.expect("the system refuses a thread")) }
     }
 }
@@ -94,7 +95,8 @@ fn run(store: &Store, stop: &AtomicBool) {
         let next_ms = tick(store);
         let left_ms = next_ms.saturating_sub(store.clock.unix_ms());
         // A wall clock may jump, so a sleep is never longer than the time in which that would hurt.
-        let timeout = if next_ms == i64::MAX { IDLE } else { Duration::from_millis(left_ms.clamp(TICK_MS, 1000) as u64) };
+        let timeout =
+            if next_ms == i64::MAX { IDLE } else { Duration::from_millis(left_ms.clamp(TICK_MS, 1000) as u64) };
         store.expiry.wait(timeout, || {
             stop.load(Ordering::Acquire) || !store.lazyfree.is_empty() || store.expiry.next_ms() < next_ms
         });

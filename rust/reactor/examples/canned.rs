@@ -24,15 +24,11 @@ struct Canned {
 
 impl Canned {
     fn new(reply: &str) -> Canned {
-        Canned {
-            length: reply.len(),
-            repeated: reply.repeat(REPLIES_PREPARED).into_bytes(),
-        }
+        Canned { length: reply.len(), repeated: reply.repeat(REPLIES_PREPARED).into_bytes() }
     }
 }
 
-static VALUE: LazyLock<Canned> =
-    LazyLock::new(|| Canned::new(&format!("$64\r\n{}\r\n", "x".repeat(64))));
+static VALUE: LazyLock<Canned> = LazyLock::new(|| Canned::new(&format!("$64\r\n{}\r\n", "x".repeat(64))));
 static PONG: LazyLock<Canned> = LazyLock::new(|| Canned::new("+PONG\r\n"));
 static OK: LazyLock<Canned> = LazyLock::new(|| Canned::new("+OK\r\n"));
 
@@ -92,9 +88,7 @@ impl Machine for Answers {
 }
 
 fn main() -> io::Result<()> {
-    let mut arguments = std::env::args()
-        .skip(1)
-        .filter_map(|argument| argument.parse::<u16>().ok());
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u16>().ok());
     let port = arguments.next().expect("usage: canned PORT [THREADS]");
     let threads = arguments.next().unwrap_or(1);
     let start = Instant::now();
@@ -103,10 +97,7 @@ fn main() -> io::Result<()> {
     for accepted in TcpListener::bind(("127.0.0.1", port))?.incoming() {
         let socket = accepted?;
         socket.set_nodelay(true)?;
-        reactor.adopt(socket, |_| Answers {
-            canned: &OK,
-            owed: 0,
-        })?;
+        reactor.adopt(socket, |_| Answers { canned: &OK, owed: 0 })?;
     }
     Ok(())
 }

@@ -143,11 +143,7 @@ impl<M: Machine> Connection<M> {
             Cause::Continue => {}
         }
         let served = self.read(bench).and_then(|()| self.write(token, bench));
-        if served.is_ok() {
-            self.next(bench.draining)
-        } else {
-            Next::Close
-        }
+        if served.is_ok() { self.next(bench.draining) } else { Next::Close }
     }
 
     fn note(&mut self, readiness: Readiness) {
@@ -176,8 +172,7 @@ impl<M: Machine> Connection<M> {
                     self.input = Input::Empty;
                 }
                 bench.tally.bytes_in.add(received);
-                self.machine
-                    .receive(bench.buffer.get(..received).unwrap_or_default());
+                self.machine.receive(bench.buffer.get(..received).unwrap_or_default());
             }
             Err(Errno::AGAIN) => self.input = Input::Empty,
             Err(_) => return Err(Lost),
@@ -209,33 +204,18 @@ impl<M: Machine> Connection<M> {
             budget = budget.saturating_sub(sent);
         }
         let wanted = !self.writable || (self.write_interest && self.is_sending());
-        if wanted == self.write_interest {
-            Ok(())
-        } else {
-            self.ask_for_room(wanted, token, bench.registry)
-        }
+        if wanted == self.write_interest { Ok(()) } else { self.ask_for_room(wanted, token, bench.registry) }
     }
 
     /// Begins or ends write interest. The poller looks at the socket anew when it is asked, so room that came since the
     /// short write is reported.
-    fn ask_for_room(
-        &mut self,
-        wanted: bool,
-        token: Token,
-        registry: &Registry,
-    ) -> Result<(), Lost> {
+    fn ask_for_room(&mut self, wanted: bool, token: Token, registry: &Registry) -> Result<(), Lost> {
         self.write_interest = wanted;
-        let interest = if wanted {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
-        };
-        registry
-            .reregister(&mut SourceFd(&self.socket.as_raw_fd()), token, interest)
-            .map_err(|error| {
-                log::error!("cannot watch a connection: {error}");
-                Lost
-            })
+        let interest = if wanted { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        registry.reregister(&mut SourceFd(&self.socket.as_raw_fd()), token, interest).map_err(|error| {
+            log::error!("cannot watch a connection: {error}");
+            Lost
+        })
     }
 
     fn is_sending(&self) -> bool {
@@ -251,21 +231,13 @@ impl<M: Machine> Connection<M> {
             return Next::Close;
         }
         if self.is_sending() {
-            return if self.writable {
-                Next::Again
-            } else {
-                Next::Wait
-            };
+            return if self.writable { Next::Again } else { Next::Wait };
         }
         // A machine which wants no input although it has nothing to send is blocked. Nobody waits for what it blocks
         // on once the peer has hung up.
         let blocked = !takes_input && self.peer == Peer::HungUp;
         let over = self.input == Input::Ended || draining || self.machine.closing() || blocked;
-        if over && !self.machine.withheld() {
-            Next::Close
-        } else {
-            Next::Wait
-        }
+        if over && !self.machine.withheld() { Next::Close } else { Next::Wait }
     }
 
     /// Ends the connection in order.

@@ -54,10 +54,7 @@ impl Count {
     /// Only for the thread that owns the count: with one writer a load and a store do the work of a locked addition,
     /// which would cost more than all else that is counted here.
     pub(crate) fn add(&self, more: usize) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_add(more as u64),
-            Ordering::Relaxed,
-        );
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more as u64), Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {

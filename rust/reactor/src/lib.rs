@@ -28,13 +28,13 @@ mod deadlines;
 mod machine;
 mod queue;
 mod reactor;
+mod session;
 mod slots;
 mod socket;
-mod wake;
 mod worker;
 
 pub use connection::{READ_BYTES_MAX, TURN_SEND_BYTES_MAX};
 pub use counters::Counters;
 pub use machine::Machine;
 pub use reactor::{Clock, Hooks, Reactor};
-pub use wake::Wake;
+pub use rkv_engine::client::Wake;

@@ -9,7 +9,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::wake::Wake;
+use rkv_engine::client::Wake;
 
 /// Who is woken: a place in the slab and the generation of the connection in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,7 @@ impl WakeQueue {
     }
 
     fn push(&self, key: Key) {
-        self.woken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(key);
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(key);
         self.signal();
     }
 
@@ -75,10 +72,7 @@ impl WakeQueue {
     /// raises it again.
     pub(crate) fn take(&self, woken: &mut Vec<Key>) {
         self.pending.swap(false, Ordering::SeqCst);
-        mem::swap(
-            woken,
-            &mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        mem::swap(woken, &mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -93,11 +87,7 @@ pub(crate) struct ConnectionWake {
 
 impl ConnectionWake {
     pub(crate) fn new(queue: Arc<WakeQueue>, key: Key) -> Self {
-        ConnectionWake {
-            queue,
-            key,
-            queued: AtomicBool::new(false),
-        }
+        ConnectionWake { queue, key, queued: AtomicBool::new(false) }
     }
 
     /// For the thread, before it polls: whoever wakes from now on is queued anew. An exchange, not a store, so that

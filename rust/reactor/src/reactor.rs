@@ -13,8 +13,8 @@ use mio::{Poll, Waker};
 use crate::counters::{Counters, Tally};
 use crate::machine::Machine;
 use crate::queue::WakeQueue;
-use crate::wake::Wake;
 use crate::worker::{Arrivals, BELL, Shared, Worker};
+use rkv_engine::client::Wake;
 
 /// The engine's monotonic clock, in µs: the clock of [`Machine::deadline`].
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -34,11 +34,7 @@ pub struct Hooks {
 impl Default for Hooks {
     /// Hooks that do nothing.
     fn default() -> Self {
-        Hooks {
-            closed: Arc::new(|| {}),
-            panicked: Arc::new(|_| {}),
-            round: Arc::new(|| {}),
-        }
+        Hooks { closed: Arc::new(|| {}), panicked: Arc::new(|_| {}), round: Arc::new(|| {}) }
     }
 }
 
@@ -72,44 +68,25 @@ impl<M: Machine> Reactor<M> {
     /// [`ErrorKind::InvalidInput`] for no threads; otherwise what the system says to a poller or a thread.
     pub fn start(threads: usize, name: &str, clock: &Clock, hooks: &Hooks) -> io::Result<Self> {
         if threads == 0 {
-            return Err(io::Error::new(
-                ErrorKind::InvalidInput,
-                "a reactor needs a thread",
-            ));
+            return Err(io::Error::new(ErrorKind::InvalidInput, "a reactor needs a thread"));
         }
-        let mut inner = Inner {
-            threads: Vec::new(),
-            turn: AtomicUsize::new(0),
-            handles: Mutex::new(Vec::new()),
-        };
+        let mut inner = Inner { threads: Vec::new(), turn: AtomicUsize::new(0), handles: Mutex::new(Vec::new()) };
         for number in 0..threads {
             let poll = Poll::new()?;
             let bell = Waker::new(poll.registry(), BELL)?;
             let shared = Arc::new(Shared {
                 queue: Arc::new(WakeQueue::new(bell)),
-                arrivals: Mutex::new(Arrivals {
-                    adopted: Vec::new(),
-                    stop_at: None,
-                }),
+                arrivals: Mutex::new(Arrivals { adopted: Vec::new(), stop_at: None }),
                 connections: AtomicUsize::new(0),
                 tally: Tally::default(),
             });
-            let (thread_shared, clock, hooks) =
-                (Arc::clone(&shared), Arc::clone(clock), hooks.clone());
+            let (thread_shared, clock, hooks) = (Arc::clone(&shared), Arc::clone(clock), hooks.clone());
             let run = move || Worker::new(poll, thread_shared, clock, hooks).run();
-            let handle = thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(run)?;
+            let handle = thread::Builder::new().name(format!("{name}-{number}")).spawn(run)?;
             inner.threads.push(shared);
-            inner
-                .handles
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(handle);
+            inner.handles.get_mut().unwrap_or_else(PoisonError::into_inner).push(handle);
         }
-        Ok(Reactor {
-            inner: Arc::new(inner),
-        })
+        Ok(Reactor { inner: Arc::new(inner) })
     }
 
     /// Hands a connected stream socket, TCP or Unix, to the thread with the fewest connections. That thread calls `make`
@@ -130,10 +107,7 @@ impl<M: Machine> Reactor<M> {
         {
             let mut arrivals = shared.arrivals();
             if arrivals.stop_at.is_some() {
-                return Err(io::Error::new(
-                    ErrorKind::NotConnected,
-                    "the reactor is stopped",
-                ));
+                return Err(io::Error::new(ErrorKind::NotConnected, "the reactor is stopped"));
             }
             shared.connections.fetch_add(1, Ordering::Relaxed);
             arrivals.adopted.push((socket, Box::new(make)));
@@ -144,20 +118,12 @@ impl<M: Machine> Reactor<M> {
 
     /// Open connections, those included that are on their way to their thread.
     pub fn connections(&self) -> usize {
-        self.inner
-            .threads
-            .iter()
-            .map(|shared| shared.connections.load(Ordering::Relaxed))
-            .sum()
+        self.inner.threads.iter().map(|shared| shared.connections.load(Ordering::Relaxed)).sum()
     }
 
     /// What each thread has done, in the order of their names.
     pub fn counters(&self) -> Vec<Counters> {
-        let of_thread = |shared: &Arc<Shared<M>>| {
-            shared
-                .tally
-                .read(shared.connections.load(Ordering::Relaxed))
-        };
+        let of_thread = |shared: &Arc<Shared<M>>| shared.tally.read(shared.connections.load(Ordering::Relaxed));
         self.inner.threads.iter().map(of_thread).collect()
     }
 
@@ -185,8 +151,7 @@ impl<M: Machine> Inner<M> {
             shared.arrivals().stop_at.get_or_insert(stop_at);
             shared.queue.signal();
         }
-        let handles =
-            std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+        let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
         for handle in handles {
             // A hook that drops the last handle runs on a thread that cannot wait for itself.
             if handle.thread().id() != thread::current().id() {
@@ -204,17 +169,12 @@ impl<M: Machine> Drop for Inner<M> {
 
 impl<M: Machine> Clone for Reactor<M> {
     fn clone(&self) -> Self {
-        Reactor {
-            inner: Arc::clone(&self.inner),
-        }
+        Reactor { inner: Arc::clone(&self.inner) }
     }
 }
 
 impl<M: Machine> fmt::Debug for Reactor<M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Reactor")
-            .field("threads", &self.counters())
-            .finish()
+        formatter.debug_struct("Reactor").field("threads", &self.counters()).finish()
     }
 }

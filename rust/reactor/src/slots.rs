@@ -16,19 +16,13 @@ pub(crate) struct Slots<M> {
 
 impl<M> Slots<M> {
     pub(crate) fn new() -> Self {
-        Slots {
-            slots: Vec::new(),
-            free: Vec::new(),
-        }
+        Slots { slots: Vec::new(), free: Vec::new() }
     }
 
     /// A place for a connection to come: its index and generation.
     pub(crate) fn reserve(&mut self) -> (u32, u32) {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                connection: None,
-            });
+            self.slots.push(Slot { generation: 0, connection: None });
             (self.slots.len() - 1) as u32
         });
         (index, self.slots[index as usize].generation)
@@ -41,10 +35,7 @@ impl<M> Slots<M> {
 
     /// The connection at `index`, if there is one.
     pub(crate) fn get(&mut self, index: u32) -> Option<&mut Connection<M>> {
-        self.slots
-            .get_mut(index as usize)?
-            .connection
-            .as_deref_mut()
+        self.slots.get_mut(index as usize)?.connection.as_deref_mut()
     }
 
     /// The generation of a place.
@@ -62,8 +53,7 @@ impl<M> Slots<M> {
 
     /// The indices of all connections.
     pub(crate) fn occupied(&self) -> Vec<u32> {
-        let of_slot =
-            |(index, slot): (usize, &Slot<M>)| slot.connection.is_some().then_some(index as u32);
+        let of_slot = |(index, slot): (usize, &Slot<M>)| slot.connection.is_some().then_some(index as u32);
         self.slots.iter().enumerate().filter_map(of_slot).collect()
     }
 }

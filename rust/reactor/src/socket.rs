@@ -31,12 +31,7 @@ pub(crate) fn send(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> Result<usize> {
     loop {
         let sent = match slices {
             [only] => rustix::net::send(socket, only, SEND_FLAGS),
-            _ => rustix::net::sendmsg(
-                socket,
-                slices,
-                &mut SendAncillaryBuffer::default(),
-                SEND_FLAGS,
-            ),
+            _ => rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SEND_FLAGS),
         };
         match sent {
             Err(Errno::INTR) => {}

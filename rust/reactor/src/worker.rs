@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::queue::{ConnectionWake, Key, WakeQueue};
 use crate::reactor::{Clock, Hooks};
 use crate::slots::Slots;
-use crate::wake::Wake;
+use rkv_engine::client::Wake;
 
 /// The token of the bell; connections have the index of their slot.
 pub(crate) const BELL: Token = Token(usize::MAX);
@@ -147,11 +147,7 @@ impl<M: Machine> Worker<M> {
 
     fn wait(&mut self, events: &mut Events) {
         let busy = self.ran || !self.again.is_empty() || matches!(self.stop, Stop::LastLook(_));
-        let timeout = if !busy && self.shared.queue.may_sleep() {
-            self.timeout()
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if !busy && self.shared.queue.may_sleep() { self.timeout() } else { Some(Duration::ZERO) };
         self.shared.tally.rounds.add(1);
         if let Err(error) = self.poll.poll(events, timeout)
             && error.kind() != ErrorKind::Interrupted
@@ -167,11 +163,7 @@ impl<M: Machine> Worker<M> {
             Stop::Draining(end) => Some(end.saturating_duration_since(Instant::now())),
             _ => None,
         };
-        let deadline = if self.deadlines.is_empty() {
-            None
-        } else {
-            self.deadlines.wait((self.clock)())
-        };
+        let deadline = if self.deadlines.is_empty() { None } else { self.deadlines.wait((self.clock)()) };
         match (stop, deadline) {
             (Some(stop), Some(deadline)) => Some(stop.min(deadline)),
             (stop, deadline) => stop.or(deadline),
@@ -189,11 +181,7 @@ impl<M: Machine> Worker<M> {
         } else {
             Peer::Present
         };
-        let readiness = Readiness {
-            readable: event.is_readable(),
-            writable: event.is_writable(),
-            peer,
-        };
+        let readiness = Readiness { readable: event.is_readable(), writable: event.is_writable(), peer };
         self.serve(event.token().0 as u32, Cause::Ready(readiness));
     }
 
@@ -224,8 +212,7 @@ impl<M: Machine> Worker<M> {
             return self.close(index);
         }
         if deadline_us < connection.filed_us {
-            self.deadlines
-                .refile(index, connection.filed_us, deadline_us);
+            self.deadlines.refile(index, connection.filed_us, deadline_us);
             connection.filed_us = deadline_us;
         }
         if next == Next::Again && !connection.queued {
@@ -311,10 +298,7 @@ impl<M: Machine> Worker<M> {
 
     fn adopt(&mut self, socket: OwnedFd, make: Make<M>) {
         let (index, generation) = self.slots.reserve();
-        let wake = Arc::new(ConnectionWake::new(
-            Arc::clone(&self.shared.queue),
-            Key { index, generation },
-        ));
+        let wake = Arc::new(ConnectionWake::new(Arc::clone(&self.shared.queue), Key { index, generation }));
         let handle: Arc<dyn Wake> = Arc::clone(&wake) as _;
         let machine = match catch_unwind(AssertUnwindSafe(|| make(handle))) {
             Ok(machine) => machine,
@@ -324,8 +308,7 @@ impl<M: Machine> Worker<M> {
             }
         };
         let watched = self.watch(&socket, index);
-        self.slots
-            .put(index, Box::new(Connection::new(socket, machine, wake)));
+        self.slots.put(index, Box::new(Connection::new(socket, machine, wake)));
         match watched {
             Ok(()) => self.serve(index, Cause::Continue),
             Err(error) => {
@@ -336,11 +319,7 @@ impl<M: Machine> Worker<M> {
     }
 
     fn watch(&self, socket: &OwnedFd, index: u32) -> io::Result<()> {
-        self.poll.registry().register(
-            &mut SourceFd(&socket.as_raw_fd()),
-            Token(index as usize),
-            Interest::READABLE,
-        )
+        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(index as usize), Interest::READABLE)
     }
 
     /// Empties a place: ends the connection in it, if one is, and tells the front end.

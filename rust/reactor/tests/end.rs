@@ -45,10 +45,7 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
     assert_eq!(lab.reactor.connections(), 0);
     lab.reactor.stop(PATIENCE);
     let (_client, server) = tcp_pair();
-    let refused = lab
-        .adopt(server, false)
-        .err()
-        .expect("nobody is there to serve");
+    let refused = lab.adopt(server, false).err().expect("nobody is there to serve");
     assert_eq!(refused.kind(), ErrorKind::NotConnected);
 }
 
@@ -128,18 +125,12 @@ fn a_panic_costs_one_connection() {
     let (mut other, _) = lab.unix(false);
     let (mut client, _) = lab.unix(false);
     client.write_all(b"echo x\npanic now\n").unwrap();
-    assert_eq!(
-        lab.panics.recv_timeout(PATIENCE).unwrap(),
-        "told to: panic now"
-    );
+    assert_eq!(lab.panics.recv_timeout(PATIENCE).unwrap(), "told to: panic now");
     lab.await_closed(1);
     assert_eq!(read_all(&mut client), b"");
     let (mut client, _) = lab.unix(false);
     client.write_all(b"panic later\nquit\n").unwrap();
-    assert_eq!(
-        lab.panics.recv_timeout(PATIENCE).unwrap(),
-        "told to drop so"
-    );
+    assert_eq!(lab.panics.recv_timeout(PATIENCE).unwrap(), "told to drop so");
     lab.await_closed(1);
     let (_client, server) = UnixStream::pair().unwrap();
     lab.reactor.adopt(server, |_| panic!("not made")).unwrap();

@@ -15,8 +15,7 @@ use support::{Lab, ask};
 fn a_peer_that_never_reads_stops_nobody_but_itself() {
     let lab = Lab::new(1);
     let (mut deaf, station) = lab.tcp(true);
-    deaf.set_write_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut sent = 0;
     let refused = loop {
         match deaf.write(&[b'x'; 8192]) {
@@ -27,25 +26,15 @@ fn a_peer_that_never_reads_stops_nobody_but_itself() {
     assert_eq!(refused.kind(), ErrorKind::WouldBlock);
     assert!(sent > lab.output_limit, "{sent}");
     let waited = station.output_bytes_max.load(Ordering::SeqCst);
-    assert!(
-        waited <= lab.output_limit + READ_BYTES_MAX,
-        "{waited} bytes waited"
-    );
+    assert!(waited <= lab.output_limit + READ_BYTES_MAX, "{waited} bytes waited");
     let before = lab.reactor.counters()[0];
     let (mut other, _) = lab.tcp(false);
     for _ in 0..100 {
         assert_eq!(ask(&mut other, "echo x"), "x");
     }
     let after = lab.reactor.counters()[0];
-    assert_eq!(
-        after.bytes_in - before.bytes_in,
-        700,
-        "the deaf peer's bytes stay in its socket"
-    );
-    assert!(
-        after.rounds - before.rounds <= 110,
-        "the thread does not spin"
-    );
+    assert_eq!(after.bytes_in - before.bytes_in, 700, "the deaf peer's bytes stay in its socket");
+    assert!(after.rounds - before.rounds <= 110, "the thread does not spin");
     let mut received = 0;
     let mut chunk = vec![0; 1 << 16];
     while received < sent {

@@ -36,10 +36,7 @@ fn a_request_costs_one_read_and_one_write() {
     lab.reactor.stop(PATIENCE);
     let counters = lab.reactor.counters()[0];
     assert_eq!((counters.reads, counters.writes), (2000, 2000));
-    assert_eq!(
-        (counters.bytes_in, counters.bytes_out),
-        (2000 * 7, 2000 * 2)
-    );
+    assert_eq!((counters.bytes_in, counters.bytes_out), (2000 * 7, 2000 * 2));
     assert_eq!(counters.wakes, 0);
     assert!(counters.rounds <= 2000 + 10, "{counters:?}");
 }
@@ -63,10 +60,7 @@ fn much_goes_through_a_slow_reader_whole() {
         if length == 0 {
             break;
         }
-        assert!(
-            chunk[..length] == expected[at..at + length],
-            "wrong bytes at {at}"
-        );
+        assert!(chunk[..length] == expected[at..at + length], "wrong bytes at {at}");
         at += length;
         thread::yield_now();
     }
@@ -74,10 +68,7 @@ fn much_goes_through_a_slow_reader_whole() {
     writing.join().unwrap();
     lab.await_closed(1);
     let waited = station.output_bytes_max.load(Ordering::SeqCst);
-    assert!(
-        waited <= lab.output_limit + READ_BYTES_MAX,
-        "{waited} bytes waited"
-    );
+    assert!(waited <= lab.output_limit + READ_BYTES_MAX, "{waited} bytes waited");
 }
 
 #[test]
@@ -85,11 +76,9 @@ fn a_client_that_has_said_all_gets_all_replies() {
     let lab = Lab::new(1);
     let (mut tcp, _) = lab.tcp(false);
     let (mut unix, _) = lab.unix(false);
-    tcp.write_all(b"echo one\nflood 8000000\necho two\n")
-        .unwrap();
+    tcp.write_all(b"echo one\nflood 8000000\necho two\n").unwrap();
     tcp.shutdown(Shutdown::Write).unwrap();
-    unix.write_all(b"echo one\nflood 8000000\necho two\n")
-        .unwrap();
+    unix.write_all(b"echo one\nflood 8000000\necho two\n").unwrap();
     unix.shutdown(Shutdown::Write).unwrap();
     for replies in [read_all(&mut tcp), read_all(&mut unix)] {
         assert_eq!(replies.len(), 8_000_008);
@@ -139,21 +128,11 @@ fn two_thousand_connections_are_served() {
     let lab = Lab::new(3);
     let mut clients: Vec<_> = (0..COUNT).map(|_| lab.unix(false).0).collect();
     assert_eq!(lab.reactor.connections(), COUNT);
-    let spread: Vec<usize> = lab
-        .reactor
-        .counters()
-        .iter()
-        .map(|thread| thread.connections)
-        .collect();
-    assert!(
-        spread.iter().all(|&count| count.abs_diff(COUNT / 3) <= 1),
-        "{spread:?}"
-    );
+    let spread: Vec<usize> = lab.reactor.counters().iter().map(|thread| thread.connections).collect();
+    assert!(spread.iter().all(|&count| count.abs_diff(COUNT / 3) <= 1), "{spread:?}");
     for round in 0..5 {
         for (number, client) in clients.iter_mut().enumerate() {
-            client
-                .write_all(format!("echo {round}/{number}\n").as_bytes())
-                .unwrap();
+            client.write_all(format!("echo {round}/{number}\n").as_bytes()).unwrap();
         }
         for (number, client) in clients.iter_mut().enumerate() {
             assert_eq!(read_line(client), format!("{round}/{number}"));

@@ -35,10 +35,7 @@ fn no_wake_is_lost_among_many_wakers() {
     for (client, _) in &mut ends {
         assert_eq!(ask(client, "echo ready"), "ready");
     }
-    let stations: Vec<Arc<Station>> = ends
-        .iter()
-        .map(|(_, station)| Arc::clone(station))
-        .collect();
+    let stations: Vec<Arc<Station>> = ends.iter().map(|(_, station)| Arc::clone(station)).collect();
     let wakers: Vec<_> = (1..=WAKERS)
         .map(|seed| {
             let stations = stations.clone();
@@ -54,10 +51,7 @@ fn no_wake_is_lost_among_many_wakers() {
             })
         })
         .collect();
-    let counts: Vec<_> = wakers
-        .into_iter()
-        .map(|waker| waker.join().unwrap())
-        .collect();
+    let counts: Vec<_> = wakers.into_iter().map(|waker| waker.join().unwrap()).collect();
     for (number, (client, _)) in ends.iter_mut().enumerate() {
         let pushed = counts.iter().map(|counts| counts[number]).sum();
         client.read_exact(&mut vec![0; pushed]).unwrap();
@@ -75,13 +69,7 @@ fn a_wake_for_a_connection_that_is_gone_reaches_nobody() {
     old.wake();
     assert_eq!(ask(&mut client, "echo x"), "x");
     assert_eq!(ask(&mut client, "echo x"), "x");
-    assert_eq!(
-        (
-            old.polls.load(Ordering::SeqCst),
-            new.polls.load(Ordering::SeqCst)
-        ),
-        (0, 0)
-    );
+    assert_eq!((old.polls.load(Ordering::SeqCst), new.polls.load(Ordering::SeqCst)), (0, 0));
     new.inbox.lock().unwrap().extend_from_slice(b"now\n");
     new.wake();
     assert_eq!(read_line(&mut client), "now");
@@ -118,9 +106,7 @@ fn many_deadlines_come_true() {
     let lab = Lab::new(2);
     let mut clients: Vec<_> = (0..200).map(|_| lab.unix(false).0).collect();
     for (client, delay) in clients.iter_mut().zip(noise(3, 200)) {
-        client
-            .write_all(format!("sleep {}\n", u32::from(delay) * 200).as_bytes())
-            .unwrap();
+        client.write_all(format!("sleep {}\n", u32::from(delay) * 200).as_bytes()).unwrap();
     }
     for client in &mut clients {
         assert_eq!(read_line(client), "late");

@@ -1,7 +1,9 @@
 //! Growing, splitting, shrinking and merging: one segment at a time, and without reading blobs but when the tags of a
 //! segment are renewed.
 
-use super::segment::{BUCKETS_MAX, DEPTH_MAX, Lines, SLACK_MAX, Segment, Shape, fitting, larger, limit, smaller, tag_at};
+use super::segment::{
+    BUCKETS_MAX, DEPTH_MAX, Lines, SLACK_MAX, Segment, Shape, fitting, larger, limit, smaller, tag_at,
+};
 use super::{Bucket, Resolve, Table};
 
 /// Entries per directory entry below which the directory does not double: far fewer than even spreading leaves, so only

@@ -4,9 +4,7 @@ use crate::error::Error;
 use crate::handler::{Args, Context, Effect, Flags, Group, Row};
 use crate::resp::Reply;
 
-pub(super) const ROWS: &[Row] = &[
-    Row::new("PING", -1, Group::Connection, ping).flags(Flags::FAST),
-];
+pub(super) const ROWS: &[Row] = &[Row::new("PING", -1, Group::Connection, ping).flags(Flags::FAST)];
 
 fn ping(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     match args.get(1) {

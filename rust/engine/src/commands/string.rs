@@ -1,11 +1,11 @@
 //! Strings.
 
+use crate::config::KeyspaceEvents;
 use crate::error::Error;
 use crate::handler::{Args, Context, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Row};
+use crate::keyspace::ValueRef;
 use crate::resp::Reply;
 use crate::values::string;
-use crate::keyspace::ValueRef;
-use crate::config::KeyspaceEvents;
 
 const READ: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS))]);
 const WRITE: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::OW.with(KeyFlags::UPDATE))]);

@@ -24,29 +24,20 @@ pub enum SetError {
 impl SetError {
     /// The refusal of `name` for `reason`; also what a server answers when it cannot apply a value that parsed, such as a port in use.
     pub fn failed(name: &str, reason: impl Into<String>) -> Self {
-        Self::Failed {
-            name: name.into(),
-            reason: reason.into(),
-        }
+        Self::Failed { name: name.into(), reason: reason.into() }
     }
 
     /// The error reply without the leading `-` and the final CRLF. Line breaks in a name become spaces, as in every error reply.
     pub fn message(&self) -> Vec<u8> {
         let mut text = match self {
             Self::Syntax => b"ERR syntax error".to_vec(),
-            Self::Unknown { name } => [
-                b"ERR Unknown option or number of arguments for CONFIG SET - '",
-                name.as_slice(),
-                b"'",
-            ]
-            .concat(),
-            Self::Failed { name, reason } => [
-                b"ERR CONFIG SET failed (possibly related to argument '",
-                name.as_slice(),
-                b"') - ",
-                reason.as_bytes(),
-            ]
-            .concat(),
+            Self::Unknown { name } => {
+                [b"ERR Unknown option or number of arguments for CONFIG SET - '", name.as_slice(), b"'"].concat()
+            }
+            Self::Failed { name, reason } => {
+                [b"ERR CONFIG SET failed (possibly related to argument '", name.as_slice(), b"') - ", reason.as_bytes()]
+                    .concat()
+            }
         };
         for byte in &mut text {
             if matches!(byte, b'\r' | b'\n') {
@@ -83,11 +74,7 @@ impl fmt::Display for ConfigError {
         if self.line == 0 {
             return write!(f, "{}: {}", self.file, self.reason);
         }
-        write!(
-            f,
-            "{}, line {}: {}\n>>> '{}'",
-            self.file, self.line, self.reason, self.text
-        )
+        write!(f, "{}, line {}: {}\n>>> '{}'", self.file, self.line, self.reason, self.text)
     }
 }
 

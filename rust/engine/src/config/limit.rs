@@ -14,8 +14,8 @@ pub(super) fn parse(words: &[&[u8]], old: &Value) -> Result<OutputLimits, String
         _ => OutputLimits::default(),
     };
     for [class, hard, soft, seconds] in groups {
-        let limit = class_of(&mut limits, class)
-            .ok_or("Invalid client class specified in buffer limit configuration.")?;
+        let limit =
+            class_of(&mut limits, class).ok_or("Invalid client class specified in buffer limit configuration.")?;
         *limit = parse_limit(hard, soft, seconds)
             .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
     }
@@ -41,16 +41,8 @@ fn parse_limit(hard: &[u8], soft: &[u8], seconds: &[u8]) -> Option<OutputLimit> 
 }
 
 pub(super) fn print(limits: &OutputLimits) -> String {
-    let classes = [
-        ("normal", limits.normal),
-        ("slave", limits.replica),
-        ("pubsub", limits.pubsub),
-    ];
-    let groups = classes.map(|(class, limit)| {
-        format!(
-            "{class} {} {} {}",
-            limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
-        )
-    });
+    let classes = [("normal", limits.normal), ("slave", limits.replica), ("pubsub", limits.pubsub)];
+    let groups = classes
+        .map(|(class, limit)| format!("{class} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_seconds));
     groups.join(" ")
 }

@@ -95,12 +95,7 @@ struct Place {
 
 impl Place {
     fn error(&self, reason: impl Into<String>) -> ConfigError {
-        ConfigError {
-            file: self.file.clone(),
-            line: self.line,
-            text: self.text.clone(),
-            reason: reason.into(),
-        }
+        ConfigError { file: self.file.clone(), line: self.line, text: self.text.clone(), reason: reason.into() }
     }
 }
 
@@ -110,34 +105,18 @@ impl Place {
 /// # Errors
 /// The first line that cannot be used, or a file that cannot be read.
 pub fn load(arguments: &Arguments, stdin: &[u8], files: &dyn Files) -> Result<Loaded, ConfigError> {
-    let mut loader = Loader {
-        config: Config::default(),
-        directives: Vec::new(),
-        given: Vec::new(),
-        files,
-    };
+    let mut loader = Loader { config: Config::default(), directives: Vec::new(), given: Vec::new(), files };
     if let Some(path) = &arguments.file {
-        let whole = Place {
-            file: String::from_utf8_lossy(path).into_owned(),
-            line: 0,
-            text: String::new(),
-        };
+        let whole = Place { file: String::from_utf8_lossy(path).into_owned(), line: 0, text: String::new() };
         loader.read_file(path, &whole, 0)?;
     }
     if arguments.reads_stdin {
         loader.read_lines("standard input", stdin.split(|byte| *byte == b'\n'), 0)?;
     }
     // A value cannot hold a bare line break, its quoting sees to that; behind a name one begins a new line, as in Redis.
-    let lines = arguments
-        .lines
-        .iter()
-        .flat_map(|line| line.split(|byte| *byte == b'\n'));
+    let lines = arguments.lines.iter().flat_map(|line| line.split(|byte| *byte == b'\n'));
     loader.read_lines("command line", lines, 0)?;
-    Ok(Loaded {
-        ineffective: loader.config.ineffective(),
-        config: loader.config,
-        directives: loader.directives,
-    })
+    Ok(Loaded { ineffective: loader.config.ineffective(), config: loader.config, directives: loader.directives })
 }
 
 struct Loader<'a> {
@@ -150,21 +129,16 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn read_file(&mut self, path: &[u8], asked: &Place, depth: usize) -> Result<(), ConfigError> {
-        let path = std::str::from_utf8(path)
-            .map_err(|_| asked.error("the path of a configuration file is not UTF-8"))?;
-        let failed = |path: &str, error: io::Error| {
-            asked.error(format!("can't open config file '{path}': {error}"))
-        };
+        let path =
+            std::str::from_utf8(path).map_err(|_| asked.error("the path of a configuration file is not UTF-8"))?;
+        let failed = |path: &str, error: io::Error| asked.error(format!("can't open config file '{path}': {error}"));
         let paths = if path.contains(['*', '?', '[']) {
             self.files.glob(path).map_err(|error| failed(path, error))?
         } else {
             vec![path.to_owned()]
         };
         for path in paths {
-            let content = self
-                .files
-                .read(&path)
-                .map_err(|error| failed(&path, error))?;
+            let content = self.files.read(&path).map_err(|error| failed(&path, error))?;
             self.read_lines(&path, content.split(|byte| *byte == b'\n'), depth)?;
         }
         Ok(())
@@ -181,13 +155,8 @@ impl Loader<'_> {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let place = Place {
-                file: file.to_owned(),
-                line: index + 1,
-                text: shown(line),
-            };
-            let words = split_words(line)
-                .ok_or_else(|| place.error("Unbalanced quotes in configuration line"))?;
+            let place = Place { file: file.to_owned(), line: index + 1, text: shown(line) };
+            let words = split_words(line).ok_or_else(|| place.error("Unbalanced quotes in configuration line"))?;
             if let Some((name, words)) = words.split_first() {
                 self.read_line(name, words, place, depth)?;
             }
@@ -195,57 +164,34 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn read_line(
-        &mut self,
-        name: &[u8],
-        words: &[Vec<u8>],
-        place: Place,
-        depth: usize,
-    ) -> Result<(), ConfigError> {
+    fn read_line(&mut self, name: &[u8], words: &[Vec<u8>], place: Place, depth: usize) -> Result<(), ConfigError> {
         if let Some(key) = find(name) {
             return self.set(key, words).map_err(|reason| place.error(reason));
         }
-        let directive = DirectiveKind::ALL
-            .into_iter()
-            .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()));
+        let directive = DirectiveKind::ALL.into_iter().find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()));
         if let Some(kind) = directive {
             if !kind.fits(words.len()) {
                 return Err(place.error("wrong number of arguments"));
             }
-            self.directives.push(Directive {
-                kind,
-                words: words.to_vec(),
-                place,
-            });
+            self.directives.push(Directive { kind, words: words.to_vec(), place });
             return Ok(());
         }
         if name.eq_ignore_ascii_case(b"include") {
             return self.include(words, &place, depth);
         }
         // Redis accepts these and does nothing with them.
-        if FORGOTTEN
-            .iter()
-            .any(|old| name.eq_ignore_ascii_case(old.as_bytes()))
-            && words.len() == 1
-        {
+        if FORGOTTEN.iter().any(|old| name.eq_ignore_ascii_case(old.as_bytes())) && words.len() == 1 {
             return Ok(());
         }
         Err(place.error(unknown(name)))
     }
 
-    fn include(
-        &mut self,
-        words: &[Vec<u8>],
-        place: &Place,
-        depth: usize,
-    ) -> Result<(), ConfigError> {
+    fn include(&mut self, words: &[Vec<u8>], place: &Place, depth: usize) -> Result<(), ConfigError> {
         let [path] = words else {
             return Err(place.error("wrong number of arguments"));
         };
         if depth >= INCLUDE_DEPTH_MAX {
-            return Err(place.error(format!(
-                "include nests deeper than {INCLUDE_DEPTH_MAX} files"
-            )));
+            return Err(place.error(format!("include nests deeper than {INCLUDE_DEPTH_MAX} files")));
         }
         self.read_file(path, place, depth + 1)
     }
@@ -268,24 +214,14 @@ impl Loader<'_> {
 }
 
 /// Options of old releases that Redis still reads over.
-const FORGOTTEN: [&str; 3] = [
-    "list-max-ziplist-entries",
-    "list-max-ziplist-value",
-    "lua-replicate-commands",
-];
+const FORGOTTEN: [&str; 3] = ["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"];
 
 /// The line as an error may show it: without the value of a secret.
 fn shown(line: &[u8]) -> String {
-    let name_len = line
-        .iter()
-        .take_while(|byte| !byte.is_ascii_whitespace())
-        .count();
+    let name_len = line.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
     let (name, _) = line.split_at(name_len);
     let bare = name.trim_ascii().to_ascii_lowercase();
-    let bare: Vec<u8> = bare
-        .into_iter()
-        .filter(|byte| !b"\"'".contains(byte))
-        .collect();
+    let bare: Vec<u8> = bare.into_iter().filter(|byte| !b"\"'".contains(byte)).collect();
     let sensitive = find(&bare).is_some_and(|key| key.option().flags.contains(Flags::SENSITIVE));
     if sensitive || bare == b"user" {
         return format!("{} (redacted)", String::from_utf8_lossy(name));

@@ -89,20 +89,12 @@ impl Config {
     /// # Errors
     /// An unknown name, or the reason why the words are no value of this option.
     pub fn set<W: AsRef<[u8]>>(&mut self, name: &[u8], words: &[W]) -> Result<(), SetError> {
-        let key = find(name).ok_or_else(|| SetError::Unknown {
-            name: name.to_vec(),
-        })?;
-        self.assign(key, words, false)
-            .map_err(|reason| SetError::failed(key.name(), reason))
+        let key = find(name).ok_or_else(|| SetError::Unknown { name: name.to_vec() })?;
+        self.assign(key, words, false).map_err(|reason| SetError::failed(key.name(), reason))
     }
 
     /// `adding` says that this is a further line of a file that already gave the option.
-    fn assign<W: AsRef<[u8]>>(
-        &mut self,
-        key: Key,
-        words: &[W],
-        adding: bool,
-    ) -> Result<(), String> {
+    fn assign<W: AsRef<[u8]>>(&mut self, key: Key, words: &[W], adding: bool) -> Result<(), String> {
         let words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
         let old = &self.values[key.index()];
         self.values[key.index()] = key.option().kind.parse(&words, old, adding)?;
@@ -124,13 +116,8 @@ impl Config {
         let keys = admit(&pairs, protected_allowed)?;
         let mut next = self.clone();
         for (key, (_, value)) in keys.iter().zip(&pairs) {
-            let words = if key.option().kind.takes_many() {
-                words::split_spaces(value)
-            } else {
-                vec![*value]
-            };
-            next.assign(*key, &words, false)
-                .map_err(|reason| SetError::failed(key.name(), reason))?;
+            let words = if key.option().kind.takes_many() { words::split_spaces(value) } else { vec![*value] };
+            next.assign(*key, &words, false).map_err(|reason| SetError::failed(key.name(), reason))?;
         }
         let changes = self.differences(&next);
         Ok((next, changes))
@@ -139,9 +126,7 @@ impl Config {
     fn differences(&self, other: &Self) -> Vec<Change> {
         let pairs = self.values.iter().zip(&other.values);
         let rows = TABLE.iter().zip(pairs);
-        rows.filter(|(_, (a, b))| a != b)
-            .map(|(option, _)| Change { option })
-            .collect()
+        rows.filter(|(_, (a, b))| a != b).map(|(option, _)| Change { option }).collect()
     }
 
     /// `CONFIG GET pattern [pattern …]`: names and printed values, each name once, sorted by name. `matches(pattern, name)` is
@@ -169,10 +154,7 @@ impl Config {
             }
         }
         found.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
-        found
-            .into_iter()
-            .map(|(name, key)| (name, self.print(key)))
-            .collect()
+        found.into_iter().map(|(name, key)| (name, self.print(key))).collect()
     }
 
     /// The options that have no effect yet and whose value differs from the default: what the server names in its log.
@@ -180,9 +162,7 @@ impl Config {
         TABLE
             .iter()
             .zip(&self.values)
-            .filter(|(option, value)| {
-                option.support == Support::NoEffectYet && **value != option.default_value()
-            })
+            .filter(|(option, value)| option.support == Support::NoEffectYet && **value != option.default_value())
             .map(|(option, _)| option.name)
             .collect()
     }
@@ -201,19 +181,14 @@ fn pairs_of<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<Pair<'_>>, SetError> {
     if pairs.is_empty() || !rest.is_empty() {
         return Err(SetError::Syntax);
     }
-    Ok(pairs
-        .iter()
-        .map(|[name, value]| (name.as_ref(), value.as_ref()))
-        .collect())
+    Ok(pairs.iter().map(|[name, value]| (name.as_ref(), value.as_ref())).collect())
 }
 
 /// Looks every name up before any value is read. The first fault wins.
 fn admit(pairs: &[Pair<'_>], protected_allowed: bool) -> Result<Vec<Key>, SetError> {
     let mut keys: Vec<Key> = Vec::with_capacity(pairs.len());
     for (name, _) in pairs {
-        let key = find(name).ok_or_else(|| SetError::Unknown {
-            name: name.to_vec(),
-        })?;
+        let key = find(name).ok_or_else(|| SetError::Unknown { name: name.to_vec() })?;
         let flags = key.option().flags;
         // An option and its alias count as two: Redis accepts both in one call, the later one last.
         let fault = if flags.contains(Flags::IMMUTABLE) {
@@ -226,10 +201,7 @@ fn admit(pairs: &[Pair<'_>], protected_allowed: bool) -> Result<Vec<Key>, SetErr
             None
         };
         if let Some(reason) = fault {
-            return Err(SetError::Failed {
-                name: name.to_vec(),
-                reason: reason.into(),
-            });
+            return Err(SetError::Failed { name: name.to_vec(), reason: reason.into() });
         }
         keys.push(key);
     }

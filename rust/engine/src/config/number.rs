@@ -44,9 +44,7 @@ pub(super) fn memory_bytes(text: &[u8]) -> Option<u64> {
     };
     let mut count: u64 = 0;
     for digit in digits {
-        count = count
-            .checked_mul(10)?
-            .checked_add(u64::from(digit - b'0'))?;
+        count = count.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
     }
     count.checked_mul(unit_bytes)
 }

@@ -133,10 +133,7 @@ impl Kind {
     pub const fn shape(&self) -> Shape {
         match self {
             Self::Bool => Shape::Bool,
-            Self::Integer { .. }
-            | Self::Capped { .. }
-            | Self::Octal { .. }
-            | Self::MemoryOrMinusOne => Shape::Integer,
+            Self::Integer { .. } | Self::Capped { .. } | Self::Octal { .. } | Self::MemoryOrMinusOne => Shape::Integer,
             Self::Memory { .. } | Self::MemoryAtLeast { .. } => Shape::Memory,
             Self::MemoryOrPercent => Shape::Share,
             Self::Enum(_) => Shape::Choice,
@@ -235,28 +232,12 @@ impl ConfigOption {
     }
 }
 
-const fn row(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    support: Support,
-) -> ConfigOption {
-    ConfigOption {
-        name,
-        alias: None,
-        kind,
-        default,
-        flags: Flags::NONE,
-        support,
-    }
+const fn row(name: &'static str, kind: Kind, default: &'static str, support: Support) -> ConfigOption {
+    ConfigOption { name, alias: None, kind, default, flags: Flags::NONE, support }
 }
 
 /// A row of an option that does what it says.
-pub(super) const fn supported(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-) -> ConfigOption {
+pub(super) const fn supported(name: &'static str, kind: Kind, default: &'static str) -> ConfigOption {
     row(name, kind, default, Support::Supported)
 }
 
@@ -300,14 +281,8 @@ impl<T: Typed + ?Sized> Handle<T> {
     pub(super) const fn named(name: &str) -> Self {
         let index = super::table::index_of(name);
         let shape = super::table::kind_of(index).shape();
-        assert!(
-            shape as u8 == T::SHAPE as u8,
-            "values of this option have another shape"
-        );
-        Self {
-            index,
-            read_as: PhantomData,
-        }
+        assert!(shape as u8 == T::SHAPE as u8, "values of this option have another shape");
+        Self { index, read_as: PhantomData }
     }
 
     pub(super) const fn index(self) -> usize {

@@ -91,12 +91,8 @@ impl Kind {
         let listed = if words == [b""] { &[] } else { words };
         match self {
             Self::Flags(choices) => parse_flags(choices, words),
-            Self::Addresses if listed.len() > ADDRESSES_MAX => {
-                Err("Too many bind addresses specified.".into())
-            }
-            Self::Addresses => Ok(Value::Words(
-                listed.iter().map(|word| (*word).into()).collect(),
-            )),
+            Self::Addresses if listed.len() > ADDRESSES_MAX => Err("Too many bind addresses specified.".into()),
+            Self::Addresses => Ok(Value::Words(listed.iter().map(|word| (*word).into()).collect())),
             Self::SavePoints => parse_save_points(listed, old, adding && words != [b""]),
             Self::OutputLimits => limit::parse(words, old).map(Value::OutputLimits),
             Self::OomScores => parse_scores(words),
@@ -110,9 +106,7 @@ impl Kind {
     pub(super) fn print(&self, value: &Value) -> Vec<u8> {
         match value {
             Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
-            Value::Integer(number) if matches!(self, Self::Octal { .. }) => {
-                format!("{number:o}").into()
-            }
+            Value::Integer(number) if matches!(self, Self::Octal { .. }) => format!("{number:o}").into(),
             Value::Integer(number) => number.to_string().into(),
             Value::Memory(bytes) | Value::Share(Share::Bytes(bytes)) => bytes.to_string().into(),
             Value::Share(Share::Percent(percent)) => format!("{percent}%").into(),
@@ -120,19 +114,13 @@ impl Kind {
             Value::Bits(bits) => self.print_flags(*bits),
             Value::Text(text) => text.to_vec(),
             Value::Words(words) => words.join(&b' '),
-            Value::SavePoints(points) => joined(
-                points
-                    .iter()
-                    .map(|p| format!("{} {}", p.seconds, p.changes)),
-            ),
+            Value::SavePoints(points) => joined(points.iter().map(|p| format!("{} {}", p.seconds, p.changes))),
             Value::OutputLimits(limits) => limit::print(limits).into(),
             Value::OomScores(scores) => joined(scores.iter().map(ToString::to_string)),
             Value::KeyspaceEvents(events) => events.letters(),
             Value::Percentiles(list) => joined(list.iter().map(|number| print_percentile(*number))),
             Value::Primary(None) => Vec::new(),
-            Value::Primary(Some((host, port))) => {
-                [host, b" ".as_slice(), port.to_string().as_bytes()].concat()
-            }
+            Value::Primary(Some((host, port))) => [host, b" ".as_slice(), port.to_string().as_bytes()].concat(),
         }
     }
 
@@ -140,13 +128,7 @@ impl Kind {
         let Self::Flags(choices) = self else {
             unreachable!("bits belong to flags");
         };
-        let chosen = choices.iter().filter(|(_, number)| {
-            if bits == 0 {
-                *number == 0
-            } else {
-                bits & number != 0
-            }
-        });
+        let chosen = choices.iter().filter(|(_, number)| if bits == 0 { *number == 0 } else { bits & number != 0 });
         joined(chosen.map(|(word, _)| (*word).to_owned()))
     }
 }
@@ -168,15 +150,9 @@ fn parse_bool(word: &[u8]) -> Parsed {
     }
 }
 
-fn within<N: Copy + PartialOrd + std::fmt::Display>(
-    number: N,
-    min: N,
-    max: N,
-) -> Result<N, String> {
+fn within<N: Copy + PartialOrd + std::fmt::Display>(number: N, min: N, max: N) -> Result<N, String> {
     if number < min || number > max {
-        return Err(format!(
-            "argument must be between {min} and {max} inclusive"
-        ));
+        return Err(format!("argument must be between {min} and {max} inclusive"));
     }
     Ok(number)
 }
@@ -198,10 +174,7 @@ fn parse_memory_or_minus_one(word: &[u8]) -> Parsed {
 fn parse_share(word: &[u8]) -> Parsed {
     if let Some(bytes) = memory_bytes(word) {
         if bytes > i64::MAX as u64 {
-            return Err(format!(
-                "argument must be between -100 and {} inclusive",
-                i64::MAX
-            ));
+            return Err(format!("argument must be between -100 and {} inclusive", i64::MAX));
         }
         return Ok(Value::Share(Share::Bytes(bytes)));
     }
@@ -215,25 +188,16 @@ fn parse_share(word: &[u8]) -> Parsed {
 }
 
 fn find_choice(choices: &[Choice], word: &[u8]) -> Result<Choice, String> {
-    let found = choices
-        .iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
+    let found = choices.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
     found.copied().ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        format!(
-            "argument(s) must be one of the following: {}",
-            names.join(", ")
-        )
+        format!("argument(s) must be one of the following: {}", names.join(", "))
     })
 }
 
 fn parse_flags(choices: &[Choice], words: &[&[u8]]) -> Parsed {
     // No words at all are as wrong as an unknown one.
-    let words = if words.is_empty() {
-        &[b"".as_slice()]
-    } else {
-        words
-    };
+    let words = if words.is_empty() { &[b"".as_slice()] } else { words };
     let mut bits = 0;
     for word in words {
         bits |= find_choice(choices, word)?.1;
@@ -258,24 +222,17 @@ fn parse_save_points(words: &[&[u8]], old: &Value, adding: bool) -> Parsed {
     for [seconds, changes] in pairs {
         let seconds = loose_integer(seconds, 10).filter(|seconds| *seconds >= 1);
         let changes = loose_integer(changes, 10).filter(|changes| *changes >= 0);
-        points.push(SavePoint {
-            seconds: seconds.ok_or_else(invalid)?,
-            changes: changes.ok_or_else(invalid)?,
-        });
+        points.push(SavePoint { seconds: seconds.ok_or_else(invalid)?, changes: changes.ok_or_else(invalid)? });
     }
     Ok(Value::SavePoints(points.into()))
 }
 
 fn parse_scores(words: &[&[u8]]) -> Parsed {
-    let words: [&[u8]; 3] = words
-        .try_into()
-        .map_err(|_| "wrong number of arguments".to_owned())?;
+    let words: [&[u8]; 3] = words.try_into().map_err(|_| "wrong number of arguments".to_owned())?;
     let mut scores = [0; 3];
     for (score, word) in scores.iter_mut().zip(words) {
         let number = loose_integer(word, 10).filter(|number| (-2000..=2000).contains(number));
-        *score = number
-            .ok_or("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")?
-            as i32;
+        *score = number.ok_or("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")? as i32;
     }
     Ok(Value::OomScores(scores))
 }
@@ -283,13 +240,9 @@ fn parse_scores(words: &[&[u8]]) -> Parsed {
 fn parse_percentiles(words: &[&[u8]]) -> Parsed {
     let mut list = Vec::with_capacity(words.len());
     for word in words {
-        let percentile =
-            decimal(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+        let percentile = decimal(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
         if !(0.0..=100.0).contains(&percentile) {
-            return Err(
-                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                    .into(),
-            );
+            return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into());
         }
         list.push(percentile);
     }
@@ -308,9 +261,7 @@ fn parse_primary(words: &[&[u8]]) -> Parsed {
             Ok(Value::Primary(None))
         }
         [host, port] => {
-            let port = loose_integer(port, 10)
-                .map(u16::try_from)
-                .and_then(Result::ok);
+            let port = loose_integer(port, 10).map(u16::try_from).and_then(Result::ok);
             let port = port.ok_or("Invalid master port")?;
             Ok(Value::Primary(Some(((*host).into(), port))))
         }

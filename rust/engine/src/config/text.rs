@@ -9,10 +9,7 @@ fn require(holds: bool, reason: &'static str) -> Checked {
 }
 
 /// No check.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it stands where checks stand that can fail"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "it stands where checks stand that can fail")]
 pub(super) fn any(_text: &[u8]) -> Checked {
     Ok(())
 }
@@ -23,38 +20,23 @@ fn is_base_name(text: &[u8]) -> bool {
 
 pub(super) fn dbfilename(text: &[u8]) -> Checked {
     require(!text.is_empty(), "dbfilename can't be empty")?;
-    require(
-        is_base_name(text),
-        "dbfilename can't be a path, just a filename",
-    )
+    require(is_base_name(text), "dbfilename can't be a path, just a filename")
 }
 
 pub(super) fn appendfilename(text: &[u8]) -> Checked {
     require(!text.is_empty(), "appendfilename can't be empty")?;
-    require(
-        is_base_name(text),
-        "appendfilename can't be a path, just a filename",
-    )
+    require(is_base_name(text), "appendfilename can't be a path, just a filename")
 }
 
 pub(super) fn appenddirname(text: &[u8]) -> Checked {
     require(!text.is_empty(), "appenddirname can't be empty")?;
-    require(
-        is_base_name(text),
-        "appenddirname can't be a path, just a dirname",
-    )
+    require(is_base_name(text), "appenddirname can't be a path, just a dirname")
 }
 
 pub(super) fn hostname(text: &[u8]) -> Checked {
-    require(
-        text.len() < 256,
-        "Hostnames must be less than 256 characters",
-    )?;
+    require(text.len() < 256, "Hostnames must be less than 256 characters")?;
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    require(
-        text.iter().all(allowed),
-        "Hostnames may only contain alphanumeric characters, hyphens or dots",
-    )
+    require(text.iter().all(allowed), "Hostnames may only contain alphanumeric characters, hyphens or dots")
 }
 
 /// `nodes.conf` separates fields by these bytes, so names in it may not contain them.
@@ -64,19 +46,13 @@ fn fits_nodes_file(text: &[u8]) -> bool {
 }
 
 pub(super) fn nodename(text: &[u8]) -> Checked {
-    require(
-        fits_nodes_file(text),
-        "Announced human node name contained invalid character",
-    )
+    require(fits_nodes_file(text), "Announced human node name contained invalid character")
 }
 
 pub(super) fn announced_ip(text: &[u8]) -> Checked {
     // The longest IPv6 address has 45 bytes.
     require(text.len() <= 45, "cluster-announce-ip is too long")?;
-    require(
-        fits_nodes_file(text),
-        "cluster-announce-ip contains invalid character",
-    )
+    require(fits_nodes_file(text), "cluster-announce-ip contains invalid character")
 }
 
 fn is_empty_or<A: std::str::FromStr>(text: &[u8]) -> bool {
@@ -94,15 +70,8 @@ pub(super) fn ipv6(text: &[u8]) -> Checked {
 
 /// Words in braces, each one of those that a process title knows. The title proper is often empty, so it is not enough.
 pub(super) fn title_template(text: &[u8]) -> Checked {
-    const VARIABLES: [&[u8]; 7] = [
-        b"title",
-        b"listen-addr",
-        b"server-mode",
-        b"port",
-        b"tls-port",
-        b"unixsocket",
-        b"config-file",
-    ];
+    const VARIABLES: [&[u8]; 7] =
+        [b"title", b"listen-addr", b"server-mode", b"port", b"tls-port", b"unixsocket", b"config-file"];
     let mut parts = text.split(|byte| *byte == b'{');
     // What stands before the first brace is plain text.
     let _plain = parts.next();
@@ -112,8 +81,5 @@ pub(super) fn title_template(text: &[u8]) -> Checked {
         name.is_some_and(|name| VARIABLES.contains(&name))
     });
     let rest = String::from_utf8_lossy(text).replace("{title}", "");
-    require(
-        known && !rest.trim_ascii().is_empty(),
-        "template format is invalid or contains unknown variables",
-    )
+    require(known && !rest.trim_ascii().is_empty(), "template format is invalid or contains unknown variables")
 }

@@ -78,7 +78,11 @@ fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> 
         call.command.row.name == "EXEC"
             && client.transaction.as_ref().is_some_and(|transaction| {
                 transaction.queue.iter().any(|queued| {
-                    store.table.all().get(queued.command as usize).is_some_and(|command| command.row.flags.has(Flags::DENYOOM))
+                    store
+                        .table
+                        .all()
+                        .get(queued.command as usize)
+                        .is_some_and(|command| command.row.flags.has(Flags::DENYOOM))
                 })
             })
     };

@@ -31,7 +31,14 @@ pub enum Mode {
 
 /// Runs an admitted command. `Some` if it waits instead of replying.
 #[inline]
-pub fn execute(store: &Store, client: &mut Client, call: &Call<'_>, mode: Mode, now_ms: i64, reply: &mut Reply<'_>) -> Option<Arc<waiting::Blocked>> {
+pub fn execute(
+    store: &Store,
+    client: &mut Client,
+    call: &Call<'_>,
+    mode: Mode,
+    now_ms: i64,
+    reply: &mut Reply<'_>,
+) -> Option<Arc<waiting::Blocked>> {
     let plan = plan(store, client, call);
     let Ok(mut locks) = store.keyspace.lock(plan.mask) else {
         store.poison();
@@ -42,7 +49,15 @@ pub fn execute(store: &Store, client: &mut Client, call: &Call<'_>, mode: Mode, 
         prefetch(&locks, client.db, &plan.keys);
     }
     let mut account = Account::default();
-    let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: mode != Mode::Now };
+    let world = World {
+        store,
+        client,
+        door: &Queue,
+        locks: &mut locks,
+        account: &mut account,
+        now_ms,
+        can_wait: mode != Mode::Now,
+    };
     let wait = run(world, call, &plan.keys, reply);
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, &plan.keys, &mut locks, wait, form)),
@@ -77,7 +92,12 @@ pub(super) fn wake(links: &[Arc<Link>]) {
 
 /// Runs the handler and puts what it did to the account.
 #[inline]
-pub(super) fn run<'a>(world: World<'a, '_>, call: &Call<'a>, keys: &'a [Key<'a>], reply: &mut Reply<'_>) -> Option<Wait> {
+pub(super) fn run<'a>(
+    world: World<'a, '_>,
+    call: &Call<'a>,
+    keys: &'a [Key<'a>],
+    reply: &mut Reply<'_>,
+) -> Option<Wait> {
     let Some(handler) = call.command.row.handler else {
         reply.error(&error::Error::arity(call.command.full_name()));
         return None;

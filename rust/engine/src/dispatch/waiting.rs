@@ -63,7 +63,14 @@ impl Blocked {
 }
 
 /// Lets a command wait in the queues of its keys, whose shards are held.
-pub(super) fn park(client: &Client, call: &Call<'_>, keys: &[Key<'_>], locks: &mut Locks<'_>, wait: Wait, form: Unblock) -> Arc<Blocked> {
+pub(super) fn park(
+    client: &Client,
+    call: &Call<'_>,
+    keys: &[Key<'_>],
+    locks: &mut Locks<'_>,
+    wait: Wait,
+    form: Unblock,
+) -> Arc<Blocked> {
     let blocked = Arc::new(Blocked {
         link: Arc::clone(&client.link),
         db: client.db,
@@ -98,7 +105,13 @@ pub(super) fn serve<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut A
 }
 
 /// True if the waiter was answered.
-fn serve_one<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64, blocked: &Arc<Blocked>) -> bool {
+fn serve_one<'e>(
+    store: &'e Store,
+    locks: &mut Locks<'e>,
+    account: &mut Account,
+    now_ms: i64,
+    blocked: &Arc<Blocked>,
+) -> bool {
     // Its other keys may lie in shards that are not held: such a command is run by its own driver.
     if blocked.mask(store) & !locks.mask() != 0 {
         account.wakes.push(Arc::clone(&blocked.link));

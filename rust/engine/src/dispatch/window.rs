@@ -24,8 +24,12 @@ const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Whether a command may share its locks with its neighbours.
 #[inline]
 pub fn fits_window(call: &Call<'_>) -> bool {
-    const ALONE: Flags =
-        Flags::SESSION.with(Flags::LINEAR).with(Flags::BLOCKING).with(Flags::PROTECTED).with(Flags::ADMIN).with(Flags::UNQUEUED);
+    const ALONE: Flags = Flags::SESSION
+        .with(Flags::LINEAR)
+        .with(Flags::BLOCKING)
+        .with(Flags::PROTECTED)
+        .with(Flags::ADMIN)
+        .with(Flags::UNQUEUED);
     let row = call.command.row;
     !row.flags.has(ALONE)
         && !matches!(row.keys, crate::handler::Keys::All | crate::handler::Keys::AllWith(_))
@@ -35,7 +39,13 @@ pub fn fits_window(call: &Call<'_>) -> bool {
 
 /// Runs admitted commands in order, together if nobody else holds one of their shards. False: nothing was done, and each
 /// must be run alone.
-pub fn execute_window(store: &Store, client: &mut Client, calls: &[Call<'_>], now_ms: i64, reply: &mut Reply<'_>) -> bool {
+pub fn execute_window(
+    store: &Store,
+    client: &mut Client,
+    calls: &[Call<'_>],
+    now_ms: i64,
+    reply: &mut Reply<'_>,
+) -> bool {
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
     let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
     for call in calls {
@@ -53,7 +63,8 @@ pub fn execute_window(store: &Store, client: &mut Client, calls: &[Call<'_>], no
     let mut begin = 0;
     for (call, &end) in calls.iter().zip(&ends) {
         let mut account = Account::default();
-        let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
+        let world =
+            World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
         run(world, call, &keys[begin..end], reply);
         settle(store, &mut locks, &mut account, now_ms);
         wakes.append(&mut account.wakes);

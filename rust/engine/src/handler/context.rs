@@ -244,7 +244,9 @@ impl<'a, 'e> Context<'a, 'e> {
         let deadline_ms = match deadline {
             Deadline::Clear => None,
             Deadline::At(deadline_ms) => Some(deadline_ms),
-            Deadline::Keep => part.get(&key).filter(|entry| !entry.is_expired(now_ms)).and_then(|entry| entry.deadline_ms()),
+            Deadline::Keep => {
+                part.get(&key).filter(|entry| !entry.is_expired(now_ms)).and_then(|entry| entry.deadline_ms())
+            }
         };
         let before = part.put(hasher, &key, value, deadline_ms, clock);
         if before.is_expired(now_ms) {

@@ -51,7 +51,13 @@ const SPECS: &[(&str, &[KeySpec])] = &[
     ("SET", &[KeySpec::one(1, CHANGE.with(KeyFlags::VARIABLE_FLAGS))]),
     ("BITFIELD", &[KeySpec::one(1, CHANGE.with(KeyFlags::VARIABLE_FLAGS))]),
     ("SPUBLISH", &[KeySpec::one(1, KeyFlags::NOT_KEY)]),
-    ("SORT", &[KeySpec::one(1, RO), KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags: RO.with(KeyFlags::INCOMPLETE) }]),
+    (
+        "SORT",
+        &[
+            KeySpec::one(1, RO),
+            KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags: RO.with(KeyFlags::INCOMPLETE) },
+        ],
+    ),
 ];
 
 /// What Valkey 9.1 answers to COMMAND GETKEYSANDFLAGS; `!` stands for its error.
@@ -115,7 +121,8 @@ fn keys_of(words: &[&[u8]]) -> String {
         return "!".to_owned();
     };
     let one = |key: &KeyAt| {
-        let flags: Vec<_> = KeyFlags::NAMES.iter().filter(|(bit, _)| key.flags.has(*bit)).map(|(_, name)| *name).collect();
+        let flags: Vec<_> =
+            KeyFlags::NAMES.iter().filter(|(bit, _)| key.flags.has(*bit)).map(|(_, name)| *name).collect();
         format!("{}={}", std::str::from_utf8(words[key.index]).unwrap(), flags.join("+"))
     };
     keys.iter().map(one).collect::<Vec<_>>().join(" ")
@@ -135,7 +142,10 @@ fn finds_what_a_server_finds() {
 #[test]
 fn keywords_and_what_cannot_be_expressed() {
     let keys = |request: &str| keys_of(&request.split(' ').map(str::as_bytes).collect::<Vec<_>>());
-    assert_eq!(keys("migrate h 1 k 0 10 COPY KEYS a b"), "k=RW+ACCESS+DELETE a=RW+ACCESS+DELETE+INCOMPLETE b=RW+ACCESS+DELETE+INCOMPLETE");
+    assert_eq!(
+        keys("migrate h 1 k 0 10 COPY KEYS a b"),
+        "k=RW+ACCESS+DELETE a=RW+ACCESS+DELETE+INCOMPLETE b=RW+ACCESS+DELETE+INCOMPLETE"
+    );
     assert_eq!(keys("sort a STORE b"), "a=RO+ACCESS");
     assert_eq!(keys("spublish channel message"), "");
     assert_eq!(keys("get"), "!");

@@ -62,7 +62,14 @@ fn unpoisoned<T>(result: Result<T, PoisonError<T>>) -> T {
 
 impl Store {
     /// An empty store.
-    pub fn new(keyspace: Keyspace, table: CommandTable, config: Config, clock: Arc<dyn Clock>, random: Xoshiro256, run_id: String) -> Self {
+    pub fn new(
+        keyspace: Keyspace,
+        table: CommandTable,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        random: Xoshiro256,
+        run_id: String,
+    ) -> Self {
         let started_ms = clock.unix_ms();
         let settings = Settings::default();
         settings.follow(&config);
@@ -100,7 +107,11 @@ impl Store {
     /// Bytes of memory of all data. Locks one shard after the other.
     pub fn used_bytes(&self) -> usize {
         let all = self.keyspace.all();
-        (0..self.keyspace.len()).filter(|shard| all >> shard & 1 == 1).filter_map(|shard| self.keyspace.lock(1 << shard).ok()).map(|locks| locks.iter().map(Shard::bytes).sum::<usize>()).sum()
+        (0..self.keyspace.len())
+            .filter(|shard| all >> shard & 1 == 1)
+            .filter_map(|shard| self.keyspace.lock(1 << shard).ok())
+            .map(|locks| locks.iter().map(Shard::bytes).sum::<usize>())
+            .sum()
     }
 
     /// Sets who hears of keyspace events; once, before the first command.
@@ -358,7 +369,9 @@ impl Counters {
 
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
-        for counter in [&self.commands, &self.received_bytes, &self.sent_bytes, &self.errors, &self.rejected, &self.auth_failures] {
+        for counter in
+            [&self.commands, &self.received_bytes, &self.sent_bytes, &self.errors, &self.rejected, &self.auth_failures]
+        {
             counter.store(0, Ordering::Relaxed);
         }
     }

@@ -198,7 +198,9 @@ impl Folded {
         let length = name.len();
         // Two overlapping loads hold all bytes of a name that is between one and two loads long.
         let (first, last) = match (name.first_chunk::<8>(), name.first_chunk::<4>(), name.first_chunk::<2>()) {
-            (Some(first), ..) => (u64::from_le_bytes(*first), name.last_chunk().map_or(0, |last| u64::from_le_bytes(*last))),
+            (Some(first), ..) => {
+                (u64::from_le_bytes(*first), name.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)))
+            }
             (_, Some(first), _) => (
                 u64::from(u32::from_le_bytes(*first)),
                 name.last_chunk().map_or(0, |last| u64::from(u32::from_le_bytes(*last))),

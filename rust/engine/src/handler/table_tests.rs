@@ -56,7 +56,11 @@ fn finds_every_name_in_any_case_and_nothing_else() {
                 let mut other = name.as_bytes().to_owned();
                 other[at] ^= 1 << bit;
                 let is_same = other.eq_ignore_ascii_case(name.as_bytes());
-                assert_eq!(table.command_named(&other).is_some_and(|found| found.row.name == name), is_same, "{other:?}");
+                assert_eq!(
+                    table.command_named(&other).is_some_and(|found| found.row.name == name),
+                    is_same,
+                    "{other:?}"
+                );
             }
         }
     }
@@ -69,7 +73,10 @@ fn finds_every_name_in_any_case_and_nothing_else() {
 fn finds_subcommands_and_full_names() {
     let table = table();
     let client = table.command_named(b"client").unwrap();
-    assert_eq!(table.subcommands(client).iter().map(Command::full_name).collect::<Vec<_>>(), ["client|id", "client|no-evict"]);
+    assert_eq!(
+        table.subcommands(client).iter().map(Command::full_name).collect::<Vec<_>>(),
+        ["client|id", "client|no-evict"]
+    );
     assert_eq!(table.full_named(b"Client|No-Evict").map(Command::full_name), Some("client|no-evict"));
     assert_eq!(table.full_named(b"get").map(Command::full_name), Some("get"));
     for name in ["client|", "client|nope", "|id", "get|id", "client|id|x", ""] {

@@ -133,7 +133,8 @@ impl Argument {
     /// Whether every way to write it takes the same number of words.
     fn is_fixed(&self) -> bool {
         let words = self.arguments.first().map_or(0, Self::words_once);
-        let same = self.kind != Kind::OneOf || self.arguments.iter().all(|alternative| alternative.words_once() == words);
+        let same =
+            self.kind != Kind::OneOf || self.arguments.iter().all(|alternative| alternative.words_once() == words);
         !self.optional && !self.multiple && same && self.arguments.iter().all(Self::is_fixed)
     }
 }
@@ -374,7 +375,8 @@ impl<'a> Parser<'a> {
             }
             self.at = end;
         }
-        let pure = Argument { token: Some(token.to_owned()), ..Argument::new(&token.to_ascii_lowercase(), Kind::PureToken) };
+        let pure =
+            Argument { token: Some(token.to_owned()), ..Argument::new(&token.to_ascii_lowercase(), Kind::PureToken) };
         self.notes(pure)
     }
 

@@ -39,8 +39,12 @@ fn a_fixed_word_binds_what_follows_unless_it_is_named() {
 
 #[test]
 fn groups_nest_and_choices_may_go_without_a_name() {
-    let arguments = parse("[NX | XX | IFEQ old:string] [LIMIT limit:(offset:integer count:integer)] by:(A (B | C)@7.0 | D)");
-    assert_eq!((arguments[0].name.as_str(), arguments[0].kind, arguments[0].arguments.len()), ("condition", Kind::OneOf, 3));
+    let arguments =
+        parse("[NX | XX | IFEQ old:string] [LIMIT limit:(offset:integer count:integer)] by:(A (B | C)@7.0 | D)");
+    assert_eq!(
+        (arguments[0].name.as_str(), arguments[0].kind, arguments[0].arguments.len()),
+        ("condition", Kind::OneOf, 3)
+    );
     assert_eq!((arguments[1].kind, arguments[1].token.as_deref()), (Kind::Block, Some("LIMIT")));
     let inner = &arguments[2].arguments[0];
     assert_eq!((inner.token.as_deref(), inner.kind, inner.since.as_deref()), (Some("A"), Kind::OneOf, Some("7.0")));
@@ -48,8 +52,12 @@ fn groups_nest_and_choices_may_go_without_a_name() {
 
 #[test]
 fn repetition_with_and_without_the_fixed_word() {
-    let arguments = parse("key:key [BY by/pattern:pattern#1] [GET get:pattern#1]... [STORE to:key] [WEIGHTS weight:integer...]");
-    assert_eq!(arguments.iter().map(|argument| argument.key_spec).collect::<Vec<_>>(), [Some(0), Some(1), Some(1), Some(2), None]);
+    let arguments =
+        parse("key:key [BY by/pattern:pattern#1] [GET get:pattern#1]... [STORE to:key] [WEIGHTS weight:integer...]");
+    assert_eq!(
+        arguments.iter().map(|argument| argument.key_spec).collect::<Vec<_>>(),
+        [Some(0), Some(1), Some(1), Some(2), None]
+    );
     assert!(arguments[2].multiple && arguments[2].multiple_token && arguments[2].optional);
     assert!(arguments[4].multiple && !arguments[4].multiple_token);
 }
@@ -65,7 +73,11 @@ fn counts_the_fewest_words() {
         ("data:(key:key value:string)...", 2, false),
         ("filter:(old:string | new:([ID id:integer...] | [TYPE t:string])...)", 1, false),
         ("STREAMS streams:(key:key... id:string...)", 3, false),
-        ("by:(BYRADIUS circle:(radius:double unit:(M | KM)) | BYBOX box:(width:double height:double unit:(M | KM)))", 3, false),
+        (
+            "by:(BYRADIUS circle:(radius:double unit:(M | KM)) | BYBOX box:(width:double height:double unit:(M | KM)))",
+            3,
+            false,
+        ),
     ] {
         let usage = Usage::parse(text).unwrap();
         assert_eq!((usage.min_words(), usage.is_fixed()), (words, fixed), "{text}");

@@ -229,7 +229,9 @@ mod tests {
             if number % 1000 == 0 {
                 expected.extend_from_slice(format!("*2\r\n$6\r\nSELECT\r\n$1\r\n{db}\r\n").as_bytes());
             }
-            expected.extend_from_slice(format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n${}\r\n{value}\r\n", value.len()).as_bytes());
+            expected.extend_from_slice(
+                format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n${}\r\n{value}\r\n", value.len()).as_bytes(),
+            );
             assert_eq!(end, expected.len() as u64);
         }
         for step in [7, 1000, 70_000, usize::MAX] {

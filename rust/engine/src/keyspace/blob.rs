@@ -232,7 +232,13 @@ impl Layout {
             FORM_INTEGER => 8,
             _ => 4,
         };
-        Self { flags, key_at: key_at(flags) as u32, key_len: key_field & !FAR_KEY, value_len, is_far: key_field & FAR_KEY != 0 }
+        Self {
+            flags,
+            key_at: key_at(flags) as u32,
+            key_len: key_field & !FAR_KEY,
+            value_len,
+            is_far: key_field & FAR_KEY != 0,
+        }
     }
 
     #[inline]
@@ -342,7 +348,15 @@ mod tests {
 
     #[test]
     fn the_header_of_a_small_entry_is_six_bytes() {
-        let parts = Parts { key: &[0; 16], is_far: false, form: Form::Inline(&[0; 32]), deadline_ms: None, raw: false, extended: false, clock: 0 };
+        let parts = Parts {
+            key: &[0; 16],
+            is_far: false,
+            form: Form::Inline(&[0; 32]),
+            deadline_ms: None,
+            raw: false,
+            extended: false,
+            clock: 0,
+        };
         assert_eq!(parts.blob_len(), 16 + 32 + 6);
         let with_deadline = Parts { deadline_ms: Some(1_700_000_000_000), ..parts };
         assert_eq!(with_deadline.blob_len(), parts.blob_len() + 6);
@@ -350,7 +364,15 @@ mod tests {
 
     #[test]
     fn in_place_changes_keep_the_rest() {
-        let parts = Parts { key: b"k", is_far: false, form: Form::Integer(7), deadline_ms: Some(5), raw: false, extended: false, clock: 1 };
+        let parts = Parts {
+            key: b"k",
+            is_far: false,
+            form: Form::Integer(7),
+            deadline_ms: Some(5),
+            raw: false,
+            extended: false,
+            clock: 1,
+        };
         let mut blob = vec![0; parts.blob_len()];
         parts.write(&mut blob);
         assert!(set_deadline(&mut blob, 1 << 40));

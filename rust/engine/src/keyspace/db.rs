@@ -265,7 +265,11 @@ impl Db {
 
     /// Bytes of memory: table, blobs, large values and wheel.
     pub fn bytes(&self) -> usize {
-        self.table.bytes() + self.blobs.arena.reserved() + self.blobs.large_bytes + self.blobs.large.bytes() + self.wheel.bytes()
+        self.table.bytes()
+            + self.blobs.arena.reserved()
+            + self.blobs.large_bytes
+            + self.blobs.large.bytes()
+            + self.wheel.bytes()
     }
 
     /// Bytes of the table and the wheel: what is not data.
@@ -318,7 +322,14 @@ impl Db {
     }
 
     /// Stores a value under a key, whether or not there is one, and tells what was there.
-    pub fn put(&mut self, hasher: &KeyHasher, key: &Key<'_>, value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> Before {
+    pub fn put(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        deadline_ms: Option<i64>,
+        clock: u32,
+    ) -> Before {
         let old = self.find(key);
         let captured = self.table.prepare_write(key.hash());
         let before = old.and_then(|place| {

@@ -46,7 +46,9 @@ mod tests {
 
     #[test]
     fn numbers_and_cursors_agree() {
-        for cursor in [Cursor::START, Cursor { shard: 63, position: u64::MAX << 18 }, Cursor { shard: 5, position: 1 << 18 }] {
+        for cursor in
+            [Cursor::START, Cursor { shard: 63, position: u64::MAX << 18 }, Cursor { shard: 5, position: 1 << 18 }]
+        {
             assert_eq!(Cursor::from_number(cursor.number(), 64), cursor);
             assert!(cursor.number() < 1 << CURSOR_BITS);
         }

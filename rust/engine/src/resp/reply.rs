@@ -372,11 +372,7 @@ impl FloatText {
     fn format(&mut self, value: f64) -> &str {
         // Beyond 2^53 not every whole number is a float, so that digits would be invented.
         if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
-            return if value == 0.0 && value.is_sign_negative() {
-                "-0"
-            } else {
-                self.integer.format(value as i64)
-            };
+            return if value == 0.0 && value.is_sign_negative() { "-0" } else { self.integer.format(value as i64) };
         }
         if value.is_nan() {
             return "nan";

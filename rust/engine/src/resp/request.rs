@@ -250,11 +250,7 @@ impl RequestParser {
     }
 
     /// Goes on with a multibulk request as far as its bytes reach; returns its length once it is complete.
-    fn read_multibulk(
-        &mut self,
-        request: &[u8],
-        limits: &RequestLimits,
-    ) -> Result<Option<usize>, ProtocolError> {
+    fn read_multibulk(&mut self, request: &[u8], limits: &RequestLimits) -> Result<Option<usize>, ProtocolError> {
         if self.left == 0 {
             let Some((line, next)) = self.line(request, limits, ProtocolError::TooBigMultibulkCount)? else {
                 return Ok(None);
@@ -444,8 +440,7 @@ fn bulk_length(line: &[u8], limits: &RequestLimits) -> Result<usize, ProtocolErr
     if *first != b'$' {
         return Err(ProtocolError::ExpectedBulk(*first));
     }
-    let len =
-        length(digits).and_then(|len| usize::try_from(len).ok()).ok_or(ProtocolError::InvalidBulkLength)?;
+    let len = length(digits).and_then(|len| usize::try_from(len).ok()).ok_or(ProtocolError::InvalidBulkLength)?;
     if len > limits.bulk_bytes_max || len >= Span::UNESCAPED as usize {
         return Err(ProtocolError::InvalidBulkLength);
     }

@@ -135,12 +135,7 @@ impl Tape {
     /// All values in preorder.
     #[inline]
     pub fn iter(&self) -> Values<'_> {
-        Values {
-            items: self.items.iter(),
-            bytes: &self.bytes,
-            shared: self.shared.iter(),
-            errors: self.errors.iter(),
-        }
+        Values { items: self.items.iter(), bytes: &self.bytes, shared: self.shared.iter(), errors: self.errors.iter() }
     }
 
     #[inline]

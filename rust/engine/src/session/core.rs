@@ -97,7 +97,9 @@ impl Core {
         }
         let now_ms = self.store.clock.unix_ms();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
-        if !self.store.is_poisoned() && dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply) {
+        if !self.store.is_poisoned()
+            && dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
+        {
             self.commands += calls.len() as u64;
             if let Some(last) = calls.last() {
                 self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);

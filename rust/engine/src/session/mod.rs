@@ -29,10 +29,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::client::{Origin, Wake};
-use crate::handler::Store;
 use self::core::Core;
 use self::intake::Intake;
+use crate::client::{Origin, Wake};
+use crate::handler::Store;
 
 /// Bytes of replies that a peer may leave unread before its requests wait.
 pub const OUTPUT_PAUSE_BYTES: usize = 32 << 20;
@@ -149,6 +149,11 @@ impl Session {
     /// Whether the connection is to be closed when the output is sent.
     pub fn closing(&self) -> bool {
         self.core.client.is_closing
+    }
+
+    /// Whether replies wait for the journal: the connection is not to be closed although nothing may be sent.
+    pub fn is_withheld(&self) -> bool {
+        self.core.output.waits_for().is_some()
     }
 
     /// When [`Session::poll`] is due, in monotonic microseconds of the store's clock.

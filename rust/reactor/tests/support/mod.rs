@@ -57,9 +57,7 @@ impl Obedient {
         match word {
             "echo" => self.say(rest),
             "whoami" => self.say(std::thread::current().name().unwrap_or("nobody")),
-            "flood" => self
-                .output
-                .resize(self.output.len() + rest.parse::<usize>().unwrap(), b'x'),
+            "flood" => self.output.resize(self.output.len() + rest.parse::<usize>().unwrap(), b'x'),
             "sleep" => self.due_us = Some((self.clock)() + rest.parse::<u64>().unwrap()),
             "block" => self.blocked = true,
             "hold" => {
@@ -106,9 +104,7 @@ impl Machine for Obedient {
                 }
             }
         }
-        self.station
-            .output_bytes_max
-            .fetch_max(self.waiting(), Ordering::SeqCst);
+        self.station.output_bytes_max.fetch_max(self.waiting(), Ordering::SeqCst);
     }
 
     fn poll(&mut self) {
@@ -122,11 +118,7 @@ impl Machine for Obedient {
     }
 
     fn output(&self) -> &[u8] {
-        if self.is_gated() {
-            &[]
-        } else {
-            &self.output[self.sent..]
-        }
+        if self.is_gated() { &[] } else { &self.output[self.sent..] }
     }
 
     /// Two slices whenever there are two bytes, so that both kinds of write are used.
@@ -196,22 +188,12 @@ impl Lab {
             round,
         };
         let reactor = Reactor::start(threads, "test-io", &clock, &hooks).unwrap();
-        Lab {
-            reactor,
-            closed,
-            panics,
-            clock,
-            output_limit: 1 << 20,
-        }
+        Lab { reactor, closed, panics, clock, output_limit: 1 << 20 }
     }
 
     pub fn adopt(&self, socket: impl Into<OwnedFd>, raw: bool) -> io::Result<Arc<Station>> {
         let station = Arc::new(Station::default());
-        let (shared, clock, output_limit) = (
-            Arc::clone(&station),
-            Arc::clone(&self.clock),
-            self.output_limit,
-        );
+        let (shared, clock, output_limit) = (Arc::clone(&station), Arc::clone(&self.clock), self.output_limit);
         self.reactor.adopt(socket, move |wake| {
             *shared.wake.lock().unwrap() = Some(wake);
             Obedient {
@@ -247,9 +229,7 @@ impl Lab {
     /// Waits until `count` more connections are closed.
     pub fn await_closed(&self, count: usize) {
         for _ in 0..count {
-            self.closed
-                .recv_timeout(PATIENCE)
-                .expect("a connection is closed");
+            self.closed.recv_timeout(PATIENCE).expect("a connection is closed");
         }
     }
 }

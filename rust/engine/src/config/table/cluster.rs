@@ -17,11 +17,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("cluster-ping-interval", LONG_COUNT, "0").hidden(),
     known("cluster-message-gossip-perc", integer(0, 100), "10").hidden(),
     known("cluster-blacklist-ttl", LONG_COUNT, "60"),
-    known(
-        "cluster-manual-failover-timeout",
-        integer(1, INT_MAX),
-        "5000",
-    ),
+    known("cluster-manual-failover-timeout", integer(1, INT_MAX), "5000"),
     known("cluster-migration-barrier", COUNT, "1"),
     known("cluster-allow-replica-migration", BOOL, "yes"),
     known("cluster-require-full-coverage", BOOL, "yes"),
@@ -35,11 +31,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("cluster-announce-client-ipv4", Kind::Text(text::ipv4), ""),
     known("cluster-announce-client-ipv6", Kind::Text(text::ipv6), ""),
     known("cluster-announce-hostname", Kind::Text(text::hostname), ""),
-    known(
-        "cluster-announce-human-nodename",
-        Kind::Text(text::nodename),
-        "",
-    ),
+    known("cluster-announce-human-nodename", Kind::Text(text::nodename), ""),
     known("cluster-announce-port", PORT, "0"),
     known("cluster-announce-tls-port", PORT, "0"),
     known("cluster-announce-bus-port", PORT, "0"),
@@ -47,9 +39,5 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("cluster-announce-client-tls-port", PORT, "0"),
     known("cluster-slot-stats-enabled", BOOL, "no"),
     known("cluster-slot-migration-log-max-len", LONG_COUNT, "1000"),
-    known(
-        "slot-migration-max-failover-repl-bytes",
-        Kind::MemoryOrMinusOne,
-        "0",
-    ),
+    known("slot-migration-max-failover-repl-bytes", Kind::MemoryOrMinusOne, "0"),
 ];

@@ -33,19 +33,11 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("hash-seed", TEXT, "").immutable(),
     known("jemalloc-bg-thread", BOOL, "yes"),
     known("activedefrag", BOOL, "no").debug(),
-    known(
-        "active-defrag-ignore-bytes",
-        memory(1, SIZE_MAX),
-        "104857600",
-    ),
+    known("active-defrag-ignore-bytes", memory(1, SIZE_MAX), "104857600"),
     known("active-defrag-threshold-lower", integer(0, 1000), "10"),
     known("active-defrag-threshold-upper", integer(0, 1000), "100"),
     known("active-defrag-cycle-min", integer(1, 99), "1"),
     known("active-defrag-cycle-max", integer(1, 99), "25"),
     known("active-defrag-cycle-us", integer(0, 100_000), "500"),
-    known(
-        "active-defrag-max-scan-fields",
-        integer(1, i64::MAX),
-        "1000",
-    ),
+    known("active-defrag-max-scan-fields", integer(1, i64::MAX), "1000"),
 ];

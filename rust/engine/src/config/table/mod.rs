@@ -81,10 +81,7 @@ impl Key {
 /// Every name of every option.
 pub(super) fn keys() -> impl Iterator<Item = Key> {
     TABLE.iter().enumerate().flat_map(|(index, option)| {
-        let key = |is_alias| Key {
-            index: index as u16,
-            is_alias,
-        };
+        let key = |is_alias| Key { index: index as u16, is_alias };
         let alias = option.alias.map(|_| key(true));
         std::iter::once(key(false)).chain(alias)
     })

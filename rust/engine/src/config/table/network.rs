@@ -18,12 +18,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("maxclients", integer(1, UINT_MAX), "10000"),
     supported("requirepass", TEXT, "").sensitive(),
     supported("proto-max-bulk-len", memory(MIB, SIZE_MAX), "536870912").debug(),
-    supported(
-        "client-query-buffer-limit",
-        memory(MIB, SIZE_MAX),
-        "1073741824",
-    )
-    .debug(),
+    supported("client-query-buffer-limit", memory(MIB, SIZE_MAX), "1073741824").debug(),
     supported(
         "client-output-buffer-limit",
         Kind::OutputLimits,
@@ -33,11 +28,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("enable-protected-configs", WHO_MAY, "no").immutable(),
     known("enable-module-command", WHO_MAY, "no").immutable(),
     known("aclfile", TEXT, "").immutable(),
-    known(
-        "acl-pubsub-default",
-        Kind::Enum(&[("allchannels", 1), ("resetchannels", 0)]),
-        "resetchannels",
-    ),
+    known("acl-pubsub-default", Kind::Enum(&[("allchannels", 1), ("resetchannels", 0)]), "resetchannels"),
     known("acllog-max-len", super::LONG_COUNT, "128"),
     known("bind-source-addr", TEXT, ""),
     known("socket-mark-id", integer(0, UINT_MAX), "0").immutable(),

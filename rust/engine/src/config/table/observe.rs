@@ -3,13 +3,7 @@
 use super::{BOOL, LONG_COUNT};
 use crate::config::option::{ConfigOption, Kind, TEXT, integer, known, supported};
 
-const LOGLEVEL: Kind = Kind::Enum(&[
-    ("debug", 0),
-    ("verbose", 1),
-    ("notice", 2),
-    ("warning", 3),
-    ("nothing", 4),
-]);
+const LOGLEVEL: Kind = Kind::Enum(&[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3), ("nothing", 4)]);
 
 const FACILITY: Kind = Kind::Enum(&[
     ("user", 8),
@@ -46,9 +40,5 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("commandlog-large-reply-max-len", LONG_COUNT, "128"),
     known("latency-monitor-threshold", LONG_COUNT, "0"),
     known("latency-tracking", BOOL, "yes"),
-    known(
-        "latency-tracking-info-percentiles",
-        Kind::Percentiles,
-        "50 99 99.9",
-    ),
+    known("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
 ];

@@ -20,27 +20,12 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("rdb-version-check", VERSION_CHECK, "strict"),
     known("rdb-key-save-delay", DELAY, "0").hidden(),
     known("key-load-delay", DELAY, "0").hidden(),
-    known(
-        "loading-process-events-interval-bytes",
-        integer(1024, INT_MAX),
-        "2097152",
-    )
-    .hidden(),
+    known("loading-process-events-interval-bytes", integer(1024, INT_MAX), "2097152").hidden(),
     known("sanitize-dump-payload", SANITIZE, "no").debug(),
     known("stop-writes-on-bgsave-error", BOOL, "yes"),
     known("appendonly", BOOL, "no").deny_loading(),
-    known(
-        "appendfilename",
-        Kind::Text(text::appendfilename),
-        "appendonly.aof",
-    )
-    .immutable(),
-    known(
-        "appenddirname",
-        Kind::Text(text::appenddirname),
-        "appendonlydir",
-    )
-    .immutable(),
+    known("appendfilename", Kind::Text(text::appendfilename), "appendonly.aof").immutable(),
+    known("appenddirname", Kind::Text(text::appenddirname), "appendonlydir").immutable(),
     known("appendfsync", FSYNC, "everysec"),
     known("no-appendfsync-on-rewrite", BOOL, "no"),
     known("auto-aof-rewrite-percentage", COUNT, "100"),

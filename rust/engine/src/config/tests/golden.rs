@@ -37,52 +37,22 @@ const DEFAULTS_DIFFER: &[(&str, &str, &str)] = &[
     ("redis", "replica-lazy-flush", "Valkey's default"),
     ("redis", "slave-lazy-flush", "Valkey's default"),
     ("redis", "repl-backlog-size", "Valkey's default"),
-    (
-        "redis",
-        "aof-disable-auto-gc",
-        "hidden from patterns since Redis 7.2; the value is the same",
-    ),
+    ("redis", "aof-disable-auto-gc", "hidden from patterns since Redis 7.2; the value is the same"),
 ];
 
 /// (server, words as the golden file has them, reason). In a row of `start` the words are option and value.
 const REPLIES_DIFFER: &[(&str, &str, &str)] = &[
-    (
-        "redis",
-        "\"shutdown-on-sigterm\" \" now\"",
-        "the list of words is Valkey's",
-    ),
-    (
-        "redis",
-        "io-threads \"-1\"",
-        "0 is a value: streams are served by trio tasks",
-    ),
-    (
-        "valkey",
-        "io-threads \"-1\"",
-        "0 is a value: streams are served by trio tasks",
-    ),
-    (
-        "redis",
-        "dbfilename \"\"",
-        "Valkey refuses a name that cannot be a file",
-    ),
+    ("redis", "\"shutdown-on-sigterm\" \" now\"", "the list of words is Valkey's"),
+    ("redis", "io-threads \"-1\"", "0 is a value: streams are served by trio tasks"),
+    ("valkey", "io-threads \"-1\"", "0 is a value: streams are served by trio tasks"),
+    ("redis", "dbfilename \"\"", "Valkey refuses a name that cannot be a file"),
     ("valkey", "replicaof \"127.0.0.1 x\"", "the text is Redis's"),
-    (
-        "valkey",
-        "replicaof \"127.0.0.1 65536\"",
-        "the text is Redis's",
-    ),
-    (
-        "both",
-        "save-x \"1\"",
-        "names the unknown option and the nearest known one",
-    ),
+    ("valkey", "replicaof \"127.0.0.1 65536\"", "the text is Redis's"),
+    ("both", "save-x \"1\"", "names the unknown option and the nearest known one"),
 ];
 
 fn is_meant(table: &[(&str, &str, &str)], server: &str, what: &str) -> bool {
-    table
-        .iter()
-        .any(|(of, meant, _)| (*of == server || *of == "both") && *meant == what)
+    table.iter().any(|(of, meant, _)| (*of == server || *of == "both") && *meant == what)
 }
 
 fn words(text: &str) -> Vec<Vec<u8>> {
@@ -109,14 +79,8 @@ fn config_get_of_a_new_configuration_prints_what_real_servers_print() {
         let is_meant = |name: &&str| is_meant(DEFAULTS_DIFFER, server.name, name);
         let (meant, surprising): (Vec<&str>, Vec<&str>) = differ.into_iter().partition(is_meant);
         assert!(surprising.is_empty(), "{}: {surprising:?}", server.name);
-        let listed = DEFAULTS_DIFFER
-            .iter()
-            .filter(|(of, ..)| *of == server.name || *of == "both");
-        assert_eq!(
-            meant.len(),
-            listed.count(),
-            "a listed difference is none: {meant:?}"
-        );
+        let listed = DEFAULTS_DIFFER.iter().filter(|(of, ..)| *of == server.name || *of == "both");
+        assert_eq!(meant.len(), listed.count(), "a listed difference is none: {meant:?}");
     }
 }
 
@@ -154,10 +118,7 @@ fn config_set_answers_as_real_servers_do() {
             };
             let ours = config_set(&words(case));
             if ours != theirs && !is_meant(REPLIES_DIFFER, server.name, case) {
-                surprising.push(format!(
-                    "{case}\n  {}: {theirs}\n  ours: {ours}",
-                    server.name
-                ));
+                surprising.push(format!("{case}\n  {}: {theirs}\n  ours: {ours}", server.name));
             }
             checked += 1;
         }
@@ -172,18 +133,14 @@ fn the_command_line_refuses_values_as_real_servers_do() {
         let mut surprising = Vec::new();
         for row in server.start.lines() {
             let mut columns = row.splitn(3, '\t');
-            let [name, value, theirs] =
-                std::array::from_fn(|_| columns.next().expect("three columns"));
+            let [name, value, theirs] = std::array::from_fn(|_| columns.next().expect("three columns"));
             let argument = &words(value)[0];
             let arguments = [format!("--{name}").into_bytes(), argument.clone()];
             let outcome = load(&read_arguments(&arguments), b"", &Folder::default());
             let ours = outcome.map_or_else(|error| error.reason, |_| "ok".into());
             let what = format!("{name} {value}");
             if ours != theirs && !is_meant(REPLIES_DIFFER, server.name, &what) {
-                surprising.push(format!(
-                    "{what}\n  {}: {theirs}\n  ours: {ours}",
-                    server.name
-                ));
+                surprising.push(format!("{what}\n  {}: {theirs}\n  ours: {ours}", server.name));
             }
         }
         assert!(surprising.is_empty(), "{}", surprising.join("\n"));
@@ -222,10 +179,7 @@ fn config_get_names_each_option_once_as_it_was_asked() {
     assert_eq!(names(&["port", "PORT"]), ["port"]);
     assert_eq!(names(&["PORT*", "port"]), ["port"]);
     assert_eq!(names(&["p?rt", "bind", "port"]), ["bind", "port"]);
-    assert_eq!(
-        names(&["slave-r*", "replica-read-only"]),
-        ["replica-read-only", "slave-read-only"]
-    );
+    assert_eq!(names(&["slave-r*", "replica-read-only"]), ["replica-read-only", "slave-read-only"]);
     assert_eq!(names(&["nosuch", "[x", ""]), Vec::<String>::new());
     // Hidden options answer to their name only.
     assert_eq!(names(&["watchdog*"]), Vec::<String>::new());
@@ -235,33 +189,19 @@ fn config_get_names_each_option_once_as_it_was_asked() {
 #[test]
 fn config_set_changes_all_or_nothing_and_says_what_changed() {
     let config = Config::default();
-    let (next, changes) = config
-        .changed(
-            &["timeout", "5", "slave-read-only", "no", "port", "6379"],
-            false,
-        )
-        .expect("all are valid");
+    let (next, changes) =
+        config.changed(&["timeout", "5", "slave-read-only", "no", "port", "6379"], false).expect("all are valid");
     let names: Vec<&str> = changes.iter().map(|change| change.option.name).collect();
-    assert_eq!(
-        names,
-        ["timeout", "replica-read-only"],
-        "port has the value already"
-    );
+    assert_eq!(names, ["timeout", "replica-read-only"], "port has the value already");
     assert_eq!(next.get(options::TIMEOUT), 5);
     assert_eq!(config.get(options::TIMEOUT), 0, "the old one stays");
-    assert!(
-        config
-            .changed(&["timeout", "5", "port", "x"], false)
-            .is_err()
-    );
+    assert!(config.changed(&["timeout", "5", "port", "x"], false).is_err());
 }
 
 #[test]
 fn protected_options_can_be_set_by_those_who_may() {
     let config = Config::default();
-    let (next, _) = config
-        .changed(&["dbfilename", "x.rdb"], true)
-        .expect("allowed");
+    let (next, _) = config.changed(&["dbfilename", "x.rdb"], true).expect("allowed");
     assert_eq!(next.get(options::DBFILENAME), b"x.rdb");
 }
 

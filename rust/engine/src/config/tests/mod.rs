@@ -37,9 +37,7 @@ impl Files for Folder {
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
-        ([b'*', rest @ ..], _) => {
-            glob(rest, name) || (!name.is_empty() && glob(pattern, &name[1..]))
-        }
+        ([b'*', rest @ ..], _) => glob(rest, name) || (!name.is_empty() && glob(pattern, &name[1..])),
         ([b'?', rest @ ..], [_, tail @ ..]) => glob(rest, tail),
         ([a, rest @ ..], [b, tail @ ..]) => a == b && glob(rest, tail),
         _ => false,

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::config::number::{memory_bytes, strict_integer};
 use crate::config::{
-    Config, Flags, KeyspaceEvents, Share, Support, Value, all_options, find, nearest_name, options,
-    read_arguments, split_words,
+    Config, Flags, KeyspaceEvents, Share, Support, Value, all_options, find, nearest_name, options, read_arguments,
+    split_words,
 };
 
 #[test]
@@ -18,11 +18,7 @@ fn every_row_is_sound() {
         for name in [Some(option.name), option.alias].into_iter().flatten() {
             assert!(names.insert(name), "{name} stands twice");
             assert_eq!(name, name.to_ascii_lowercase());
-            assert_eq!(
-                config.text(name.as_bytes()).as_deref(),
-                Some(option.default.as_bytes()),
-                "{name}"
-            );
+            assert_eq!(config.text(name.as_bytes()).as_deref(), Some(option.default.as_bytes()), "{name}");
         }
         let printed = option.kind.print(&option.default_value());
         assert_eq!(printed, option.default.as_bytes(), "{}", option.name);
@@ -33,29 +29,15 @@ fn every_row_is_sound() {
 #[test]
 fn what_the_table_promises_to_support() {
     let supported = |name: &str| find(name.as_bytes()).expect(name).option().support;
-    for name in [
-        "bind",
-        "port",
-        "requirepass",
-        "maxclients",
-        "io-threads",
-        "logfile",
-        "dir",
-        "supervised",
-    ] {
+    for name in ["bind", "port", "requirepass", "maxclients", "io-threads", "logfile", "dir", "supervised"] {
         assert_eq!(supported(name), Support::Supported, "{name}");
     }
     for name in ["appendonly", "cluster-enabled", "tls-port", "replicaof"] {
         assert_eq!(supported(name), Support::NoEffectYet, "{name}");
     }
-    for name in [
-        "requirepass",
-        "masterauth",
-        "primaryauth",
-        "masteruser",
-        "tls-key-file-pass",
-        "tls-client-key-file-pass",
-    ] {
+    for name in
+        ["requirepass", "masterauth", "primaryauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"]
+    {
         let flags = find(name.as_bytes()).expect(name).option().flags;
         assert!(flags.contains(Flags::SENSITIVE), "{name}");
     }
@@ -69,18 +51,10 @@ fn handles_read_typed_values() {
     assert_eq!(config.get(options::LOGLEVEL), "notice");
     assert_eq!(config.get(options::BIND).len(), 2);
     assert!(config.get(options::PROTECTED_MODE));
-    assert_eq!(
-        config
-            .get(options::CLIENT_OUTPUT_BUFFER_LIMIT)
-            .pubsub
-            .soft_seconds,
-        60
-    );
+    assert_eq!(config.get(options::CLIENT_OUTPUT_BUFFER_LIMIT).pubsub.soft_seconds, 60);
     assert_eq!(config.get(options::SAVE).len(), 3);
     assert_eq!(options::PORT.option().name, "port");
-    config
-        .set(b"notify-keyspace-events", &["Ex"])
-        .expect("valid");
+    config.set(b"notify-keyspace-events", &["Ex"]).expect("valid");
     let events = config.get(options::NOTIFY_KEYSPACE_EVENTS);
     assert!(events.contains(KeyspaceEvents::KEYEVENT));
     assert!(!events.contains(KeyspaceEvents::KEYSPACE));
@@ -102,45 +76,21 @@ fn options_of_newer_servers_check_their_text() {
     let reason = |name: &str, value: &str| {
         let outcome = Config::default().set(name.as_bytes(), &[value]);
         let error = outcome.map_err(|error| error.to_string());
-        error.map_err(|error| {
-            error
-                .split_once(" - ")
-                .map_or(String::new(), |(_, reason)| reason.into())
-        })
+        error.map_err(|error| error.split_once(" - ").map_or(String::new(), |(_, reason)| reason.into()))
     };
     let long = "1".repeat(46);
     for (name, value, expected) in [
         ("cluster-announce-ip", "::1", Ok(())),
-        (
-            "cluster-announce-ip",
-            "a b",
-            Err("cluster-announce-ip contains invalid character"),
-        ),
-        (
-            "cluster-announce-ip",
-            &long,
-            Err("cluster-announce-ip is too long"),
-        ),
+        ("cluster-announce-ip", "a b", Err("cluster-announce-ip contains invalid character")),
+        ("cluster-announce-ip", &long, Err("cluster-announce-ip is too long")),
         ("cluster-announce-ip", &long[1..], Ok(())),
         ("cluster-announce-client-ipv4", "1.2.3.4", Ok(())),
         ("cluster-announce-client-ipv4", "", Ok(())),
-        (
-            "cluster-announce-client-ipv4",
-            "::1",
-            Err("Invalid IPv4 address"),
-        ),
+        ("cluster-announce-client-ipv4", "::1", Err("Invalid IPv4 address")),
         ("cluster-announce-client-ipv6", "::1", Ok(())),
-        (
-            "cluster-announce-client-ipv6",
-            "1.2.3.4",
-            Err("Invalid IPv6 address"),
-        ),
+        ("cluster-announce-client-ipv6", "1.2.3.4", Err("Invalid IPv6 address")),
         ("cluster-announce-human-nodename", "a.b-c_d/e:f", Ok(())),
-        (
-            "cluster-announce-human-nodename",
-            "a=b",
-            Err("Announced human node name contained invalid character"),
-        ),
+        ("cluster-announce-human-nodename", "a=b", Err("Announced human node name contained invalid character")),
         ("slot-migration-max-failover-repl-bytes", "-1", Ok(())),
         ("slot-migration-max-failover-repl-bytes", "1kb", Ok(())),
         (
@@ -148,17 +98,9 @@ fn options_of_newer_servers_check_their_text() {
             "-2",
             Err("argument must be between -1 and 9223372036854775807 inclusive"),
         ),
-        (
-            "slot-migration-max-failover-repl-bytes",
-            "x",
-            Err("argument must be a memory value"),
-        ),
+        ("slot-migration-max-failover-repl-bytes", "x", Err("argument must be a memory value")),
     ] {
-        assert_eq!(
-            reason(name, value),
-            expected.map_err(str::to_owned),
-            "{name} {value}"
-        );
+        assert_eq!(reason(name, value), expected.map_err(str::to_owned), "{name} {value}");
     }
 }
 
@@ -170,10 +112,7 @@ fn words_are_split_as_redis_splits_them() {
     assert_eq!(split("  a\tb "), some(&[b"a", b"b"]));
     assert_eq!(split(r#""a b" 'c d' """#), some(&[b"a b", b"c d", b""]));
     assert_eq!(split(r#"a"b c""#), some(&[b"ab c"]));
-    assert_eq!(
-        split(r#""\x41\n\r\t\b\a\"\\\q\xzz""#),
-        some(&[b"A\n\r\t\x08\x07\"\\qxzz"])
-    );
+    assert_eq!(split(r#""\x41\n\r\t\b\a\"\\\q\xzz""#), some(&[b"A\n\r\t\x08\x07\"\\qxzz"]));
     assert_eq!(split(r"'it\'s \n'"), some(&[br"it's \n"]));
     for wrong in [r#""a"#, "'a", r#""a"b"#, "'a'b", r#""a\"#, r#""""a"#] {
         assert_eq!(split(wrong), None, "{wrong}");
@@ -185,10 +124,7 @@ fn the_nearest_name_is_suggested_if_it_is_near() {
     let candidates = || all_options().map(|option| option.name);
     assert_eq!(nearest_name(b"prot", candidates()), Some("port"));
     assert_eq!(nearest_name(b"MaxMemmory", candidates()), Some("maxmemory"));
-    assert_eq!(
-        nearest_name(b"max-clients", candidates()),
-        Some("maxclients")
-    );
+    assert_eq!(nearest_name(b"max-clients", candidates()), Some("maxclients"));
     assert_eq!(nearest_name(b"something-else-entirely", candidates()), None);
     assert_eq!(nearest_name(b"", candidates()), None);
     assert_eq!(nearest_name(&vec![b'a'; 1 << 20], candidates()), None);

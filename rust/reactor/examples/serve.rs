@@ -1,0 +1,36 @@
+//! The engine behind a reactor without Python: for profilers. Usage: `serve PORT [THREADS]`. It accepts anybody who reaches
+//! the loopback address and knows no configuration.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use rkv_engine::client::{Origin, Transport};
+use rkv_engine::{Engine, EngineOptions};
+use rkv_reactor::{Clock, Hooks, Reactor};
+
+fn main() -> io::Result<()> {
+    let mut words = std::env::args().skip(1);
+    let port: u16 = words.next().and_then(|word| word.parse().ok()).unwrap_or(6379);
+    let threads = words.next().and_then(|word| word.parse().ok()).unwrap_or(1);
+    let mut options = EngineOptions::default();
+    options.config.set(b"enable-debug-command", &["yes"]).map_err(|error| io::Error::other(format!("{error:?}")))?;
+    let engine = Engine::new(options).map_err(|error| io::Error::other(error.to_string()))?;
+    let clock = Arc::clone(&engine.store().clock);
+    let clock: Clock = Arc::new(move || clock.monotonic_us());
+    let reactor = Reactor::start(threads, "rkv-io", &clock, &Hooks::default())?;
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    loop {
+        let (socket, peer) = listener.accept()?;
+        socket.set_nodelay(true)?;
+        let origin = Origin {
+            peer: peer.to_string(),
+            local: socket.local_addr()?.to_string(),
+            transport: Transport::Tcp,
+            fd: -1,
+        };
+        let engine = Arc::clone(&engine);
+        reactor.adopt(socket, move |wake| engine.session(origin, wake))?;
+    }
+}
