@@ -27,7 +27,7 @@ UNSAFE_MAX_BINDING = 1
 # sideways, but not in a circle. A new module is entered here first.
 ENGINE_FLOORS = (
     ("engine",),
-    ("session",),
+    ("session", "housekeeper"),
     ("dispatch",),
     ("commands",),
     ("handler",),
