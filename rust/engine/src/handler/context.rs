@@ -12,8 +12,9 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::Error;
 use crate::journal::Batch;
-use crate::keyspace::{Db, Entry, Key, Locks, NewValue};
+use crate::keyspace::{Db, Entry, Key, Locks};
 use crate::resp::Reply;
+use crate::values::NewValue;
 
 /// What a change does to the deadline of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,30 +8,7 @@ use rkv_collections::wheel::{Progress, Wheel};
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::hash::{Key, KeyHasher};
 use super::slab::Slab;
-
-/// A value to be stored.
-#[derive(Clone, Debug)]
-pub enum NewValue<'a> {
-    /// An integer.
-    Integer(i64),
-    /// A string in the encoding that its length suggests.
-    Bytes(&'a [u8]),
-    /// A string whose encoding is `raw`, because it was changed in place.
-    Raw(&'a [u8]),
-    /// A string in a buffer of its own.
-    Shared(Shared),
-}
-
-/// A stored value.
-#[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
-    /// An integer.
-    Integer(i64),
-    /// A short string.
-    Bytes(&'a [u8]),
-    /// A long string.
-    Shared(&'a Shared),
-}
+use crate::values::{NewValue, ValueRef};
 
 /// Where an entry is, until the next change of its database.
 #[derive(Clone, Copy, Debug)]

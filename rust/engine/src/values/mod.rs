@@ -1,3 +1,6 @@
 //! Operations on one value: no keys, no clients, no replies, no clock.
 
 pub mod string;
+mod value;
+
+pub use value::{NewValue, ValueRef};

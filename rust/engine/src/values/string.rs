@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rkv_collections::bytes::Shared;
 
-use crate::keyspace::{NewValue, ValueRef};
+use super::{NewValue, ValueRef};
 use crate::number::{Decimal, parse_i64};
 
 /// The longest decimal form of a 64-bit integer.
