@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -106,17 +107,33 @@ fn withheld_replies_outlive_a_half_close() {
     assert_eq!(read_all(&mut client), b"held\n");
 }
 
+/// A Unix socket that is closed with unread input resets its peer, even after a shutdown.
 #[test]
 fn the_last_reply_survives_input_that_nobody_reads() {
     let lab = Lab::new(1);
-    for _ in 0..50 {
-        let (mut client, _) = lab.tcp(false);
-        let mut words = b"quit\n".to_vec();
-        words.resize(READ_BYTES_MAX * 3, b'.');
-        client.write_all(&words).unwrap();
-        assert_eq!(read_all(&mut client), b"bye\n");
-        lab.await_closed(1);
+    let (mut client, server) = UnixStream::pair().unwrap();
+    let mut words = b"quit\n".to_vec();
+    words.resize(READ_BYTES_MAX + 5000, b'.');
+    client.write_all(&words).unwrap();
+    lab.adopt(server, false).unwrap();
+    assert_eq!(read_all(&mut client), b"bye\n");
+    lab.await_closed(1);
+}
+
+/// Room that a reader makes in a Unix socket is an event for whoever asked for it.
+#[test]
+fn nobody_is_told_of_room_once_the_output_is_sent() {
+    let lab = Lab::new(1);
+    let (mut client, _) = lab.unix(false);
+    client.write_all(b"flood 3000000\n").unwrap();
+    client.read_exact(&mut vec![0; 3_000_000]).unwrap();
+    assert_eq!(ask(&mut client, "echo x"), "x");
+    let before = lab.reactor.counters()[0].rounds;
+    for _ in 0..1000 {
+        assert_eq!(ask(&mut client, "echo x"), "x");
     }
+    let waits = lab.reactor.counters()[0].rounds - before;
+    assert!(waits <= 1010, "{waits} waits for 1000 requests");
 }
 
 #[test]

@@ -91,8 +91,9 @@ fn deadlines_that_move_are_kept() {
     let (mut later, moved) = lab.unix(false);
     let (mut sooner, _) = lab.unix(false);
     let start = Instant::now();
-    later.write_all(b"sleep 20000\nsleep 60000\n").unwrap();
-    sooner.write_all(b"sleep 600000000\n").unwrap();
+    assert_eq!(ask(&mut later, "sleep 20000\necho x"), "x");
+    later.write_all(b"sleep 60000\n").unwrap();
+    assert_eq!(ask(&mut sooner, "sleep 600000000\necho x"), "x");
     sooner.write_all(b"sleep 10000\n").unwrap();
     assert_eq!(read_line(&mut sooner), "late");
     assert!(start.elapsed() >= Duration::from_millis(10));
