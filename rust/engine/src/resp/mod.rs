@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a socket or a command.
 
+pub mod decode;
 pub mod output;
 pub mod reply;
 pub mod request;

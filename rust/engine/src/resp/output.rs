@@ -113,7 +113,8 @@ impl Output {
         all
     }
 
-    /// Holds back everything written so far until the journal is safe up to `offset`.
+    /// Holds back everything written so far until the journal is safe up to `offset`, except what a release let go already.
+    /// Marking the same bytes twice is allowed: they wait for the larger offset.
     pub fn mark(&mut self, offset: u64) {
         let position = self.position();
         if position == self.sent {
@@ -126,8 +127,9 @@ impl Output {
                 last.offset = last.offset.max(offset);
             }
             Some(_) => self.marks.push_back(Mark { position, offset }),
+            None if position <= self.released => {}
             None => {
-                self.released = self.sent;
+                self.released = self.released.max(self.sent);
                 self.marks.push_back(Mark { position, offset });
             }
         }
@@ -248,8 +250,12 @@ impl Output {
             }
         }
         let end = self.position();
-        if let Some(last) = self.marks.back_mut() {
-            last.position = last.position.min(end);
+        self.released = self.released.min(end);
+        // The first mark that loses bytes still covers those between its predecessor and the new end.
+        let keep = self.marks.partition_point(|mark| mark.position < end);
+        self.marks.truncate(keep + 1);
+        if let Some(mark) = self.marks.get_mut(keep) {
+            mark.position = mark.position.min(end);
         }
         if self.is_empty() {
             self.drained();
@@ -306,3 +312,6 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,3 +384,6 @@ impl FloatText {
         text.strip_suffix(".0").unwrap_or(text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -542,3 +542,6 @@ const fn hex(digit: u8) -> u8 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;
