@@ -123,6 +123,29 @@ impl Row {
         self
     }
 
+    /// Sets the subcommands of a command that can also be called without one.
+    pub const fn subcommands(mut self, subcommands: &'static [Row]) -> Self {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// All ACL categories: the row's own, and those that follow from flags and group.
+    pub fn all_categories(&self) -> Categories {
+        let follow = [
+            (Flags::WRITE, Categories::WRITE),
+            // What a script reads is for the commands that it calls to say.
+            (Flags::READONLY, if self.group == Group::Scripting { Categories::NONE } else { Categories::READ }),
+            (Flags::ADMIN, Categories::ADMIN | Categories::DANGEROUS),
+            (Flags::PUBSUB, Categories::PUBSUB),
+            (Flags::BLOCKING, Categories::BLOCKING),
+        ];
+        let speed = if self.flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW };
+        // A container does nothing itself, so it belongs to no family.
+        let family = if self.handler.is_some() { self.group.category() } else { Categories::NONE };
+        let follow = follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
+        follow.fold(self.categories | speed | family, Categories::with)
+    }
+
     /// Whether a request of `words` words (the name included) has a legal length.
     pub const fn accepts(&self, words: usize) -> bool {
         let least = self.arity.unsigned_abs() as usize;
