@@ -4,8 +4,8 @@ use crate::error::{self, Error};
 use crate::glob;
 use crate::handler::usage::{Argument, Kind, Usage};
 use crate::handler::{
-    Args, Begin, Categories, Command, CommandTable, Context, Effect, Find, Flags, Group, KeyFlags, KeyPositions,
-    KeySpec, KeysError, Row, key_positions, subcommand,
+    Args, Begin, Categories, Command, CommandTable, Context, Effect, Find, Flags, Group, KeyFlags,
+    KeyPositions, KeySpec, KeysError, Row, key_positions, subcommand,
 };
 use crate::resp::Reply;
 
@@ -199,7 +199,8 @@ impl<'a> Filter<'a> {
             Ok(Self::None)
         } else if words.keyword("ACLCAT") {
             let word = words.expect_word()?;
-            let category = Categories::NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word));
+            let category =
+                Categories::NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word));
             Ok(category.map_or(Self::None, |(category, _)| Self::Category(*category)))
         } else if words.keyword("PATTERN") {
             Ok(Self::Pattern(words.expect_word()?))
@@ -313,7 +314,8 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
     reply.bulk(command.full_name().as_bytes());
     reply.integer(row.arity.into());
     let flags = if span.is_partial { row.flags.with(Flags::MOVABLEKEYS) } else { row.flags };
-    let flags = Flags::NAMES.iter().filter(|(bit, _)| flags.has(*bit)).filter_map(|(bit, name)| shown(*bit, name));
+    let flags =
+        Flags::NAMES.iter().filter(|(bit, _)| flags.has(*bit)).filter_map(|(bit, name)| shown(*bit, name));
     let flags: Vec<String> = flags.collect();
     names(flags.iter().map(String::as_str), reply);
     for number in [span.first, span.last, span.step] {
@@ -321,7 +323,8 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
     }
     let categories = row.all_categories();
     let categories = Categories::NAMES.iter().filter(|(bit, _)| categories.has(*bit));
-    let categories: Vec<String> = categories.map(|(_, name)| format!("@{}", name.to_ascii_lowercase())).collect();
+    let categories: Vec<String> =
+        categories.map(|(_, name)| format!("@{}", name.to_ascii_lowercase())).collect();
     names(categories.iter().map(String::as_str), reply);
     reply.set(row.tips.len());
     for tip in row.tips {
@@ -403,6 +406,11 @@ fn pair(name: &str, text: &str, reply: &mut Reply<'_>) {
 
 /// One command of COMMAND DOCS: its name and what is to say about it.
 fn document(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
+    reply.bulk(command.full_name().as_bytes());
+    document_parts(table, command, reply);
+}
+
+fn document_parts(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
     let row = command.row;
     let usage = Usage::parse(row.usage);
     debug_assert!(usage.is_ok(), "{}: {usage:?}", row.name);
@@ -415,8 +423,9 @@ fn document(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
         ("complexity", row.complexity),
     ];
     let texts = texts.iter().filter(|(_, text)| !text.is_empty());
-    reply.bulk(command.full_name().as_bytes());
-    reply.map(texts.clone().count() + usize::from(!arguments.is_empty()) + usize::from(!subcommands.is_empty()));
+    reply.map(
+        texts.clone().count() + usize::from(!arguments.is_empty()) + usize::from(!subcommands.is_empty()),
+    );
     for (name, text) in texts {
         pair(name, text, reply);
     }
@@ -478,3 +487,7 @@ fn document_argument(argument: &Argument, reply: &mut Reply<'_>) {
         document_arguments(&argument.arguments, reply);
     }
 }
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;
