@@ -10,7 +10,7 @@ use crate::handler::{
 use crate::resp::Reply;
 
 /// The rows of this family.
-pub const ROWS: &[Row] = &[Row::new("COMMAND", -1, Group::Server, command)
+pub(super) const ROWS: &[Row] = &[Row::new("COMMAND", -1, Group::Server, command)
     .since("2.8.13")
     .doc("Describes all commands.", "O(N) for N commands")
     .flags(BASE.with(Flags::LINEAR))

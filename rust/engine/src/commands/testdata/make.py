@@ -2,9 +2,9 @@
 
     python make.py /path/to/valkey-server
 
-commands-valkey.tsv has three columns: the full name of a command, what COMMAND INFO says, what COMMAND DOCS says. Replies are
-written as the test writes them: `[a b]` an array, `{a b}` a set in order, `<name=value ..>` a map. Left out: subcommands (they have
-lines of their own) and texts that every server writes in its own words (summary, complexity, history, notes, replaced_by).
+commands-valkey.tsv has three columns: the full name of a command, what COMMAND INFO says, what COMMAND DOCS says.
+Replies are written as the test writes them: `[a b]` an array, `{a b}` a set in order, `<name=value ..>` a map. Left out
+are subcommands (they have lines of their own) and texts that every server writes in its own words.
 """
 
 import pathlib
@@ -19,10 +19,11 @@ OWN_WORDS = {"summary", "complexity", "history", "notes", "replaced_by", "doc_fl
 
 
 class Set(list):
-    pass
+    """A set of RESP3, in the order of the wire."""
 
 
 def read(stream):
+    """Read one reply; integers stay text."""
     line = stream.readline()[:-2].decode()
     kind, rest = line[0], line[1:]
     if kind in "+:":
@@ -39,6 +40,7 @@ def read(stream):
 
 
 def show(value):
+    """Write a reply as the golden file has it."""
     if isinstance(value, dict):
         return "<" + " ".join(f"{name}={show(of)}" for name, of in value.items() if name not in OWN_WORDS) + ">"
     if isinstance(value, Set):
@@ -49,6 +51,7 @@ def show(value):
 
 
 def lines(info, docs):
+    """Give the lines of a command and of its subcommands."""
     name = info[0]
     # Only an argument's deprecation is data; that of a command is one of the texts.
     docs_alone = {key: value for key, value in docs.items() if key != "deprecated_since"}
@@ -58,12 +61,15 @@ def lines(info, docs):
 
 
 def main(server):
+    """Start the server, ask it, write the file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen([server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
-                                   stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )
         try:
             time.sleep(1)
             with socket.create_connection(("127.0.0.1", port)) as connection:
