@@ -2,10 +2,11 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod command;
 mod connection;
 mod string;
 
 use crate::handler::Row;
 
 /// All families.
-pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS];
+pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS, command::ROWS];

@@ -131,7 +131,8 @@ fn actual_flags(row: &Row, args: Args<'_>, flags: KeyFlags) -> KeyFlags {
         "SET" if args.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET")) => CHANGES,
         "SET" => KeyFlags::OW.with(KeyFlags::UPDATE),
         "BITFIELD" if bitfield_only_reads(args) => KeyFlags::RO.with(KeyFlags::ACCESS),
-        _ => CHANGES,
+        "BITFIELD" => CHANGES,
+        _ => flags,
     }
 }
 

@@ -11,6 +11,7 @@ mod effect;
 pub mod keys;
 mod row;
 mod store;
+pub mod subcommand;
 mod table;
 pub mod usage;
 

@@ -81,12 +81,14 @@ impl Row {
     }
 
     /// Sets the first version that has the command.
+    #[must_use]
     pub const fn since(mut self, version: &'static str) -> Self {
         self.since = version;
         self
     }
 
     /// Sets summary and complexity.
+    #[must_use]
     pub const fn doc(mut self, summary: &'static str, complexity: &'static str) -> Self {
         self.summary = summary;
         self.complexity = complexity;
@@ -94,33 +96,66 @@ impl Row {
     }
 
     /// Sets which arguments are keys.
+    #[must_use]
     pub const fn keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
     }
 
     /// Sets the behaviour flags.
+    #[must_use]
     pub const fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
         self
     }
 
     /// Adds ACL categories to those that follow from flags and group.
+    #[must_use]
     pub const fn categories(mut self, categories: Categories) -> Self {
         self.categories = categories;
         self
     }
 
     /// Sets the hints for clients and proxies.
+    #[must_use]
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.tips = tips;
         self
     }
 
     /// Sets the typed syntax.
+    #[must_use]
     pub const fn usage(mut self, usage: &'static str) -> Self {
         self.usage = usage;
         self
+    }
+
+    /// Sets the subcommands of a command that can also be called without one.
+    #[must_use]
+    pub const fn subcommands(mut self, subcommands: &'static [Row]) -> Self {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// All ACL categories: the row's own, and those that follow from flags and group.
+    pub fn all_categories(&self) -> Categories {
+        let follow = [
+            (Flags::WRITE, Categories::WRITE),
+            // What a script reads is for the commands that it calls to say.
+            (
+                Flags::READONLY,
+                if self.group == Group::Scripting { Categories::NONE } else { Categories::READ },
+            ),
+            (Flags::ADMIN, Categories::ADMIN | Categories::DANGEROUS),
+            (Flags::PUBSUB, Categories::PUBSUB),
+            (Flags::BLOCKING, Categories::BLOCKING),
+        ];
+        let speed = if self.flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW };
+        // A container does nothing itself, so it belongs to no family.
+        let family = if self.handler.is_some() { self.group.category() } else { Categories::NONE };
+        let follow =
+            follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
+        follow.fold(self.categories | speed | family, Categories::with)
     }
 
     /// Whether a request of `words` words (the name included) has a legal length.
