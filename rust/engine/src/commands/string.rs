@@ -3,7 +3,7 @@
 use crate::config::KeyspaceEvents;
 use crate::error::Error;
 use crate::handler::{Args, Context, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Row};
-use crate::keyspace::ValueRef;
+use crate::values::ValueRef;
 use crate::resp::Reply;
 use crate::values::string;
 

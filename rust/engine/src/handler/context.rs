@@ -12,7 +12,7 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::Error;
 use crate::journal::Batch;
-use crate::keyspace::{Db, Entry, Key, Locks};
+use crate::keyspace::{Db, Entry, Key, Locks, Now};
 use crate::resp::Reply;
 use crate::values::NewValue;
 
@@ -249,7 +249,7 @@ impl<'a, 'e> Context<'a, 'e> {
                 part.get(&key).filter(|entry| !entry.is_expired(now_ms)).and_then(|entry| entry.deadline_ms())
             }
         };
-        let before = part.put(hasher, &key, value, deadline_ms, clock);
+        let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
         if before.is_expired(now_ms) {
             self.locks.shard(key.shard()).expired += 1;
             self.trace.expired.push((db, key));
@@ -283,8 +283,8 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Sets or removes the deadline of a key; false if there is no such key.
     pub fn set_deadline(&mut self, key: Key<'a>, deadline_ms: Option<i64>) -> bool {
         self.mutate(self.client.db, key);
-        let db = self.client.db;
-        let found = self.part(db, &key).set_deadline(&key, deadline_ms);
+        let (db, now_ms) = (self.client.db, self.now_ms);
+        let found = self.part(db, &key).set_deadline(&key, deadline_ms, now_ms);
         self.watch_clock(deadline_ms);
         found
     }

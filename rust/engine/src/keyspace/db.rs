@@ -3,12 +3,26 @@
 use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::bytes::Shared;
 use rkv_collections::table::{Resolve, Table};
-use rkv_collections::wheel::{Progress, Wheel};
+use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
 
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::hash::{Key, KeyHasher};
 use super::slab::Slab;
 use crate::values::{NewValue, ValueRef};
+
+/// The present, as a write needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Unix milliseconds.
+    pub unix_ms: i64,
+    /// The access clock of a key written now.
+    pub clock: u32,
+}
+
+/// What the wheel files of a key: as much of its hash as fits an entry there.
+const fn filed(hash: u64) -> u64 {
+    hash >> (64 - PAYLOAD_BITS)
+}
 
 /// Where an entry is, until the next change of its database.
 #[derive(Clone, Copy, Debug)]
@@ -305,7 +319,7 @@ impl Db {
         key: &Key<'_>,
         value: NewValue<'_>,
         deadline_ms: Option<i64>,
-        clock: u32,
+        now: Now,
     ) -> Before {
         let old = self.find(key);
         let captured = self.table.prepare_write(key.hash());
@@ -314,7 +328,7 @@ impl Db {
             let layout = Layout::of(blob);
             layout.deadline_ms(blob).map(|deadline_ms| (deadline_ms, layout.is_extended()))
         });
-        let extended = deadline_ms.is_some_and(|new_ms| self.file(key.hash(), before, new_ms));
+        let extended = deadline_ms.is_some_and(|new_ms| self.file(now.unix_ms, key.hash(), before, new_ms));
         self.with_deadline = self.with_deadline + usize::from(deadline_ms.is_some()) - usize::from(before.is_some());
         let raw = matches!(value, NewValue::Raw(_));
         let kept;
@@ -335,7 +349,7 @@ impl Db {
         } else {
             key.bytes()
         };
-        let parts = Parts { key: stored_key, is_far, form, deadline_ms, raw, extended, clock };
+        let parts = Parts { key: stored_key, is_far, form, deadline_ms, raw, extended, clock: now.clock };
         self.place(hasher, key.hash(), old, captured, &parts);
         match old {
             None => Before::Absent,
@@ -381,11 +395,11 @@ impl Db {
 
     /// Files a deadline with the wheel unless an earlier entry there will look at the key in time.
     /// True if it relies on such an entry.
-    fn file(&mut self, hash: u64, before: Option<(i64, bool)>, new_ms: i64) -> bool {
+    fn file(&mut self, now_ms: i64, hash: u64, before: Option<(i64, bool)>, new_ms: i64) -> bool {
         match before {
             Some((old_ms, extended)) if new_ms >= old_ms => extended || new_ms > old_ms,
             _ => {
-                self.wheel.schedule(new_ms, hash);
+                self.wheel.schedule(now_ms, new_ms, filed(hash));
                 false
             }
         }
@@ -424,13 +438,13 @@ impl Db {
     }
 
     /// Sets or removes the deadline of a key; false if there is no such key.
-    pub fn set_deadline(&mut self, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
+    pub fn set_deadline(&mut self, key: &Key<'_>, deadline_ms: Option<i64>, now_ms: i64) -> bool {
         let Some(place) = self.find(key) else { return false };
         let place = self.writable(key.hash(), place);
         let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
         let before = layout.deadline_ms(blob).map(|old_ms| (old_ms, layout.is_extended()));
-        let extended = deadline_ms.is_some_and(|new_ms| self.file(key.hash(), before, new_ms));
+        let extended = deadline_ms.is_some_and(|new_ms| self.file(now_ms, key.hash(), before, new_ms));
         self.with_deadline = self.with_deadline + usize::from(deadline_ms.is_some()) - usize::from(before.is_some());
         let blob = self.blobs.arena.bytes_mut(place);
         if let Some(new_ms) = deadline_ms
@@ -471,23 +485,32 @@ impl Db {
     /// Removes keys whose time is over, at most `budget` looks at the wheel, and tells each. True if more are due.
     pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> bool {
         let mut fired = std::mem::take(&mut self.fired);
-        let progress = self.wheel.advance(now_ms, budget, |hash| fired.push(hash));
-        for &hash in &fired {
-            self.table.prefetch(hash);
+        let progress = self.wheel.advance(now_ms, budget, |payload| fired.push(payload));
+        for &payload in &fired {
+            self.table.prefetch(payload << (64 - PAYLOAD_BITS));
         }
-        for &hash in &fired {
-            self.table.candidates(hash, |place| self.blobs.arena.prefetch(place));
+        for &payload in &fired {
+            self.table.candidates(payload << (64 - PAYLOAD_BITS), |place| self.blobs.arena.prefetch(place));
         }
-        for hash in fired.drain(..) {
-            self.fire(hasher, hash, now_ms, &mut expired);
+        for payload in fired.drain(..) {
+            self.fire(hasher, payload, now_ms, &mut expired);
         }
         self.fired = fired;
         matches!(progress, Progress::More)
     }
 
-    fn fire(&mut self, hasher: &KeyHasher, hash: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
+    fn fire(&mut self, hasher: &KeyHasher, payload: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
         let resolver = Resolver { blobs: &self.blobs, hasher };
-        let Some(place) = self.table.find(hash, |place| resolver.hash(place) == hash) else { return };
+        let mut hash = payload << (64 - PAYLOAD_BITS);
+        let found = self.table.find(hash, |place| {
+            let whole = resolver.hash(place);
+            let same = filed(whole) == payload;
+            if same {
+                hash = whole;
+            }
+            same
+        });
+        let Some(place) = found else { return };
         let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
         match layout.deadline_ms(blob) {
@@ -496,7 +519,7 @@ impl Db {
                 self.remove_at(hasher, hash, place);
             }
             Some(deadline_ms) if layout.is_extended() => {
-                self.wheel.schedule(deadline_ms, hash);
+                self.wheel.schedule(now_ms, deadline_ms, payload);
                 blob::set_extended(self.blobs.arena.bytes_mut(place), false);
             }
             _ => {}

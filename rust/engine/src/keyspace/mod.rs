@@ -39,7 +39,7 @@ mod waiters;
 mod watch;
 
 pub use blob::CLOCK_BITS;
-pub use db::{Before, Db, Entry, Place};
+pub use db::{Before, Db, Entry, Now, Place};
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};
