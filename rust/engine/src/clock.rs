@@ -34,9 +34,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic time begins now.
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 }
 
@@ -69,10 +67,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows this wall-clock time, in milliseconds since 1970, and no monotonic time passed.
     pub const fn new(unix_ms: i64) -> Self {
-        Self {
-            unix_us: AtomicI64::new(unix_ms.saturating_mul(1_000)),
-            monotonic_us: AtomicU64::new(0),
-        }
+        Self { unix_us: AtomicI64::new(unix_ms.saturating_mul(1_000)), monotonic_us: AtomicU64::new(0) }
     }
 
     /// Lets this many milliseconds pass on both clocks.
@@ -83,22 +78,17 @@ impl ManualClock {
     /// Lets this many microseconds pass on both clocks; they stop at the ends of their ranges.
     pub fn advance_us(&self, elapsed_us: u64) {
         // The closures never refuse, so neither update can fail.
-        let _ = self
-            .unix_us
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |us| {
-                Some(us.saturating_add_unsigned(elapsed_us))
-            });
+        let _ = self.unix_us.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |us| {
+            Some(us.saturating_add_unsigned(elapsed_us))
+        });
         let _ = self
             .monotonic_us
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |us| {
-                Some(us.saturating_add(elapsed_us))
-            });
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |us| Some(us.saturating_add(elapsed_us)));
     }
 
     /// Sets the wall clock, forward or back, as an administrator might; no monotonic time passes.
     pub fn set_unix_ms(&self, unix_ms: i64) {
-        self.unix_us
-            .store(unix_ms.saturating_mul(1_000), Ordering::SeqCst);
+        self.unix_us.store(unix_ms.saturating_mul(1_000), Ordering::SeqCst);
     }
 }
 
@@ -126,15 +116,9 @@ mod tests {
         let clock = Arc::new(ManualClock::new(1_000));
         let shared: Arc<dyn Clock> = clock.clone();
         assert!(shared.is_manual());
-        assert_eq!(
-            (shared.unix_ms(), shared.unix_us(), shared.monotonic_us()),
-            (1_000, 1_000_000, 0)
-        );
+        assert_eq!((shared.unix_ms(), shared.unix_us(), shared.monotonic_us()), (1_000, 1_000_000, 0));
         clock.advance_us(1_999);
-        assert_eq!(
-            (shared.unix_ms(), shared.unix_us(), shared.monotonic_us()),
-            (1_001, 1_001_999, 1_999)
-        );
+        assert_eq!((shared.unix_ms(), shared.unix_us(), shared.monotonic_us()), (1_001, 1_001_999, 1_999));
         clock.advance_ms(3);
         assert_eq!((shared.unix_ms(), shared.monotonic_us()), (1_004, 4_999));
     }
@@ -144,32 +128,20 @@ mod tests {
         let clock = ManualClock::new(5);
         clock.set_unix_ms(-2);
         clock.advance_us(1);
-        assert_eq!(
-            (clock.unix_ms(), clock.unix_us(), clock.monotonic_us()),
-            (-2, -1_999, 1)
-        );
+        assert_eq!((clock.unix_ms(), clock.unix_us(), clock.monotonic_us()), (-2, -1_999, 1));
         clock.set_unix_ms(i64::MAX);
         clock.advance_us(u64::MAX);
         clock.advance_us(u64::MAX);
-        assert_eq!(
-            (clock.unix_us(), clock.monotonic_us()),
-            (i64::MAX, u64::MAX)
-        );
+        assert_eq!((clock.unix_us(), clock.monotonic_us()), (i64::MAX, u64::MAX));
     }
 
     #[test]
     fn the_system_clock_agrees_with_the_system() {
         let clock = SystemClock::new();
         assert!(!clock.is_manual());
-        let before = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("after 1970")
-            .as_millis() as i64;
+        let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
         let shown = clock.unix_ms();
-        assert!(
-            (before..before + 60_000).contains(&shown),
-            "{shown} after {before}"
-        );
+        assert!((before..before + 60_000).contains(&shown), "{shown} after {before}");
         let first = clock.monotonic_us();
         assert!(clock.monotonic_us() >= first);
     }

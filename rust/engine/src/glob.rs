@@ -95,20 +95,12 @@ fn match_class(class: &[u8], byte: u8, nocase: bool) -> Option<&[u8]> {
 fn in_range(first: u8, last: u8, byte: u8, nocase: bool) -> bool {
     let signed = |byte: u8| byte.cast_signed();
     // The ends are put in order before case is folded: `[Z-a]` without case is then the empty range from z to a.
-    let (low, high) = if signed(first) > signed(last) {
-        (last, first)
-    } else {
-        (first, last)
-    };
+    let (low, high) = if signed(first) > signed(last) { (last, first) } else { (first, last) };
     (signed(fold(low, nocase))..=signed(fold(high, nocase))).contains(&signed(fold(byte, nocase)))
 }
 
 fn fold(byte: u8, nocase: bool) -> u8 {
-    if nocase {
-        byte.to_ascii_lowercase()
-    } else {
-        byte
-    }
+    if nocase { byte.to_ascii_lowercase() } else { byte }
 }
 
 #[cfg(test)]
@@ -123,11 +115,7 @@ mod tests {
             return pattern.is_empty();
         };
         let lower = |byte: u8| {
-            if nocase {
-                byte.to_ascii_lowercase()
-            } else {
-                byte
-            }
+            if nocase { byte.to_ascii_lowercase() } else { byte }
         };
         let advance = |rest: &[u8]| {
             if shorter.is_empty() {
@@ -140,8 +128,7 @@ mod tests {
             None => false,
             Some(b'*') => {
                 let rest = &pattern[1..];
-                rest.is_empty()
-                    || (0..text.len()).any(|skip| reference(rest, &text[skip..], nocase))
+                rest.is_empty() || (0..text.len()).any(|skip| reference(rest, &text[skip..], nocase))
             }
             Some(b'?') => advance(&pattern[1..]),
             Some(b'[') => {
@@ -155,10 +142,7 @@ mod tests {
                         hit |= pattern[at + 1] == byte;
                         at += 2;
                     } else if left >= 3 && pattern[at + 1] == b'-' {
-                        let mut ends = [
-                            i32::from(pattern[at] as i8),
-                            i32::from(pattern[at + 2] as i8),
-                        ];
+                        let mut ends = [i32::from(pattern[at] as i8), i32::from(pattern[at + 2] as i8)];
                         ends.sort_unstable();
                         let ends = ends.map(|end| i32::from(lower(end as u8) as i8));
                         let value = i32::from(lower(byte) as i8);
@@ -187,9 +171,7 @@ mod tests {
         let mut rows = 0;
         for line in RECORDED.lines() {
             let fields: Vec<Vec<u8>> = line.split(' ').map(unhex).collect();
-            let [pattern, text, expected] = fields.as_slice() else {
-                panic!("{line}")
-            };
+            let [pattern, text, expected] = fields.as_slice() else { panic!("{line}") };
             assert_eq!(
                 matches(pattern, text, false),
                 expected == &[1],
@@ -203,15 +185,9 @@ mod tests {
     }
 
     fn unhex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> = text
-            .chars()
-            .filter_map(|digit| digit.to_digit(16))
-            .map(|digit| digit as u8)
-            .collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
+        let digits: Vec<u8> =
+            text.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     #[test]
@@ -221,11 +197,7 @@ mod tests {
         pattern.push(b'b');
         let start = Instant::now();
         assert!(!matches(&pattern, &text, false));
-        assert!(!matches(
-            &[b"*".repeat(100_000), b"b".to_vec()].concat(),
-            &text,
-            false
-        ));
+        assert!(!matches(&[b"*".repeat(100_000), b"b".to_vec()].concat(), &text, false));
         // Ten million steps at most; plain backtracking would not end in the age of the universe.
         assert!(start.elapsed() < Duration::from_secs(5));
     }

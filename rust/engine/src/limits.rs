@@ -40,13 +40,9 @@ const MIB: usize = 1024 * KIB;
 ///
 /// The caller reserves this much and grows as more arrives: a large announced length costs nothing until it is paid for.
 pub const fn provable_bytes(announced: usize, received: usize) -> usize {
-    let allowed = UNPROVED_BYTES_MAX
-        .saturating_add(received.saturating_mul(ALLOCATED_BYTES_PER_RECEIVED_BYTE));
-    if announced < allowed {
-        announced
-    } else {
-        allowed
-    }
+    let allowed =
+        UNPROVED_BYTES_MAX.saturating_add(received.saturating_mul(ALLOCATED_BYTES_PER_RECEIVED_BYTE));
+    if announced < allowed { announced } else { allowed }
 }
 
 #[cfg(test)]

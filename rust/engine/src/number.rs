@@ -75,10 +75,7 @@ impl Decimal {
     const BYTES_MAX: usize = 31;
 
     const fn empty() -> Self {
-        Self {
-            bytes: [0; Self::BYTES_MAX],
-            len: 0,
-        }
+        Self { bytes: [0; Self::BYTES_MAX], len: 0 }
     }
 
     fn push(&mut self, text: &[u8]) {
@@ -157,11 +154,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         }
         Form::Hexadecimal(parts) => f64_from_parts(parts.scaled_hexadecimal())?,
     };
-    Some(if literal.negative {
-        -magnitude
-    } else {
-        magnitude
-    })
+    Some(if literal.negative { -magnitude } else { magnitude })
 }
 
 /// Rounds to a double; `None` where it would become infinite, or zero without being zero.
@@ -181,9 +174,7 @@ fn f64_from_parts(scaled: literal::Scaled) -> Option<f64> {
         return Some(f64::from_bits(significand));
     }
     let biased = (exponent - EXPONENT_MIN + 1) as u64;
-    Some(f64::from_bits(
-        (biased << (MANTISSA_BITS - 1)) | (significand & (hidden - 1)),
-    ))
+    Some(f64::from_bits((biased << (MANTISSA_BITS - 1)) | (significand & (hidden - 1))))
 }
 
 /// Below this magnitude a double that is whole is printed as the integer it is: half of the 64-bit range, the bound
@@ -203,11 +194,7 @@ pub fn format_f64(value: f64) -> Decimal {
     } else if value.is_infinite() {
         text.push(if value > 0.0 { b"inf" } else { b"-inf" });
     } else if value == 0.0 {
-        text.push(if value.is_sign_negative() {
-            b"-0"
-        } else {
-            b"0"
-        });
+        text.push(if value.is_sign_negative() { b"-0" } else { b"0" });
     } else if value.abs() <= WHOLE_MAX && value.fract() == 0.0 {
         text.push(itoa::Buffer::new().format(value as i64).as_bytes());
     } else {
@@ -271,9 +258,8 @@ fn significant_digits(printed: &[u8]) -> ([u8; 24], usize, i32) {
         match byte {
             b'.' => behind_point = true,
             b'e' => {
-                let exponent = std::str::from_utf8(&printed[at + 1..])
-                    .ok()
-                    .and_then(|text| text.parse::<i32>().ok());
+                let exponent =
+                    std::str::from_utf8(&printed[at + 1..]).ok().and_then(|text| text.parse::<i32>().ok());
                 scale += exponent.expect("a double is printed with a decimal exponent");
                 break;
             }

@@ -37,9 +37,7 @@ impl Xoshiro256 {
     /// A generator that always gives the same numbers for the same seed.
     pub fn from_seed(seed: u64) -> Self {
         let mut counter = seed;
-        Self {
-            state: std::array::from_fn(|_| split_mix(&mut counter)),
-        }
+        Self { state: std::array::from_fn(|_| split_mix(&mut counter)) }
     }
 
     /// A generator seeded by the operating system.
@@ -102,11 +100,7 @@ fn hexadecimal(bytes: [u8; RUN_ID_BYTES / 2]) -> [u8; RUN_ID_BYTES] {
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
         let both = [byte >> 4, byte & 15];
         for (digit, value) in pair.iter_mut().zip(both) {
-            *digit = if value < 10 {
-                b'0' + value
-            } else {
-                b'a' + value - 10
-            };
+            *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
         }
     }
     digits
@@ -119,25 +113,11 @@ mod tests {
     /// Computed from the published definition in another language: the first four outputs of the state 1, 2, 3, 4.
     #[test]
     fn the_generator_is_xoshiro256_plus_plus() {
-        let mut random = Xoshiro256 {
-            state: [1, 2, 3, 4],
-        };
+        let mut random = Xoshiro256 { state: [1, 2, 3, 4] };
         let first: Vec<u64> = (0..4).map(|_| random.next_u64()).collect();
-        assert_eq!(
-            first,
-            [
-                41_943_041,
-                58_720_359,
-                3_588_806_011_781_223,
-                3_591_011_842_654_386
-            ]
-        );
+        assert_eq!(first, [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386]);
         let mut counter = 0;
-        assert_eq!(
-            split_mix(&mut counter),
-            0xe220_a839_7b1d_cdaf,
-            "the published first output for seed 0"
-        );
+        assert_eq!(split_mix(&mut counter), 0xe220_a839_7b1d_cdaf, "the published first output for seed 0");
     }
 
     #[test]
@@ -158,28 +138,17 @@ mod tests {
             counts[random.below(6) as usize] += 1;
         }
         // Five standard deviations of a binomial count around 10,000.
-        assert!(
-            counts.iter().all(|count| count.abs_diff(10_000) < 460),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| count.abs_diff(10_000) < 460), "{counts:?}");
         assert_eq!((random.below(0), random.below(1)), (0, 0));
         assert!(random.below(u64::MAX) < u64::MAX);
-        assert!(
-            (0..1_000)
-                .map(|_| random.fraction())
-                .all(|value| (0.0..1.0).contains(&value))
-        );
+        assert!((0..1_000).map(|_| random.fraction()).all(|value| (0.0..1.0).contains(&value)));
     }
 
     #[test]
     fn identities_are_forty_digits_and_differ() {
         let (first, second) = (run_id().expect("random"), run_id().expect("random"));
         assert_ne!(first, second);
-        assert!(
-            first
-                .iter()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-        );
+        assert!(first.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')));
         assert_eq!(&hexadecimal([0xa9; 20])[..4], b"a9a9");
         let mut secret = [0; 32];
         secure_bytes(&mut secret).expect("random");

@@ -10,11 +10,7 @@ impl Slot {
 
     /// The slot of that number, if there is one.
     pub const fn new(number: u16) -> Option<Self> {
-        if number < Self::COUNT {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number < Self::COUNT { Some(Self(number)) } else { None }
     }
 
     /// The number, below [`Slot::COUNT`].
@@ -42,9 +38,7 @@ fn tag(key: &[u8]) -> &[u8] {
 
 /// CRC-16/XMODEM: polynomial 0x1021, no reflection, begins and ends with zero.
 fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, &byte| {
-        (crc << 8) ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)]
-    })
+    bytes.iter().fold(0, |crc, &byte| (crc << 8) ^ CRC16[usize::from((crc >> 8) as u8 ^ byte)])
 }
 
 static CRC16: [u16; 256] = crc16_table();
@@ -56,11 +50,7 @@ const fn crc16_table() -> [u16; 256] {
         let mut crc = (byte as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            };
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
             bit += 1;
         }
         table[byte] = crc;
@@ -75,11 +65,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_xmodem() {
-        assert_eq!(
-            crc16(b"123456789"),
-            0x31c3,
-            "the check value of the catalogue of CRCs"
-        );
+        assert_eq!(crc16(b"123456789"), 0x31c3, "the check value of the catalogue of CRCs");
         assert_eq!(crc16(b""), 0);
     }
 

@@ -42,9 +42,7 @@ pub enum FloatError {
 pub fn increment_by_float(current: &[u8], increment: &[u8]) -> Result<Vec<u8>, FloatError> {
     let current = Extended::parse(current).ok_or(FloatError::Current)?;
     let increment = Extended::parse(increment).ok_or(FloatError::Increment)?;
-    let sum = current
-        .checked_add(increment)
-        .ok_or(FloatError::NanOrInfinity)?;
+    let sum = current.checked_add(increment).ok_or(FloatError::NanOrInfinity)?;
     let mut text = Vec::new();
     sum.write(&mut text);
     Ok(text)
@@ -64,12 +62,7 @@ pub struct Extended {
 
 impl Extended {
     const fn zero(negative: bool) -> Self {
-        Self {
-            negative,
-            infinite: false,
-            exponent: EXPONENT_MIN as i32,
-            significand: 0,
-        }
+        Self { negative, infinite: false, exponent: EXPONENT_MIN as i32, significand: 0 }
     }
 
     /// Reads a text as `strtold` does where Redis calls it: as [`parse_f64`](super::parse_f64), but at most 5,119
@@ -83,12 +76,9 @@ impl Extended {
             return Some(Self::zero(literal.negative));
         }
         match literal.form {
-            Form::Infinity => Some(Self {
-                negative: literal.negative,
-                infinite: true,
-                exponent: 0,
-                significand: 0,
-            }),
+            Form::Infinity => {
+                Some(Self { negative: literal.negative, infinite: true, exponent: 0, significand: 0 })
+            }
             Form::Decimal(parts) => Self::nonzero(literal.negative, scaled_decimal(&parts)?),
             Form::Hexadecimal(parts) => Self::nonzero(literal.negative, parts.scaled_hexadecimal()),
         }
@@ -105,12 +95,7 @@ impl Extended {
         if significand == 0 || exponent > EXPONENT_MAX {
             return None;
         }
-        Some(Self {
-            negative,
-            infinite: false,
-            exponent: exponent as i32,
-            significand,
-        })
+        Some(Self { negative, infinite: false, exponent: exponent as i32, significand })
     }
 
     /// The sum, rounded once; `None` if it is not a finite number.
@@ -122,34 +107,23 @@ impl Extended {
         if self.infinite || other.infinite {
             return None;
         }
-        let (large, small) =
-            if (self.exponent, self.significand) >= (other.exponent, other.significand) {
-                (self, other)
-            } else {
-                (other, self)
-            };
+        let (large, small) = if (self.exponent, self.significand) >= (other.exponent, other.significand) {
+            (self, other)
+        } else {
+            (other, self)
+        };
         let gap = large.exponent.abs_diff(small.exponent);
         let top = u128::from(large.significand) << SPARE;
         let wide = u128::from(small.significand) << SPARE;
         let low = wide.checked_shr(gap).unwrap_or(0);
         let sticky = gap > SPARE && low.checked_shl(gap).unwrap_or(0) != wide;
-        let mantissa = if large.negative == small.negative {
-            top + low
-        } else {
-            top - low - u128::from(sticky)
-        };
+        let mantissa =
+            if large.negative == small.negative { top + low } else { top - low - u128::from(sticky) };
         if mantissa == 0 && !sticky {
             return Some(Self::zero(large.negative && small.negative));
         }
         let exponent = i64::from(large.exponent) - i64::from(SPARE);
-        Self::nonzero(
-            large.negative,
-            Scaled {
-                mantissa,
-                exponent,
-                sticky,
-            },
-        )
+        Self::nonzero(large.negative, Scaled { mantissa, exponent, sticky })
     }
 
     /// Appends the number with at most 17 places behind the point, trailing zeros trimmed, never with an exponent.
@@ -177,11 +151,7 @@ impl Extended {
         const UNIT: u128 = 10_u128.pow(PLACES);
         let scaled = u128::from(self.significand) * 5_u128.pow(PLACES);
         let shift = self.exponent + PLACES as i32;
-        let units = if shift >= 0 {
-            scaled << shift
-        } else {
-            shift_half_even(scaled, shift.unsigned_abs())
-        };
+        let units = if shift >= 0 { scaled << shift } else { shift_half_even(scaled, shift.unsigned_abs()) };
         let whole = units / UNIT;
         out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         let mut fraction = (units % UNIT) as u64;
@@ -193,10 +163,7 @@ impl Extended {
             *place = b'0' + (fraction % 10) as u8;
             fraction /= 10;
         }
-        let len = places
-            .iter()
-            .rposition(|&place| place != b'0')
-            .map_or(0, |last| last + 1);
+        let len = places.iter().rposition(|&place| place != b'0').map_or(0, |last| last + 1);
         out.push(b'.');
         out.extend_from_slice(&places[..len]);
     }
@@ -229,27 +196,20 @@ fn scaled_decimal(parts: &Parts<'_>) -> Option<Scaled> {
         return None;
     }
     let power = exponent.unsigned_abs() as u32;
-    Some(
-        match (
-            exponent >= 0,
-            digits.len() <= U64_DIGITS && power <= FIVE_POWER_MAX,
-        ) {
-            (true, true) => Scaled {
-                mantissa: u128::from(decimal_u64(&digits)) * 5_u128.pow(power),
-                exponent,
-                sticky: false,
-            },
-            (false, true) => short_quotient(decimal_u64(&digits), power),
-            (true, false) => {
-                let mut natural = Natural::from_digits(&digits);
-                natural.multiply_by_power_of_five(power);
-                let mut scaled = natural.scaled();
-                scaled.exponent += exponent;
-                scaled
-            }
-            (false, false) => long_quotient(Natural::from_digits(&digits), power),
-        },
-    )
+    Some(match (exponent >= 0, digits.len() <= U64_DIGITS && power <= FIVE_POWER_MAX) {
+        (true, true) => {
+            Scaled { mantissa: u128::from(decimal_u64(&digits)) * 5_u128.pow(power), exponent, sticky: false }
+        }
+        (false, true) => short_quotient(decimal_u64(&digits), power),
+        (true, false) => {
+            let mut natural = Natural::from_digits(&digits);
+            natural.multiply_by_power_of_five(power);
+            let mut scaled = natural.scaled();
+            scaled.exponent += exponent;
+            scaled
+        }
+        (false, false) => long_quotient(Natural::from_digits(&digits), power),
+    })
 }
 
 /// `mantissa / 10^power` where five to that power fits 63 bits.
@@ -284,17 +244,11 @@ fn long_quotient(mut dividend: Natural, power: u32) -> Scaled {
         dividend.shift_left(1);
     }
     exponent -= i64::from(QUOTIENT_BITS - 1) + i64::from(power);
-    Scaled {
-        mantissa: quotient,
-        exponent,
-        sticky: dividend.bits() > 0,
-    }
+    Scaled { mantissa: quotient, exponent, sticky: dividend.bits() > 0 }
 }
 
 fn decimal_u64(digits: &[u8]) -> u64 {
-    digits
-        .iter()
-        .fold(0, |value, &digit| value * 10 + u64::from(digit - b'0'))
+    digits.iter().fold(0, |value, &digit| value * 10 + u64::from(digit - b'0'))
 }
 
 /// A natural number of any size: 64-bit limbs, least significant first, the last one not zero.
@@ -338,9 +292,7 @@ impl Natural {
     }
 
     fn bits(&self) -> u32 {
-        self.limbs
-            .last()
-            .map_or(0, |top| self.limbs.len() as u32 * 64 - top.leading_zeros())
+        self.limbs.last().map_or(0, |top| self.limbs.len() as u32 * 64 - top.leading_zeros())
     }
 
     fn shift_left(&mut self, shift: u32) {
@@ -360,8 +312,7 @@ impl Natural {
             self.limbs.push(carry);
         }
         if shift >= 64 {
-            self.limbs
-                .splice(0..0, std::iter::repeat_n(0, (shift / 64) as usize));
+            self.limbs.splice(0..0, std::iter::repeat_n(0, (shift / 64) as usize));
         }
     }
 
@@ -393,11 +344,7 @@ impl Natural {
             mantissa = (mantissa << 64) | u128::from(limb);
         }
         let sticky = self.limbs.iter().take(below).any(|&limb| limb != 0);
-        Scaled {
-            mantissa,
-            exponent: below as i64 * 64,
-            sticky,
-        }
+        Scaled { mantissa, exponent: below as i64 * 64, sticky }
     }
 
     /// Appends the decimal digits.

@@ -49,26 +49,20 @@ impl<'a> Literal<'a> {
                 Form::Hexadecimal(Parts::read(rest, u8::is_ascii_hexdigit, b'p')?)
             }
             [b'i' | b'I', ..] => {
-                let known = unsigned.eq_ignore_ascii_case(b"inf")
-                    || unsigned.eq_ignore_ascii_case(b"infinity");
+                let known =
+                    unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity");
                 known.then_some(Form::Infinity)?
             }
             _ => Form::Decimal(Parts::read(unsigned, u8::is_ascii_digit, b'e')?),
         };
-        Some(Self {
-            negative,
-            unsigned,
-            form,
-        })
+        Some(Self { negative, unsigned, form })
     }
 
     /// Whether every digit is zero.
     pub(super) fn is_zero(&self) -> bool {
         match self.form {
             Form::Infinity => false,
-            Form::Decimal(parts) | Form::Hexadecimal(parts) => {
-                parts.digits().all(|digit| digit == b'0')
-            }
+            Form::Decimal(parts) | Form::Hexadecimal(parts) => parts.digits().all(|digit| digit == b'0'),
         }
     }
 }
@@ -88,11 +82,7 @@ impl<'a> Parts<'a> {
             [first, rest @ ..] if first.eq_ignore_ascii_case(&mark) => read_exponent(rest)?,
             _ => return None,
         };
-        Some(Self {
-            whole,
-            fraction,
-            exponent,
-        })
+        Some(Self { whole, fraction, exponent })
     }
 
     /// All digits, most significant first.
@@ -104,9 +94,7 @@ impl<'a> Parts<'a> {
     pub(super) fn scaled_hexadecimal(&self) -> Scaled {
         let mut mantissa = 0_u128;
         let mut sticky = false;
-        let mut exponent = self
-            .exponent
-            .saturating_sub((self.fraction.len() as i64).saturating_mul(4));
+        let mut exponent = self.exponent.saturating_sub((self.fraction.len() as i64).saturating_mul(4));
         for digit in self.digits() {
             let value = char::from(digit).to_digit(16).unwrap_or(0);
             if mantissa >> 120 == 0 {
@@ -116,19 +104,12 @@ impl<'a> Parts<'a> {
                 exponent = exponent.saturating_add(4);
             }
         }
-        Scaled {
-            mantissa,
-            exponent,
-            sticky,
-        }
+        Scaled { mantissa, exponent, sticky }
     }
 }
 
 fn split_digits(text: &[u8], is_digit: fn(&u8) -> bool) -> (&[u8], &[u8]) {
-    let len = text
-        .iter()
-        .position(|byte| !is_digit(byte))
-        .unwrap_or(text.len());
+    let len = text.iter().position(|byte| !is_digit(byte)).unwrap_or(text.len());
     text.split_at(len)
 }
 
@@ -155,11 +136,7 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
 ///
 /// The result has exactly `precision` bits, or fewer at `exponent_min`.
 pub(super) fn round_to(scaled: Scaled, precision: u32, exponent_min: i64) -> (u64, i64) {
-    let Scaled {
-        mantissa,
-        exponent,
-        sticky,
-    } = scaled;
+    let Scaled { mantissa, exponent, sticky } = scaled;
     let bits = i64::from(u128::BITS - mantissa.leading_zeros());
     let shift = (bits - i64::from(precision)).max(exponent_min.saturating_sub(exponent));
     if shift <= 0 {

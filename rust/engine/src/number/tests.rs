@@ -27,10 +27,7 @@ fn sums_are_those_of_redis() {
         let sum = increment_by_float(row[1].as_bytes(), row[2].as_bytes());
         match expected {
             Some(expected) => assert_eq!(sum, expected, "{row:?}"),
-            None => assert!(
-                matches!(sum, Err(FloatError::Current | FloatError::Increment)),
-                "{row:?}"
-            ),
+            None => assert!(matches!(sum, Err(FloatError::Current | FloatError::Increment)), "{row:?}"),
         }
     }
 }
@@ -38,13 +35,8 @@ fn sums_are_those_of_redis() {
 #[test]
 fn doubles_are_read_as_redis_reads_them() {
     for row in recorded("P") {
-        let expected: Option<f64> =
-            (row[2] != "-").then(|| row[2].parse().expect("recorded with 17 digits"));
-        assert_eq!(
-            parse_f64(row[1].as_bytes()).map(f64::to_bits),
-            expected.map(f64::to_bits),
-            "{row:?}"
-        );
+        let expected: Option<f64> = (row[2] != "-").then(|| row[2].parse().expect("recorded with 17 digits"));
+        assert_eq!(parse_f64(row[1].as_bytes()).map(f64::to_bits), expected.map(f64::to_bits), "{row:?}");
     }
 }
 
@@ -52,11 +44,7 @@ fn doubles_are_read_as_redis_reads_them() {
 fn doubles_are_printed_as_valkey_prints_them() {
     for row in recorded("F") {
         let value = f64::from_bits(u64::from_str_radix(row[1], 16).expect("recorded as bits"));
-        assert_eq!(
-            format_f64(value).escape_ascii().to_string(),
-            row[2],
-            "{row:?}"
-        );
+        assert_eq!(format_f64(value).escape_ascii().to_string(), row[2], "{row:?}");
     }
 }
 
@@ -70,10 +58,7 @@ fn the_longest_text_of_a_double_fits() {
     ] {
         assert!(format_f64(value).len() <= Decimal::BYTES_MAX);
     }
-    assert_eq!(
-        format_f64(-1.234_567_890_123_456_8e22).as_bytes(),
-        b"-12345678901234568000000"
-    );
+    assert_eq!(format_f64(-1.234_567_890_123_456_8e22).as_bytes(), b"-12345678901234568000000");
     assert_eq!(format_f64(f64::NAN).as_bytes(), b"nan");
     assert_eq!(format_f64(f64::NEG_INFINITY).as_bytes(), b"-inf");
 }
@@ -117,15 +102,9 @@ fn integers_have_one_text_each() {
     ] {
         assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
     }
-    for refused in [
-        "",
-        "-1",
-        "+1",
-        "01",
-        "18446744073709551616",
-        "99999999999999999999",
-        "100000000000000000000",
-    ] {
+    for refused in
+        ["", "-1", "+1", "01", "18446744073709551616", "99999999999999999999", "100000000000000000000"]
+    {
         assert_eq!(parse_u64(refused.as_bytes()), None, "{refused:?}");
     }
     assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
@@ -137,18 +116,9 @@ fn integers_have_one_text_each() {
 fn an_increment_says_which_text_is_wrong() {
     assert_eq!(increment_by_float(b"x", b"y"), Err(FloatError::Current));
     assert_eq!(increment_by_float(b"1", b"y"), Err(FloatError::Increment));
-    assert_eq!(
-        increment_by_float(b"1", b"inf"),
-        Err(FloatError::NanOrInfinity)
-    );
-    assert_eq!(
-        increment_by_float(b"inf", b"-inf"),
-        Err(FloatError::NanOrInfinity)
-    );
-    assert_eq!(
-        increment_by_float(b"0.1", b"0.2").as_deref(),
-        Ok(&b"0.3"[..])
-    );
+    assert_eq!(increment_by_float(b"1", b"inf"), Err(FloatError::NanOrInfinity));
+    assert_eq!(increment_by_float(b"inf", b"-inf"), Err(FloatError::NanOrInfinity));
+    assert_eq!(increment_by_float(b"0.1", b"0.2").as_deref(), Ok(&b"0.3"[..]));
     assert_eq!(increment_by_float(b"-1", b"1").as_deref(), Ok(&b"0"[..]));
     assert!(Extended::parse(b"-Infinity").is_some_and(Extended::is_infinite));
 }
@@ -161,10 +131,7 @@ fn long_texts_are_bounded() {
     fraction[0] = b'.';
     assert!(Extended::parse(&fraction).is_some());
     fraction.push(b'3');
-    assert!(
-        Extended::parse(&fraction).is_none(),
-        "longer than Redis reads"
-    );
+    assert!(Extended::parse(&fraction).is_none(), "longer than Redis reads");
     assert_eq!(parse_f64(&fraction), Some(1.0 / 3.0));
     assert_eq!(parse_f64(b"1e999999999999999999999999"), None);
     assert_eq!(parse_f64(b"0x1p999999999999999999999999"), None);
