@@ -93,11 +93,7 @@ struct Slots {
 
 impl Slots {
     const fn new() -> Self {
-        Self {
-            levels: 0,
-            masks: [0; LEVELS],
-            heads: [[NO_BLOCK; SLOTS]; LEVELS],
-        }
+        Self { levels: 0, masks: [0; LEVELS], heads: [[NO_BLOCK; SLOTS]; LEVELS] }
     }
 
     fn vacate(&mut self, level: u32, slot: usize) {
@@ -120,13 +116,7 @@ struct Place {
 impl Wheel {
     /// An empty wheel, which owns no memory.
     pub const fn new() -> Self {
-        Self {
-            hand: 0,
-            len: 0,
-            cascading: 0,
-            slots: None,
-            pool: Pool::new(),
-        }
+        Self { hand: 0, len: 0, cascading: 0, slots: None, pool: Pool::new() }
     }
 
     /// Files `payload` to fire when the clock shows `deadline_ms`, or at the next advance if that has passed.
@@ -134,17 +124,10 @@ impl Wheel {
     /// `now_ms` is the caller's present: it places the hand of a wheel that has stood still because nothing was due. The
     /// same payload may be filed any number of times, and fires as often.
     pub fn schedule(&mut self, now_ms: i64, deadline_ms: i64, payload: u64) {
-        debug_assert_eq!(
-            payload & !PAYLOAD_MASK,
-            0,
-            "a payload has {PAYLOAD_BITS} bits"
-        );
+        debug_assert_eq!(payload & !PAYLOAD_MASK, 0, "a payload has {PAYLOAD_BITS} bits");
         let now = tick_shown(now_ms);
         // Between the hand and the first occupied slot nothing changes place when the hand moves.
-        if self
-            .earliest()
-            .is_none_or(|place| now > self.hand && now < place.start)
-        {
+        if self.earliest().is_none_or(|place| now > self.hand && now < place.start) {
             self.hand = now;
         }
         self.len += 1;
@@ -225,28 +208,18 @@ impl Wheel {
         let slots = self.slots.as_deref()?;
         if self.cascading > 0 {
             let slot = digit(self.hand, self.cascading);
-            return Some(Place {
-                level: self.cascading,
-                slot,
-                start: self.hand,
-            });
+            return Some(Place { level: self.cascading, slot, start: self.hand });
         }
         if slots.levels == 0 {
             return None;
         }
         let level = slots.levels.trailing_zeros();
         let slot = slots.masks[level as usize].trailing_zeros() as usize;
-        Some(Place {
-            level,
-            slot,
-            start: span_start(self.hand, level, slot),
-        })
+        Some(Place { level, slot, start: span_start(self.hand, level, slot) })
     }
 
     fn slot_is_occupied(&self, place: Place) -> bool {
-        self.slots
-            .as_deref()
-            .is_some_and(|slots| slots.masks[place.level as usize] & (1 << place.slot) != 0)
+        self.slots.as_deref().is_some_and(|slots| slots.masks[place.level as usize] & (1 << place.slot) != 0)
     }
 
     /// Puts an entry where its tick belongs as seen from the hand.
@@ -298,10 +271,7 @@ impl Default for Wheel {
 
 impl std::fmt::Debug for Wheel {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Wheel")
-            .field("len", &self.len)
-            .field("bytes", &self.bytes())
-            .finish_non_exhaustive()
+        out.debug_struct("Wheel").field("len", &self.len).field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 
@@ -364,21 +334,13 @@ const fn span_offset(tick: u64, level: u32) -> u64 {
 /// What an entry stores of its tick.
 const fn offset_code(tick: u64, level: u32) -> u64 {
     let offset = span_offset(tick, level);
-    if level < COARSE_LEVEL_MIN || offset < COARSE {
-        offset
-    } else {
-        COARSE | offset >> coarse_shift(level)
-    }
+    if level < COARSE_LEVEL_MIN || offset < COARSE { offset } else { COARSE | offset >> coarse_shift(level) }
 }
 
 /// The offset that an entry stores.
 const fn offset_of(entry: u64, level: u32) -> u64 {
     let code = entry >> PAYLOAD_BITS;
-    if level < COARSE_LEVEL_MIN || code < COARSE {
-        code
-    } else {
-        (code ^ COARSE) << coarse_shift(level)
-    }
+    if level < COARSE_LEVEL_MIN || code < COARSE { code } else { (code ^ COARSE) << coarse_shift(level) }
 }
 
 const BLOCK_WORDS: usize = 32;
@@ -408,11 +370,7 @@ struct Chunk {
 
 impl Pool {
     const fn new() -> Self {
-        Self {
-            chunks: Vec::new(),
-            available: Vec::new(),
-            vacant: Vec::new(),
-        }
+        Self { chunks: Vec::new(), available: Vec::new(), vacant: Vec::new() }
     }
 
     fn bytes(&self) -> usize {
@@ -424,20 +382,13 @@ impl Pool {
 
     fn block(&mut self, number: u32) -> &mut Block {
         let (chunk, block) = split(number);
-        let blocks = self.chunks[chunk]
-            .blocks
-            .as_mut()
-            .expect("a block in use keeps its chunk");
+        let blocks = self.chunks[chunk].blocks.as_mut().expect("a block in use keeps its chunk");
         &mut blocks[block]
     }
 
     /// Adds an entry to the list of blocks that begins at `head`.
     fn push(&mut self, head: &mut u32, entry: u64) {
-        let count = if *head == NO_BLOCK {
-            BLOCK_ENTRIES
-        } else {
-            (self.block(*head)[0] >> 32) as usize
-        };
+        let count = if *head == NO_BLOCK { BLOCK_ENTRIES } else { (self.block(*head)[0] >> 32) as usize };
         if count < BLOCK_ENTRIES {
             let block = self.block(*head);
             block[0] += 1 << 32;
@@ -486,11 +437,7 @@ impl Pool {
     fn add_chunk(&mut self) {
         let number = self.vacant.pop().unwrap_or(self.chunks.len() as u32);
         let place = self.available.len() as u32;
-        let chunk = Chunk {
-            blocks: Some(Box::new([[0; BLOCK_WORDS]; CHUNK_BLOCKS])),
-            free: u16::MAX,
-            place,
-        };
+        let chunk = Chunk { blocks: Some(Box::new([[0; BLOCK_WORDS]; CHUNK_BLOCKS])), free: u16::MAX, place };
         if let Some(vacant) = self.chunks.get_mut(number as usize) {
             *vacant = chunk;
         } else {
@@ -521,10 +468,7 @@ impl Pool {
 }
 
 const fn split(number: u32) -> (usize, usize) {
-    (
-        number as usize / CHUNK_BLOCKS,
-        number as usize % CHUNK_BLOCKS,
-    )
+    (number as usize / CHUNK_BLOCKS, number as usize % CHUNK_BLOCKS)
 }
 
 #[cfg(test)]

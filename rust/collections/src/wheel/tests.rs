@@ -40,12 +40,9 @@ fn a_tick_is_the_only_delay_of_near_deadlines() {
 
 #[test]
 fn far_deadlines_are_late_by_the_units_of_the_essay() {
-    for (delay_ms, late_ms_max) in [
-        (30 * DAY_MS, 258),
-        (YEAR_MS, 258),
-        (8 * YEAR_MS, 16_386),
-        (200 * YEAR_MS, 17 * 60_000 + 30_000),
-    ] {
+    for (delay_ms, late_ms_max) in
+        [(30 * DAY_MS, 258), (YEAR_MS, 258), (8 * YEAR_MS, 16_386), (200 * YEAR_MS, 17 * 60_000 + 30_000)]
+    {
         for step in 0..50 {
             let late = lateness_ms(NOW_MS + delay_ms + step * 12_345_677);
             assert!((0..late_ms_max).contains(&late), "{delay_ms}: {late}");
@@ -56,10 +53,7 @@ fn far_deadlines_are_late_by_the_units_of_the_essay() {
 #[test]
 fn passed_deadlines_fire_at_the_next_advance() {
     let mut wheel = Wheel::new();
-    for (payload, deadline_ms) in [NOW_MS, NOW_MS - 1, 0, -5, i64::MIN]
-        .into_iter()
-        .enumerate()
-    {
+    for (payload, deadline_ms) in [NOW_MS, NOW_MS - 1, 0, -5, i64::MIN].into_iter().enumerate() {
         wheel.schedule(NOW_MS, deadline_ms, payload as u64);
     }
     let mut payloads = fired(&mut wheel, NOW_MS + 1);
@@ -80,15 +74,9 @@ fn the_ends_of_time_are_safe() {
     assert_eq!(fired(&mut wheel, i64::MIN), []);
     assert_eq!(wheel.len(), 3);
     let payloads = fired(&mut wheel, i64::MAX);
-    assert!(
-        payloads.contains(&3) && payloads.contains(&2),
-        "{payloads:?}"
-    );
+    assert!(payloads.contains(&3) && payloads.contains(&2), "{payloads:?}");
     wheel.clear();
-    assert_eq!(
-        (wheel.len(), wheel.bytes(), wheel.next_deadline_ms()),
-        (0, 0, None)
-    );
+    assert_eq!((wheel.len(), wheel.bytes(), wheel.next_deadline_ms()), (0, 0, None));
 }
 
 #[test]
@@ -99,10 +87,7 @@ fn a_leap_costs_what_is_occupied() {
     }
     let mut count = 0;
     // Each entry fires straight from where it lies: a hundred steps for fifty years.
-    assert_eq!(
-        wheel.advance(NOW_MS + 50 * YEAR_MS, 100, |_| count += 1),
-        Progress::Done
-    );
+    assert_eq!(wheel.advance(NOW_MS + 50 * YEAR_MS, 100, |_| count += 1), Progress::Done);
     assert_eq!(count, 100);
 }
 
@@ -123,10 +108,7 @@ fn the_budget_bounds_each_call() {
         }
     }
     assert_eq!(count, 1_000);
-    assert!(
-        calls <= 1_000 / 64 + 1,
-        "the leap fires all of them where they lie: {calls}"
-    );
+    assert!(calls <= 1_000 / 64 + 1, "the leap fires all of them where they lie: {calls}");
     assert_eq!(wheel.advance(NOW_MS, 0, |_| ()), Progress::Done);
     wheel.schedule(NOW_MS, NOW_MS, 0);
     assert_eq!(wheel.advance(NOW_MS + 1, 0, |_| ()), Progress::More);
@@ -140,11 +122,7 @@ fn an_entry_costs_eight_bytes_and_a_little() {
     let mut seed = 1_u64;
     for payload in 0..count {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        wheel.schedule(
-            NOW_MS,
-            NOW_MS + (seed >> 33) as i64 % (2 * HOUR_MS),
-            payload,
-        );
+        wheel.schedule(NOW_MS, NOW_MS + (seed >> 33) as i64 % (2 * HOUR_MS), payload);
     }
     let per_entry = (wheel.bytes() - 32 * 1_024) as f64 / count as f64;
     assert!(per_entry <= 8.33, "{per_entry}");
@@ -152,11 +130,7 @@ fn an_entry_costs_eight_bytes_and_a_little() {
     wheel.schedule(NOW_MS, NOW_MS + DAY_MS, count);
     assert_eq!(fired(&mut wheel, NOW_MS + 2 * HOUR_MS).len() as u64, count);
     assert_eq!(wheel.len(), 1);
-    assert!(
-        wheel.bytes() <= 128 * 1_024 + 4_096,
-        "tables of chunk numbers remain: {}",
-        wheel.bytes()
-    );
+    assert!(wheel.bytes() <= 128 * 1_024 + 4_096, "tables of chunk numbers remain: {}", wheel.bytes());
     assert_eq!(fired(&mut wheel, NOW_MS + DAY_MS + 1), [count]);
     assert_eq!(wheel.bytes(), 0);
 }
@@ -167,10 +141,7 @@ fn the_fixed_part_is_what_the_essay_says() {
     assert_eq!(size_of::<[Block; CHUNK_BLOCKS]>(), 4_096);
     assert_eq!(size_of::<Chunk>(), 16);
     assert!(size_of::<Slots>() <= 2_970);
-    assert_eq!(
-        (COARSE_LEVEL_MIN, coarse_shift(5), coarse_shift(6)),
-        (5, 7, 13)
-    );
+    assert_eq!((COARSE_LEVEL_MIN, coarse_shift(5), coarse_shift(6)), (5, 7, 13));
     let mut wheel = Wheel::new();
     wheel.schedule(NOW_MS, NOW_MS + 1, 1);
     assert!(wheel.bytes() < 8 * 1_024, "{}", wheel.bytes());
@@ -247,38 +218,22 @@ impl Model {
     fn add(&mut self, wheel: &Wheel, deadline_ms: i64, payload: u64) {
         let tick = tick_due(deadline_ms).max(wheel.hand);
         let level = level_of(wheel.hand, tick);
-        let unit = if level >= 5 && span_offset(tick, level) >= 1 << 23 {
-            1 << (6 * level - 23)
-        } else {
-            1
-        };
+        let unit = if level >= 5 && span_offset(tick, level) >= 1 << 23 { 1 << (6 * level - 23) } else { 1 };
         let owed = tick.saturating_add(unit - 1);
         self.deadlines_ms.insert(payload, (deadline_ms, owed));
         self.owed.entry(owed).or_default().push(payload);
     }
 
     fn fire(&mut self, now_ms: i64, payload: u64) {
-        let (deadline_ms, owed) = self
-            .deadlines_ms
-            .remove(&payload)
-            .expect("filed and not yet fired");
-        assert!(
-            now_ms >= deadline_ms,
-            "{payload} fired at {now_ms}, before {deadline_ms}"
-        );
-        self.owed
-            .get_mut(&owed)
-            .expect("known")
-            .retain(|&other| other != payload);
+        let (deadline_ms, owed) = self.deadlines_ms.remove(&payload).expect("filed and not yet fired");
+        assert!(now_ms >= deadline_ms, "{payload} fired at {now_ms}, before {deadline_ms}");
+        self.owed.get_mut(&owed).expect("known").retain(|&other| other != payload);
     }
 
     fn check_done(&mut self, wheel: &Wheel, now_ms: i64) {
         self.owed.retain(|_, payloads| !payloads.is_empty());
         let first = self.owed.first_key_value().map(|(&tick, _)| tick);
-        assert!(
-            first.is_none_or(|tick| tick > tick_shown(now_ms)),
-            "an entry is overdue"
-        );
+        assert!(first.is_none_or(|tick| tick > tick_shown(now_ms)), "an entry is overdue");
         assert_eq!(wheel.len(), self.deadlines_ms.len());
         let next_ms = wheel.next_deadline_ms();
         assert_eq!(next_ms.is_none(), first.is_none());

@@ -3,8 +3,8 @@
 use crate::config::KeyspaceEvents;
 use crate::error::Error;
 use crate::handler::{Args, Context, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Row};
-use crate::values::ValueRef;
 use crate::resp::Reply;
+use crate::values::ValueRef;
 use crate::values::string;
 
 pub(super) const ROWS: &[Row] = &[

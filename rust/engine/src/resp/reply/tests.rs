@@ -278,14 +278,8 @@ fn every_reply_has_its_text() {
         (|r| r.big_number("123"), "$3\r\n123\r\n", "(123\r\n"),
     ];
     for (write, resp2, resp3) in table {
-        assert_eq!(
-            encoded(Protocol::Resp2, write).escape_ascii().to_string(),
-            resp2.escape_default().to_string()
-        );
-        assert_eq!(
-            encoded(Protocol::Resp3, write).escape_ascii().to_string(),
-            resp3.escape_default().to_string()
-        );
+        assert_eq!(encoded(Protocol::Resp2, write).escape_ascii().to_string(), resp2.escape_default().to_string());
+        assert_eq!(encoded(Protocol::Resp3, write).escape_ascii().to_string(), resp3.escape_default().to_string());
     }
 }
 
