@@ -35,11 +35,9 @@ impl Random {
 /// Runs `execution` with one seed after the other until the time is up.
 fn fuzz(name: &str, mut execution: impl FnMut(&mut Random)) {
     let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed =
-        std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed.unwrap_or_else(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64)
-    });
+    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
+    let first = fixed
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
     let until = Instant::now() + Duration::from_secs_f64(seconds / 2.0);
     let mut executions = 0;
     let mut seed = first;
@@ -258,12 +256,7 @@ fn damaged_requests() {
         let limits = match random.below(3) {
             0 => RequestLimits::default(),
             1 => RequestLimits { authenticated: false, ..RequestLimits::default() },
-            _ => RequestLimits {
-                bulk_bytes_max: 30,
-                arguments_max: 3,
-                inline_bytes_max: 32,
-                authenticated: true,
-            },
+            _ => RequestLimits { bulk_bytes_max: 30, arguments_max: 3, inline_bytes_max: 32, authenticated: true },
         };
         let reads = cuts(random, &input).into_iter().map(|pieces| read_requests(random, &pieces, &limits));
         let reads: Vec<_> = reads.collect();

@@ -41,10 +41,7 @@ fn every_type_is_read() {
         ("~1\r\n:1\r\n", Frame::Set(vec![one()])),
         (">1\r\n:1\r\n", Frame::Push(vec![one()])),
         ("%1\r\n+a\r\n:1\r\n", Frame::Map(vec![(Frame::Simple(b"a".to_vec()), one())])),
-        (
-            "|1\r\n:1\r\n:1\r\n*1\r\n:1\r\n",
-            Frame::Attributed(vec![(one(), one())], Frame::Array(vec![one()]).into()),
-        ),
+        ("|1\r\n:1\r\n:1\r\n*1\r\n:1\r\n", Frame::Attributed(vec![(one(), one())], Frame::Array(vec![one()]).into())),
         ("*1\r\n|0\r\n:1\r\n", Frame::Array(vec![Frame::Attributed(vec![], one().into())])),
         (",1.5\r\n", Frame::Double(1.5)),
         (",-inf\r\n", Frame::Double(f64::NEG_INFINITY)),

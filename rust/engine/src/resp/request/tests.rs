@@ -182,8 +182,7 @@ fn announced_lengths_allocate_nothing() {
 
 #[test]
 fn limits_are_inclusive() {
-    let limits =
-        RequestLimits { bulk_bytes_max: 4, arguments_max: 2, inline_bytes_max: 16, authenticated: true };
+    let limits = RequestLimits { bulk_bytes_max: 4, arguments_max: 2, inline_bytes_max: 16, authenticated: true };
     let error = |input: &[u8]| read_all(input, &limits).1.unwrap_err();
     assert_eq!(read_all(b"*2\r\n$4\r\nPING\r\n$0\r\n\r\n", &limits).0.len(), 1);
     assert_eq!(error(b"*1\r\n$5\r\n"), ProtocolError::InvalidBulkLength);
