@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rkv_engine::resp::decode::{DecodeError, DecodeLimits, Decoder, Frame};
 use rkv_engine::resp::{Output, Protocol, ProtocolError, Reply, RequestLimits, RequestParser, Span};
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {
@@ -134,10 +134,10 @@ fn read_requests(random: &mut Random, pieces: &[&[u8]], limits: &RequestLimits) 
 }
 
 fn put_request(random: &mut Random, input: &mut Vec<u8>) -> Vec<Vec<u8>> {
-    let words: Vec<_> = (0..1 + random.below(5)).map(|_| random.bytes(40)).collect();
+    let words: Vec<_> = (0..=random.below(5)).map(|_| random.bytes(40)).collect();
     if random.below(3) == 0 {
         for word in &words {
-            input.extend_from_slice(&b"  \t"[..1 + random.below(3)]);
+            input.extend_from_slice(&b"  \t"[..=random.below(3)]);
             put_quoted(random, word, input);
         }
         input.extend_from_slice(if random.below(2) == 0 { b"\n" } else { b" \r\n" });

@@ -6,6 +6,7 @@ use super::Protocol;
 use super::output::Output;
 use super::tape::{Aggregate, Tape};
 use crate::error::Error;
+use crate::number;
 
 /// A sink for replies. Cheap to make: one per command.
 #[derive(Debug)]
@@ -253,8 +254,7 @@ impl<'a> Reply<'a> {
     pub fn double(&mut self, value: f64) {
         match &mut self.sink {
             Sink::Wire(output) => {
-                let mut text = FloatText::default();
-                let text = text.format(value).as_bytes();
+                let text = &*number::format_f64(value);
                 match self.protocol {
                     Protocol::Resp2 => put_bulk(output.buffer(), text),
                     Protocol::Resp3 => put_line(output.buffer(), b',', text),
@@ -357,31 +357,6 @@ fn put_integer(out: &mut Vec<u8>, value: i64) {
     match value {
         0..=9 => out.extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']),
         _ => put_line(out, b':', itoa::Buffer::new().format(value).as_bytes()),
-    }
-}
-
-/// Formats floats as Redis shows them: whole numbers without a point, the shortest digits that read back the same,
-/// `inf`, `-inf` and `nan`.
-#[derive(Default)]
-struct FloatText {
-    integer: itoa::Buffer,
-    fraction: Option<zmij::Buffer>,
-}
-
-impl FloatText {
-    fn format(&mut self, value: f64) -> &str {
-        // Beyond 2^53 not every whole number is a float, so that digits would be invented.
-        if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
-            return if value == 0.0 && value.is_sign_negative() { "-0" } else { self.integer.format(value as i64) };
-        }
-        if value.is_nan() {
-            return "nan";
-        }
-        if value.is_infinite() {
-            return if value > 0.0 { "inf" } else { "-inf" };
-        }
-        let text = self.fraction.insert(zmij::Buffer::new()).format_finite(value);
-        text.strip_suffix(".0").unwrap_or(text)
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 fn sendable(output: &Output) -> Vec<u8> {
     let mut slices = [IoSlice::new(&[]); 64];
     let used = output.slices(&mut slices);
-    slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
+    slices[..used].iter().fold(Vec::new(), |bytes, slice| [&bytes, &**slice].concat())
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn large_buffers_are_not_copied() {
 #[test]
 fn a_drained_output_keeps_little_and_an_idle_one_nothing() {
     let mut output = Output::default();
-    output.extend(&[0; 1 << 20]);
+    output.extend(&vec![0; 1 << 20]);
     output.advance(1 << 20);
     assert!(output.heap_bytes() <= CAPACITY_KEPT);
     output.extend(b"abc");
@@ -155,7 +155,10 @@ impl Model {
     }
 
     fn fill(&mut self, len: usize) -> Vec<u8> {
-        let bytes: Vec<u8> = (0..len).map(|index| (self.written.len() + index * 7) as u8).collect();
+        let mut bytes = vec![(self.written.len() * 7) as u8; len];
+        if let Some(first) = bytes.first_mut() {
+            *first = self.marks.len() as u8;
+        }
         self.written.extend_from_slice(&bytes);
         bytes
     }
