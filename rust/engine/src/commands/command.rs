@@ -4,8 +4,8 @@ use crate::error::{self, Error};
 use crate::glob;
 use crate::handler::usage::{Argument, Kind, Usage};
 use crate::handler::{
-    Args, Begin, Categories, Command, CommandTable, Context, Effect, Find, Flags, Group, KeyFlags,
-    KeyPositions, KeySpec, KeysError, Row, key_positions, subcommand,
+    Args, Begin, Categories, Command, CommandTable, Context, Effect, Find, Flags, Group, KeyFlags, KeyPositions,
+    KeySpec, KeysError, Row, key_positions, subcommand,
 };
 use crate::resp::Reply;
 
@@ -63,9 +63,7 @@ const SUBCOMMANDS: &[Row] = &[
         .flags(BASE.with(Flags::LINEAR))
         .categories(Categories::CONNECTION)
         .tips(&["nondeterministic_output_order"])
-        .usage(
-            "[FILTERBY filterby:(MODULE module-name:string | ACLCAT category:string | PATTERN pattern:pattern)]",
-        ),
+        .usage("[FILTERBY filterby:(MODULE module-name:string | ACLCAT category:string | PATTERN pattern:pattern)]"),
 ];
 
 fn command(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
@@ -82,11 +80,7 @@ fn command_count(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'
     Ok(Effect::none())
 }
 
-fn command_docs(
-    context: &mut Context<'_, '_>,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Error> {
+fn command_docs(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let table = &context.store.table;
     let names = args.from(2);
     if names.is_empty() {
@@ -105,11 +99,7 @@ fn command_docs(
     Ok(Effect::none())
 }
 
-fn command_getkeys(
-    context: &mut Context<'_, '_>,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Error> {
+fn command_getkeys(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     reply_keys(&context.store.table, Args::new(args.from(2)), false, reply)
 }
 
@@ -142,11 +132,7 @@ fn command_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> 
     Ok(Effect::none())
 }
 
-fn command_info(
-    context: &mut Context<'_, '_>,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Error> {
+fn command_info(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let names = args.from(2);
     if names.is_empty() {
         return command(context, args, reply);
@@ -162,11 +148,7 @@ fn command_info(
     Ok(Effect::none())
 }
 
-fn command_list(
-    context: &mut Context<'_, '_>,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> Result<Effect, Error> {
+fn command_list(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let filter = Filter::read(args)?;
     let chosen = context.store.table.all().iter().filter(|command| filter.lets(command));
     reply.array(chosen.clone().count());
@@ -199,8 +181,7 @@ impl<'a> Filter<'a> {
             Ok(Self::None)
         } else if words.keyword("ACLCAT") {
             let word = words.expect_word()?;
-            let category =
-                Categories::NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word));
+            let category = Categories::NAMES.iter().find(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word));
             Ok(category.map_or(Self::None, |(category, _)| Self::Category(*category)))
         } else if words.keyword("PATTERN") {
             Ok(Self::Pattern(words.expect_word()?))
@@ -314,8 +295,7 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
     reply.bulk(command.full_name().as_bytes());
     reply.integer(row.arity.into());
     let flags = if span.is_partial { row.flags.with(Flags::MOVABLEKEYS) } else { row.flags };
-    let flags =
-        Flags::NAMES.iter().filter(|(bit, _)| flags.has(*bit)).filter_map(|(bit, name)| shown(*bit, name));
+    let flags = Flags::NAMES.iter().filter(|(bit, _)| flags.has(*bit)).filter_map(|(bit, name)| shown(*bit, name));
     let flags: Vec<String> = flags.collect();
     names(flags.iter().map(String::as_str), reply);
     for number in [span.first, span.last, span.step] {
@@ -323,8 +303,7 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
     }
     let categories = row.all_categories();
     let categories = Categories::NAMES.iter().filter(|(bit, _)| categories.has(*bit));
-    let categories: Vec<String> =
-        categories.map(|(_, name)| format!("@{}", name.to_ascii_lowercase())).collect();
+    let categories: Vec<String> = categories.map(|(_, name)| format!("@{}", name.to_ascii_lowercase())).collect();
     names(categories.iter().map(String::as_str), reply);
     reply.set(row.tips.len());
     for tip in row.tips {
@@ -343,11 +322,8 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
 
 /// How clients see a flag; `None` for those that are no business of theirs.
 fn shown(bit: Flags, name: &str) -> Option<String> {
-    const OURS: Flags = Flags::MAY_REPLICATE
-        .with(Flags::PROTECTED)
-        .with(Flags::SESSION)
-        .with(Flags::LINEAR)
-        .with(Flags::UNQUEUED);
+    const OURS: Flags =
+        Flags::MAY_REPLICATE.with(Flags::PROTECTED).with(Flags::SESSION).with(Flags::LINEAR).with(Flags::UNQUEUED);
     match bit {
         _ if OURS.has(bit) => None,
         Flags::SKIP_SLOWLOG => Some("skip_commandlog".to_owned()),
@@ -416,16 +392,10 @@ fn document_parts(table: &CommandTable, command: &Command, reply: &mut Reply<'_>
     debug_assert!(usage.is_ok(), "{}: {usage:?}", row.name);
     let arguments = usage.unwrap_or_default().arguments;
     let subcommands = table.subcommands(command);
-    let texts = [
-        ("summary", row.summary),
-        ("since", row.since),
-        ("group", row.group.name()),
-        ("complexity", row.complexity),
-    ];
+    let texts =
+        [("summary", row.summary), ("since", row.since), ("group", row.group.name()), ("complexity", row.complexity)];
     let texts = texts.iter().filter(|(_, text)| !text.is_empty());
-    reply.map(
-        texts.clone().count() + usize::from(!arguments.is_empty()) + usize::from(!subcommands.is_empty()),
-    );
+    reply.map(texts.clone().count() + usize::from(!arguments.is_empty()) + usize::from(!subcommands.is_empty()));
     for (name, text) in texts {
         pair(name, text, reply);
     }
@@ -458,11 +428,8 @@ fn document_argument(argument: &Argument, reply: &mut Reply<'_>) {
         ("deprecated_since", argument.deprecated_since.as_ref()),
     ];
     let texts = texts.iter().filter_map(|(name, text)| text.map(|text| (*name, text)));
-    let flags = [
-        ("optional", argument.optional),
-        ("multiple", argument.multiple),
-        ("multiple_token", argument.multiple_token),
-    ];
+    let flags =
+        [("optional", argument.optional), ("multiple", argument.multiple), ("multiple_token", argument.multiple_token)];
     let flags = flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name);
     let has_flags = flags.clone().next().is_some();
     let more = [!is_group, argument.key_spec.is_some(), has_flags, is_group];

@@ -107,9 +107,7 @@ const COUNTED: &[KeySpec] =
 const OTHERS: &[Row] = &[
     Row::new("GET", 2, Group::String, nothing).keys(Keys::Specs(&[KeySpec::one(1, RO)])),
     Row::new("PING", -1, Group::Connection, nothing).flags(Flags::FAST),
-    Row::new("EVAL", -3, Group::Scripting, nothing)
-        .keys(Keys::Specs(COUNTED))
-        .flags(Flags::NO_MANDATORY_KEYS),
+    Row::new("EVAL", -3, Group::Scripting, nothing).keys(Keys::Specs(COUNTED)).flags(Flags::NO_MANDATORY_KEYS),
     Row::new("ZDIFFSTORE", -4, Group::SortedSet, nothing).keys(Keys::Specs(COUNTED)).flags(Flags::WRITE),
 ];
 
@@ -157,10 +155,7 @@ fn filters_of_the_list() {
         Ok::<_, String>(names.collect::<Vec<_>>().join(" "))
     };
     assert_eq!(list("command list").unwrap().split(' ').count(), 12);
-    assert_eq!(
-        list("command list filterby PATTERN COMMAND|G*").unwrap(),
-        "command|getkeys command|getkeysandflags"
-    );
+    assert_eq!(list("command list filterby PATTERN COMMAND|G*").unwrap(), "command|getkeys command|getkeysandflags");
     assert_eq!(list("command list FILTERBY aclcat Connection").unwrap().split(' ').count(), 9);
     assert_eq!(list("command list filterby aclcat fast").unwrap(), "ping");
     assert_eq!(list("command list filterby aclcat nope").unwrap(), "");

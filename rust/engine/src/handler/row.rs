@@ -142,10 +142,7 @@ impl Row {
         let follow = [
             (Flags::WRITE, Categories::WRITE),
             // What a script reads is for the commands that it calls to say.
-            (
-                Flags::READONLY,
-                if self.group == Group::Scripting { Categories::NONE } else { Categories::READ },
-            ),
+            (Flags::READONLY, if self.group == Group::Scripting { Categories::NONE } else { Categories::READ }),
             (Flags::ADMIN, Categories::ADMIN | Categories::DANGEROUS),
             (Flags::PUBSUB, Categories::PUBSUB),
             (Flags::BLOCKING, Categories::BLOCKING),
@@ -153,8 +150,7 @@ impl Row {
         let speed = if self.flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW };
         // A container does nothing itself, so it belongs to no family.
         let family = if self.handler.is_some() { self.group.category() } else { Categories::NONE };
-        let follow =
-            follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
+        let follow = follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
         follow.fold(self.categories | speed | family, Categories::with)
     }
 
@@ -387,7 +383,7 @@ bit_set! {
         STRING = 7,
         /// Bitmaps.
         BITMAP = 8,
-        /// HyperLogLogs.
+        /// `HyperLogLogs`.
         HYPERLOGLOG = 9,
         /// Geo.
         GEO = 10,
@@ -439,7 +435,7 @@ pub enum Group {
     Server,
     /// Scripts.
     Scripting,
-    /// HyperLogLogs.
+    /// `HyperLogLogs`.
     Hyperloglog,
     /// Cluster.
     Cluster,

@@ -77,8 +77,7 @@ impl CommandTable {
         let count = commands.iter().filter(|command| command.parent.is_none()).count();
         // At most half full, so that most lookups meet their slot at once.
         let bits = (count * 2).max(16).next_power_of_two().trailing_zeros();
-        let mut table =
-            Self { commands, slots: vec![Slot::default(); 1 << bits].into(), shift: 64 - bits, count };
+        let mut table = Self { commands, slots: vec![Slot::default(); 1 << bits].into(), shift: 64 - bits, count };
         for at in 0..table.commands.len() {
             table.insert(at);
         }
@@ -86,8 +85,7 @@ impl CommandTable {
     }
 
     fn command(row: &'static Row, parent: Option<&'static Row>, id: usize) -> Command {
-        let full_name =
-            parent.map_or_else(|| row.name.to_owned(), |parent| format!("{}|{}", parent.name, row.name));
+        let full_name = parent.map_or_else(|| row.name.to_owned(), |parent| format!("{}|{}", parent.name, row.name));
         let single_key = keys::single_key(&row.keys).and_then(|index| u8::try_from(index).ok()).unwrap_or(0);
         let full_name = full_name.to_ascii_lowercase().into();
         Command { row, parent, id: id as u16, single_key, full_name, subcommands: 0..0 }
@@ -133,9 +131,7 @@ impl CommandTable {
 
     /// The subcommand of a container with this name, whatever its case.
     pub fn subcommand_named(&self, container: &Command, name: &[u8]) -> Option<&Command> {
-        self.subcommands(container)
-            .iter()
-            .find(|command| command.row.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands(container).iter().find(|command| command.row.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The command with this full name (`get`, `client|id`), whatever its case.
@@ -201,8 +197,7 @@ impl Folded {
     fn new(name: &[u8]) -> Self {
         let length = name.len();
         // Two overlapping loads hold all bytes of a name that is between one and two loads long.
-        let (first, last) = match (name.first_chunk::<8>(), name.first_chunk::<4>(), name.first_chunk::<2>())
-        {
+        let (first, last) = match (name.first_chunk::<8>(), name.first_chunk::<4>(), name.first_chunk::<2>()) {
             (Some(first), ..) => {
                 (u64::from_le_bytes(*first), name.last_chunk().map_or(0, |last| u64::from_le_bytes(*last)))
             }
@@ -275,11 +270,7 @@ pub fn unknown_command(args: Args<'_>) -> Error {
 /// The error for a subcommand that does not exist.
 #[cold]
 pub fn unknown_subcommand(container: &Row, word: &[u8]) -> Error {
-    Error::text(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        quoted(word, QUOTED_MAX),
-        container.name
-    ))
+    Error::text(format!("ERR unknown subcommand '{}'. Try {} HELP.", quoted(word, QUOTED_MAX), container.name))
 }
 
 #[cfg(test)]

@@ -48,9 +48,7 @@ fn finds_every_name_in_any_case_and_nothing_else() {
     }
     for command in table.commands() {
         let name = command.row.name;
-        for spelling in
-            [name.to_owned(), name.to_ascii_lowercase(), name[..1].to_ascii_lowercase() + &name[1..]]
-        {
+        for spelling in [name.to_owned(), name.to_ascii_lowercase(), name[..1].to_ascii_lowercase() + &name[1..]] {
             assert_eq!(table.command_named(spelling.as_bytes()).map(|found| found.row.name), Some(name));
         }
         for at in 0..name.len() {
@@ -95,10 +93,7 @@ fn resolves_a_request() {
     // A container alone is refused by its arity; one that is a command itself runs.
     assert_eq!(resolve(&[b"client"]).unwrap(), "client");
     assert_eq!(resolve(&[b"command"]).unwrap(), "command");
-    assert_eq!(
-        resolve(&[b"client", b"foo", b"x"]).unwrap_err(),
-        "ERR unknown subcommand 'foo'. Try CLIENT HELP."
-    );
+    assert_eq!(resolve(&[b"client", b"foo", b"x"]).unwrap_err(), "ERR unknown subcommand 'foo'. Try CLIENT HELP.");
     assert_eq!(
         resolve(&[b"client", &[b'x'; 200]]).unwrap_err(),
         format!("ERR unknown subcommand '{}'. Try CLIENT HELP.", "x".repeat(128))
@@ -113,10 +108,7 @@ fn says_what_is_unknown() {
     assert_eq!(resolve(&[b"foo", b"a", b"b"]).unwrap_err(), foo("'a' 'b' "));
     assert_eq!(resolve(&[b"foo", &[b'x'; 200]]).unwrap_err(), foo(&format!("'{}' ", "x".repeat(128))));
     let (x, y) = ("x".repeat(100), "y".repeat(25));
-    assert_eq!(
-        resolve(&[b"foo", &[b'x'; 100], &[b'y'; 100], b"z"]).unwrap_err(),
-        foo(&format!("'{x}' '{y}' "))
-    );
+    assert_eq!(resolve(&[b"foo", &[b'x'; 100], &[b'y'; 100], b"z"]).unwrap_err(), foo(&format!("'{x}' '{y}' ")));
     assert_eq!(
         resolve(&[&[b'f'; 200], b"a"]).unwrap_err(),
         format!("ERR unknown command '{}', with args beginning with: 'a' ", "f".repeat(128))

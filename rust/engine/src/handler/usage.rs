@@ -133,8 +133,8 @@ impl Argument {
     /// Whether every way to write it takes the same number of words.
     fn is_fixed(&self) -> bool {
         let words = self.arguments.first().map_or(0, Self::words_once);
-        let same = self.kind != Kind::OneOf
-            || self.arguments.iter().all(|alternative| alternative.words_once() == words);
+        let same =
+            self.kind != Kind::OneOf || self.arguments.iter().all(|alternative| alternative.words_once() == words);
         !self.optional && !self.multiple && same && self.arguments.iter().all(Self::is_fixed)
     }
 }
@@ -312,8 +312,7 @@ impl<'a> Parser<'a> {
         let mut argument = if members.is_choice {
             Self::choice(UNNAMED, members.arguments)
         } else {
-            let first =
-                members.arguments.pop().filter(|first| members.arguments.is_empty() && !first.optional);
+            let first = members.arguments.pop().filter(|first| members.arguments.is_empty() && !first.optional);
             first.ok_or_else(|| self.error(Fault::NoName))?
         };
         argument.optional = true;
@@ -376,10 +375,8 @@ impl<'a> Parser<'a> {
             }
             self.at = end;
         }
-        let pure = Argument {
-            token: Some(token.to_owned()),
-            ..Argument::new(&token.to_ascii_lowercase(), Kind::PureToken)
-        };
+        let pure =
+            Argument { token: Some(token.to_owned()), ..Argument::new(&token.to_ascii_lowercase(), Kind::PureToken) };
         self.notes(pure)
     }
 
@@ -402,8 +399,7 @@ impl<'a> Parser<'a> {
         }
         let (name, kind) = word.rsplit_once(':').ok_or_else(|| self.error(Fault::Unexpected))?;
         let kind = Kind::of_word(kind).ok_or_else(|| self.error(Fault::UnknownType))?;
-        let (name, shown) =
-            name.split_once('/').map_or((name, None), |(name, shown)| (name, Some(shown.to_owned())));
+        let (name, shown) = name.split_once('/').map_or((name, None), |(name, shown)| (name, Some(shown.to_owned())));
         if name.is_empty() {
             return Err(self.error(Fault::Unexpected));
         }

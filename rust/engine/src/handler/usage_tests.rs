@@ -32,34 +32,28 @@ fn a_fixed_word_binds_what_follows_unless_it_is_named() {
     assert_eq!(bound[0].token.as_deref(), Some("EX"));
     assert_eq!((bound[0].name.as_str(), bound[0].optional), ("seconds", true));
     let free = parse("node=NODE id:string equal='=' '~'@1.0 MATCH ANY");
-    let tokens: Vec<_> =
-        free.iter().map(|argument| (argument.name.as_str(), argument.token.as_deref())).collect();
+    let tokens: Vec<_> = free.iter().map(|argument| (argument.name.as_str(), argument.token.as_deref())).collect();
     assert_eq!(tokens[..3], [("node", Some("NODE")), ("id", None), ("equal", Some("="))]);
     assert_eq!(tokens[4..], [("match", Some("MATCH")), ("any", Some("ANY"))]);
 }
 
 #[test]
 fn groups_nest_and_choices_may_go_without_a_name() {
-    let arguments = parse(
-        "[NX | XX | IFEQ old:string] [LIMIT limit:(offset:integer count:integer)] by:(A (B | C)@7.0 | D)",
-    );
+    let arguments =
+        parse("[NX | XX | IFEQ old:string] [LIMIT limit:(offset:integer count:integer)] by:(A (B | C)@7.0 | D)");
     assert_eq!(
         (arguments[0].name.as_str(), arguments[0].kind, arguments[0].arguments.len()),
         ("condition", Kind::OneOf, 3)
     );
     assert_eq!((arguments[1].kind, arguments[1].token.as_deref()), (Kind::Block, Some("LIMIT")));
     let inner = &arguments[2].arguments[0];
-    assert_eq!(
-        (inner.token.as_deref(), inner.kind, inner.since.as_deref()),
-        (Some("A"), Kind::OneOf, Some("7.0"))
-    );
+    assert_eq!((inner.token.as_deref(), inner.kind, inner.since.as_deref()), (Some("A"), Kind::OneOf, Some("7.0")));
 }
 
 #[test]
 fn repetition_with_and_without_the_fixed_word() {
-    let arguments = parse(
-        "key:key [BY by/pattern:pattern#1] [GET get:pattern#1]... [STORE to:key] [WEIGHTS weight:integer...]",
-    );
+    let arguments =
+        parse("key:key [BY by/pattern:pattern#1] [GET get:pattern#1]... [STORE to:key] [WEIGHTS weight:integer...]");
     assert_eq!(
         arguments.iter().map(|argument| argument.key_spec).collect::<Vec<_>>(),
         [Some(0), Some(1), Some(1), Some(2), None]
