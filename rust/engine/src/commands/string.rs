@@ -15,9 +15,16 @@ pub(super) const ROWS: &[Row] = &[
         .usage("key:key"),
     Row::new("SET", -3, Group::String, set)
         .doc("Sets a string, whatever the key held; options give conditions and expiry.", "O(1)")
-        .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))]))
+        .keys(Keys::Specs(&[KeySpec::one(
+            1,
+            KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS),
+        )]))
         .flags(Flags::WRITE.with(Flags::DENYOOM))
-        .usage("key:key value:string [NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value:string@8.1.0] [GET@6.2.0] [expiration:(EX seconds:integer@2.6.12 | PX milliseconds:integer@2.6.12 | EXAT unix-time-seconds:unix-time@6.2.0 | PXAT unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0)]"),
+        .usage(
+            "key:key value:string [NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value:string@8.1.0] [GET@6.2.0] \
+             [expiration:(EX seconds:integer@2.6.12 | PX milliseconds:integer@2.6.12 | EXAT \
+             unix-time-seconds:unix-time@6.2.0 | PXAT unix-time-milliseconds:unix-time@6.2.0 | KEEPTTL@6.0.0)]",
+        ),
 ];
 
 fn get(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {

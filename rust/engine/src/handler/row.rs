@@ -383,7 +383,7 @@ bit_set! {
         STRING = 7,
         /// Bitmaps.
         BITMAP = 8,
-        /// HyperLogLogs.
+        /// `HyperLogLogs`.
         HYPERLOGLOG = 9,
         /// Geo.
         GEO = 10,
@@ -435,7 +435,7 @@ pub enum Group {
     Server,
     /// Scripts.
     Scripting,
-    /// HyperLogLogs.
+    /// `HyperLogLogs`.
     Hyperloglog,
     /// Cluster.
     Cluster,
