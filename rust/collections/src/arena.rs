@@ -34,9 +34,13 @@ pub const MAX_LEN: usize = 2048;
 const GRANULE: usize = 4;
 const OFFSET_BITS: u32 = 14;
 const CHUNK_MAX: usize = GRANULE << OFFSET_BITS;
+/// A chunk is this much smaller than a power of two: allocators keep a few bytes of their own beside a block, and a block
+/// of a whole power of two then takes the next larger size of theirs, a quarter more.
+const CHUNK_MARGIN: usize = 64;
 const CHUNK_MIN: usize = 1024;
 const CHUNKS_MAX: usize = 1 << (32 - OFFSET_BITS);
 const LINE: usize = 64;
+const WORD: usize = size_of::<u64>();
 const NO_SLOT: u16 = u16::MAX;
 /// Chunk 0 never exists, so that a `Ref` is never zero and this can end every list.
 const NONE: u32 = 0;
@@ -77,15 +81,9 @@ impl Ref {
     }
 }
 
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line {
-    _bytes: [MaybeUninit<u8>; LINE],
-}
-
 /// What an access needs of a chunk.
 struct Chunk {
-    lines: Box<[MaybeUninit<Line>]>,
+    words: Box<[MaybeUninit<u64>]>,
     /// Bytes from the start that were handed out at least once, and so are initialised.
     carved: u32,
     /// Bytes per slot.
@@ -158,14 +156,21 @@ impl Chunk {
     /// Whether another slot fits behind those handed out.
     #[inline]
     fn has_uncarved(&self) -> bool {
-        self.carved as usize + self.slot as usize <= self.lines.len() * LINE
+        self.carved as usize + self.slot as usize <= self.words.len() * WORD
     }
 }
 
 impl Arena {
     /// An empty arena, which holds no memory.
     pub const fn new() -> Arena {
-        Arena { chunks: Vec::new(), books: Vec::new(), classes: Vec::new(), vacant: NONE, allocated: 0, reserved: 0 }
+        Arena {
+            chunks: Vec::new(),
+            books: Vec::new(),
+            classes: Vec::new(),
+            vacant: NONE,
+            allocated: 0,
+            reserved: 0,
+        }
     }
 
     /// Bytes of all slots in use.
@@ -217,7 +222,10 @@ impl Arena {
         let next = self.books[id].free;
         self.bytes_mut(reference)[..2].copy_from_slice(&next.to_ne_bytes());
         let chunk = &self.chunks[id];
-        debug_assert!(reference.offset().is_multiple_of(chunk.slot as usize), "reference inside a slot");
+        debug_assert!(
+            reference.offset().is_multiple_of(chunk.slot as usize),
+            "reference inside a slot"
+        );
         let had_room = next != NO_SLOT || chunk.has_uncarved();
         self.allocated -= chunk.slot as usize;
         let book = &mut self.books[id];
@@ -240,10 +248,13 @@ impl Arena {
     pub fn bytes(&self, reference: Ref) -> &[u8] {
         let chunk = &self.chunks[reference.chunk()];
         let (offset, slot) = (reference.offset(), chunk.slot as usize);
-        assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
+        assert!(
+            offset + slot <= chunk.carved as usize,
+            "reference beyond its chunk"
+        );
         // SAFETY: `carved` bytes of the chunk's memory are allocated and initialised, and the slot ends within them;
         // the arena is borrowed for the life of the slice, and only `&mut Arena` writes.
-        unsafe { std::slice::from_raw_parts(chunk.lines.as_ptr().cast::<u8>().add(offset), slot) }
+        unsafe { std::slice::from_raw_parts(chunk.words.as_ptr().cast::<u8>().add(offset), slot) }
     }
 
     /// The whole slot of the blob, to be written.
@@ -254,16 +265,25 @@ impl Arena {
     pub fn bytes_mut(&mut self, reference: Ref) -> &mut [u8] {
         let chunk = &mut self.chunks[reference.chunk()];
         let (offset, slot) = (reference.offset(), chunk.slot as usize);
-        assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
+        assert!(
+            offset + slot <= chunk.carved as usize,
+            "reference beyond its chunk"
+        );
         // SAFETY: as in `bytes`; the arena is borrowed mutably for the life of the slice.
-        unsafe { std::slice::from_raw_parts_mut(chunk.lines.as_mut_ptr().cast::<u8>().add(offset), slot) }
+        unsafe {
+            std::slice::from_raw_parts_mut(chunk.words.as_mut_ptr().cast::<u8>().add(offset), slot)
+        }
     }
 
     /// Asks the processor for the first two cache lines of the blob; any reference will do.
     #[inline]
     pub fn prefetch(&self, reference: Ref) {
         if let Some(chunk) = self.chunks.get(reference.chunk()) {
-            let start = chunk.lines.as_ptr().cast::<u8>().wrapping_add(reference.offset());
+            let start = chunk
+                .words
+                .as_ptr()
+                .cast::<u8>()
+                .wrapping_add(reference.offset());
             prefetch_line(start);
             prefetch_line(start.wrapping_add((chunk.slot as usize).min(LINE) - 1));
         }
@@ -283,7 +303,14 @@ impl Arena {
         let offset = chunk.carved as usize;
         // SAFETY: the slot lies within the chunk's memory, by the assertion; nothing refers to it, because it lies at
         // or above `carved`.
-        unsafe { chunk.lines.as_mut_ptr().cast::<u8>().add(offset).write_bytes(0, chunk.slot as usize) };
+        unsafe {
+            chunk
+                .words
+                .as_mut_ptr()
+                .cast::<u8>()
+                .add(offset)
+                .write_bytes(0, chunk.slot as usize)
+        };
         chunk.carved += u32::from(chunk.slot);
         offset
     }
@@ -292,13 +319,20 @@ impl Arena {
     #[cold]
     fn grow(&mut self, class: usize) -> usize {
         if self.classes.is_empty() {
-            self.classes = vec![Class { room: NONE, empty: NONE, reserved: 0 }; CLASSES];
+            self.classes = vec![
+                Class {
+                    room: NONE,
+                    empty: NONE,
+                    reserved: 0
+                };
+                CLASSES
+            ];
             self.add_id();
         }
         let slot = size_of_class(class);
         let least = CHUNK_MIN.max((slot * 4).next_power_of_two());
         let wanted = (self.classes[class].reserved / 8).clamp(least, CHUNK_MAX);
-        let size = 1 << wanted.ilog2();
+        let size = (1 << wanted.ilog2()) - CHUNK_MARGIN;
         let id = match self.vacant {
             NONE => self.add_id(),
             id => {
@@ -306,9 +340,18 @@ impl Arena {
                 id as usize
             }
         };
-        self.chunks[id] =
-            Chunk { lines: Box::new_uninit_slice(size / LINE), carved: 0, slot: slot as u16, class: class as u8 };
-        self.books[id] = Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT };
+        self.chunks[id] = Chunk {
+            words: Box::new_uninit_slice(size / WORD),
+            carved: 0,
+            slot: slot as u16,
+            class: class as u8,
+        };
+        self.books[id] = Book {
+            previous: NONE,
+            next: NONE,
+            live: 0,
+            free: NO_SLOT,
+        };
         self.classes[class].reserved += size;
         self.reserved += size;
         self.link(id);
@@ -318,8 +361,18 @@ impl Arena {
     fn add_id(&mut self) -> usize {
         let id = self.chunks.len();
         assert!(id < CHUNKS_MAX, "arena is full");
-        self.chunks.push(Chunk { lines: Box::default(), carved: 0, slot: GRANULE as u16, class: 0 });
-        self.books.push(Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT });
+        self.chunks.push(Chunk {
+            words: Box::default(),
+            carved: 0,
+            slot: GRANULE as u16,
+            class: 0,
+        });
+        self.books.push(Book {
+            previous: NONE,
+            next: NONE,
+            live: 0,
+            free: NO_SLOT,
+        });
         id
     }
 
@@ -371,8 +424,8 @@ impl Arena {
     fn release(&mut self, id: usize) {
         self.unlink(id);
         let chunk = &mut self.chunks[id];
-        let size = chunk.lines.len() * LINE;
-        chunk.lines = Box::default();
+        let size = chunk.words.len() * WORD;
+        chunk.words = Box::default();
         chunk.carved = 0;
         self.classes[chunk.class as usize].reserved -= size;
         self.reserved -= size;
@@ -389,7 +442,10 @@ mod tests {
         for len in 1..=MAX_LEN {
             let size = class_size(len);
             assert!(size >= len && size <= MAX_LEN && size.is_multiple_of(GRANULE));
-            assert!(size - len < GRANULE || (size - len) * 16 < size, "{len} in {size}");
+            assert!(
+                size - len < GRANULE || (size - len) * 16 < size,
+                "{len} in {size}"
+            );
             assert_eq!(class_size(size), size);
         }
         assert_eq!(class_of(MAX_LEN), CLASSES - 1);

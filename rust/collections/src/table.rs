@@ -43,7 +43,14 @@ impl<R: Copy + Eq> Default for Table<R> {
 impl<R: Copy + Eq> Table<R> {
     /// An empty table, which holds no memory.
     pub const fn new() -> Self {
-        Table { directory: Directory::new(), len: 0, stash: None, capture: None, epoch: 0, moves: 0 }
+        Table {
+            directory: Directory::new(),
+            len: 0,
+            stash: None,
+            capture: None,
+            epoch: 0,
+            moves: 0,
+        }
     }
 
     /// Entries.
@@ -61,7 +68,10 @@ impl<R: Copy + Eq> Table<R> {
     /// Heap bytes of the table, without those of a capture.
     pub fn bytes(&self) -> usize {
         let stash = self.stash.as_ref().map_or(0, |stash| {
-            stash.values().map(|entries| 16 + size_of::<Vec<R>>() + entries.capacity() * size_of::<R>()).sum()
+            stash
+                .values()
+                .map(|entries| 16 + size_of::<Vec<R>>() + entries.capacity() * size_of::<R>())
+                .sum()
         });
         self.directory.bytes() + stash
     }
@@ -88,7 +98,11 @@ impl<R: Copy + Eq> Table<R> {
             false
         });
         if found.is_none() && self.stash.is_some() {
-            found = self.stashed(hash).iter().copied().find(|&reference| matches(reference));
+            found = self
+                .stashed(hash)
+                .iter()
+                .copied()
+                .find(|&reference| matches(reference));
         }
         found
     }
@@ -117,7 +131,11 @@ impl<R: Copy + Eq> Table<R> {
             self.directory.start(self.epoch);
         }
         if !self.make_room(hash, resolve) {
-            self.stash.get_or_insert_default().entry(hash).or_default().push(reference);
+            self.stash
+                .get_or_insert_default()
+                .entry(hash)
+                .or_default()
+                .push(reference);
         } else {
             let mut lines = self.directory.lines_mut(hash);
             lines.place(lines.shape.home(hash), lines.shape.tag(hash), reference);
@@ -178,14 +196,23 @@ impl<R: Copy + Eq> Table<R> {
     }
 
     fn stashed(&self, hash: u64) -> &[R] {
-        self.stash.as_ref().and_then(|stash| stash.get(&hash)).map_or(&[], Vec::as_slice)
+        self.stash
+            .as_ref()
+            .and_then(|stash| stash.get(&hash))
+            .map_or(&[], Vec::as_slice)
     }
 
     #[cold]
     fn unstash(&mut self, hash: u64, reference: R) -> bool {
-        let Some(stash) = &mut self.stash else { return false };
-        let Some(entries) = stash.get_mut(&hash) else { return false };
-        let Some(index) = entries.iter().position(|&entry| entry == reference) else { return false };
+        let Some(stash) = &mut self.stash else {
+            return false;
+        };
+        let Some(entries) = stash.get_mut(&hash) else {
+            return false;
+        };
+        let Some(index) = entries.iter().position(|&entry| entry == reference) else {
+            return false;
+        };
         entries.swap_remove(index);
         if entries.is_empty() {
             stash.remove(&hash);

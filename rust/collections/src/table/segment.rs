@@ -8,7 +8,24 @@ pub(super) const MAIN: usize = 16;
 /// The most buckets of a segment.
 pub(super) const BUCKETS_MAX: usize = 32;
 /// The numbers of buckets a segment grows through.
-pub(super) const SIZES: [usize; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, BUCKETS_MAX];
+pub(super) const SIZES: [usize; 16] = [
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    10,
+    12,
+    14,
+    16,
+    20,
+    24,
+    28,
+    BUCKETS_MAX,
+];
 /// The most by which a segment's depth may exceed the first bit of its tags.
 pub(super) const SLACK_MAX: u32 = 3;
 /// Hash bits below the prefix that choose the bucket; with `SLACK_MAX` they fit in a tag.
@@ -49,7 +66,8 @@ impl Shape {
     /// The same from the tag alone, which holds the bits that choose the bucket.
     #[inline]
     pub(super) fn home_of_tag(self, tag: u16) -> usize {
-        let bits = (tag.wrapping_shl(self.depth.wrapping_sub(self.base)) >> (16 - HOME_BITS)) as usize;
+        let bits =
+            (tag.wrapping_shl(self.depth.wrapping_sub(self.base)) >> (16 - HOME_BITS)) as usize;
         bits.wrapping_mul(self.buckets) >> HOME_BITS
     }
 
@@ -77,7 +95,11 @@ impl Shape {
 /// The most entries of a segment of `buckets` buckets before it grows: seven eighths of its slots.
 #[inline]
 pub(super) const fn limit(buckets: usize, slots: usize) -> usize {
-    if buckets == 1 { slots } else { buckets * slots * 7 / 8 }
+    if buckets == 1 {
+        slots
+    } else {
+        buckets * slots * 7 / 8
+    }
 }
 
 /// The next larger number of buckets.
@@ -92,7 +114,11 @@ pub(super) fn smaller(buckets: usize) -> Option<usize> {
 
 /// The smallest number of buckets for `count` entries.
 pub(super) fn fitting(count: usize, slots: usize) -> usize {
-    SIZES.iter().copied().find(|&size| limit(size, slots) >= count).unwrap_or(BUCKETS_MAX)
+    SIZES
+        .iter()
+        .copied()
+        .find(|&size| limit(size, slots) >= count)
+        .unwrap_or(BUCKETS_MAX)
 }
 
 /// The buckets of a segment.
@@ -111,7 +137,11 @@ impl<'a, R: Copy + Eq> Lines<'a, R> {
 
     #[inline]
     pub(super) fn bucket(self, index: usize) -> &'a Bucket<R> {
-        if index < MAIN { &self.main[index] } else { &self.more[index - MAIN] }
+        if index < MAIN {
+            &self.main[index]
+        } else {
+            &self.more[index - MAIN]
+        }
     }
 
     /// Tags and references of all entries.
@@ -135,7 +165,11 @@ impl<'a, R: Copy + Eq> Lines<'a, R> {
             if bucket.passed() == 0 {
                 break;
             }
-            index = if index + 1 == self.shape.buckets { 0 } else { index + 1 };
+            index = if index + 1 == self.shape.buckets {
+                0
+            } else {
+                index + 1
+            };
         }
     }
 }
@@ -150,12 +184,20 @@ pub(super) struct LinesMut<'a, R> {
 impl<R: Copy + Eq> LinesMut<'_, R> {
     #[inline]
     fn bucket(&mut self, index: usize) -> &mut Bucket<R> {
-        if index < MAIN { &mut self.main[index] } else { &mut self.more[index - MAIN] }
+        if index < MAIN {
+            &mut self.main[index]
+        } else {
+            &mut self.more[index - MAIN]
+        }
     }
 
     #[inline]
     fn after(&self, index: usize) -> usize {
-        if index + 1 == self.shape.buckets { 0 } else { index + 1 }
+        if index + 1 == self.shape.buckets {
+            0
+        } else {
+            index + 1
+        }
     }
 
     /// Adds an entry to the first bucket with room at or behind `home`.
@@ -194,7 +236,9 @@ impl<R: Copy + Eq> LinesMut<'_, R> {
 
     /// Takes an entry out; whether it was there.
     pub(super) fn remove(&mut self, home: usize, tag: u16, reference: R) -> bool {
-        let Some((index, slot)) = self.locate(home, tag, reference) else { return false };
+        let Some((index, slot)) = self.locate(home, tag, reference) else {
+            return false;
+        };
         self.bucket(index).unset(slot);
         let mut passed = home;
         while passed != index {
@@ -206,7 +250,9 @@ impl<R: Copy + Eq> LinesMut<'_, R> {
 
     /// Puts `new` where `old` is; whether it was there.
     pub(super) fn replace(&mut self, home: usize, tag: u16, old: R, new: R) -> bool {
-        let Some((index, slot)) = self.locate(home, tag, old) else { return false };
+        let Some((index, slot)) = self.locate(home, tag, old) else {
+            return false;
+        };
         self.bucket(index).set(slot, tag, new);
         true
     }
@@ -224,12 +270,21 @@ impl<R: Copy + Eq> Segment<R> {
     pub(super) fn new(shape: Shape) -> Segment<R> {
         let main = vec![Bucket::EMPTY; shape.buckets.min(MAIN)].into_boxed_slice();
         let more = vec![Bucket::EMPTY; shape.buckets.saturating_sub(MAIN)].into_boxed_slice();
-        Segment { shape, main, more, count: 0 }
+        Segment {
+            shape,
+            main,
+            more,
+            count: 0,
+        }
     }
 
     #[inline]
     pub(super) fn place(&mut self, tag: u16, reference: R) {
-        let mut lines = LinesMut { shape: self.shape, main: &mut self.main, more: &mut self.more };
+        let mut lines = LinesMut {
+            shape: self.shape,
+            main: &mut self.main,
+            more: &mut self.more,
+        };
         lines.place(self.shape.home_of_tag(tag), tag, reference);
         self.count += 1;
     }
