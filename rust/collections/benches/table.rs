@@ -37,10 +37,7 @@ struct Shard {
 /// Shards as the engine has them: chosen by the low bits of the hash, of which the table uses the top.
 struct Shards(Vec<Shard>);
 
-#[expect(
-    deprecated,
-    reason = "the keyed hash of std, without its per-process keys"
-)]
+#[expect(deprecated, reason = "the keyed hash of std, without its per-process keys")]
 fn hash_of(key: &[u8]) -> u64 {
     let mut hasher = std::hash::SipHasher::new_with_keys(1, 2);
     hasher.write(key);
@@ -66,14 +63,7 @@ fn key_of(number: u64) -> [u8; KEY] {
 
 impl Shards {
     fn new(count: usize) -> Shards {
-        Shards(
-            (0..count)
-                .map(|_| Shard {
-                    table: Table::new(),
-                    blobs: Blobs(Arena::new()),
-                })
-                .collect(),
-        )
+        Shards((0..count).map(|_| Shard { table: Table::new(), blobs: Blobs(Arena::new()) }).collect())
     }
 
     #[inline]
@@ -98,11 +88,7 @@ impl Shards {
     #[inline]
     fn find(&self, hash: u64, key: &[u8; KEY]) -> bool {
         let Shard { table, blobs } = self.shard(hash);
-        table
-            .find(hash, |reference| {
-                &blobs.0.bytes(reference)[HEADER..HEADER + KEY] == key
-            })
-            .is_some()
+        table.find(hash, |reference| &blobs.0.bytes(reference)[HEADER..HEADER + KEY] == key).is_some()
     }
 }
 
@@ -110,9 +96,7 @@ impl Shards {
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok())
-        .unwrap_or(0)
-        * 1024
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok()).unwrap_or(0) * 1024
 }
 
 fn memory(keys: u64) {
@@ -123,11 +107,7 @@ fn memory(keys: u64) {
         shards.insert(&key_of(number));
         if number > keys / 4 && number.is_multiple_of(keys / 32) {
             let each = (resident() - before) as f64 / number as f64;
-            worst = if each > worst.0 {
-                (each, number)
-            } else {
-                worst
-            };
+            worst = if each > worst.0 { (each, number) } else { worst };
         }
     }
     let rss = (resident() - before) as f64 / keys as f64;
@@ -190,14 +170,9 @@ fn find(keys: u64) {
     }
     let rounds = 4_000_000_u64;
     for (name, offset) in [("hit", 0), ("miss", keys)] {
-        let wanted: Vec<[u8; KEY]> = (0..rounds)
-            .map(|n| key_of(offset + spread(n) % keys))
-            .collect();
+        let wanted: Vec<[u8; KEY]> = (0..rounds).map(|n| key_of(offset + spread(n) % keys)).collect();
         let start = Instant::now();
-        let found = wanted
-            .iter()
-            .filter(|key| shards.find(hash_of(*key), key))
-            .count();
+        let found = wanted.iter().filter(|key| shards.find(hash_of(*key), key)).count();
         let plain = start.elapsed().as_nanos() as f64 / rounds as f64;
         let start = Instant::now();
         let mut found_ahead = 0;
@@ -216,9 +191,7 @@ fn find(keys: u64) {
         }
         let ahead = start.elapsed().as_nanos() as f64 / rounds as f64;
         assert!(found == found_ahead && found == if offset == 0 { rounds as usize } else { 0 });
-        println!(
-            "find      {keys} keys, {name}: {plain:.0} ns one by one, {ahead:.0} ns in windows of {WINDOW}"
-        );
+        println!("find      {keys} keys, {name}: {plain:.0} ns one by one, {ahead:.0} ns in windows of {WINDOW}");
     }
     let start = Instant::now();
     let mut sum = 0_u64;
@@ -226,23 +199,16 @@ fn find(keys: u64) {
         sum = sum.wrapping_add(hash_of(black_box(&key_of(spread(number) % keys))));
     }
     black_box(sum);
-    println!(
-        "          of which key and hash {:.0} ns",
-        start.elapsed().as_nanos() as f64 / rounds as f64
-    );
+    println!("          of which key and hash {:.0} ns", start.elapsed().as_nanos() as f64 / rounds as f64);
 }
 
 fn main() {
-    let mut arguments = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with("--"));
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let only = arguments.next();
     let keys = arguments.next().and_then(|keys| keys.parse().ok());
-    for (name, run, usual) in [
-        ("memory", memory as fn(u64), 5_000_000),
-        ("growth", growth, 10_000_000),
-        ("find", find, 5_000_000),
-    ] {
+    for (name, run, usual) in
+        [("memory", memory as fn(u64), 5_000_000), ("growth", growth, 10_000_000), ("find", find, 5_000_000)]
+    {
         if only.as_ref().is_none_or(|only| only == name) {
             run(keys.unwrap_or(usual));
         }

@@ -163,14 +163,7 @@ impl Chunk {
 impl Arena {
     /// An empty arena, which holds no memory.
     pub const fn new() -> Arena {
-        Arena {
-            chunks: Vec::new(),
-            books: Vec::new(),
-            classes: Vec::new(),
-            vacant: NONE,
-            allocated: 0,
-            reserved: 0,
-        }
+        Arena { chunks: Vec::new(), books: Vec::new(), classes: Vec::new(), vacant: NONE, allocated: 0, reserved: 0 }
     }
 
     /// Bytes of all slots in use.
@@ -222,10 +215,7 @@ impl Arena {
         let next = self.books[id].free;
         self.bytes_mut(reference)[..2].copy_from_slice(&next.to_ne_bytes());
         let chunk = &self.chunks[id];
-        debug_assert!(
-            reference.offset().is_multiple_of(chunk.slot as usize),
-            "reference inside a slot"
-        );
+        debug_assert!(reference.offset().is_multiple_of(chunk.slot as usize), "reference inside a slot");
         let had_room = next != NO_SLOT || chunk.has_uncarved();
         self.allocated -= chunk.slot as usize;
         let book = &mut self.books[id];
@@ -248,10 +238,7 @@ impl Arena {
     pub fn bytes(&self, reference: Ref) -> &[u8] {
         let chunk = &self.chunks[reference.chunk()];
         let (offset, slot) = (reference.offset(), chunk.slot as usize);
-        assert!(
-            offset + slot <= chunk.carved as usize,
-            "reference beyond its chunk"
-        );
+        assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
         // SAFETY: `carved` bytes of the chunk's memory are allocated and initialised, and the slot ends within them;
         // the arena is borrowed for the life of the slice, and only `&mut Arena` writes.
         unsafe { std::slice::from_raw_parts(chunk.words.as_ptr().cast::<u8>().add(offset), slot) }
@@ -265,25 +252,16 @@ impl Arena {
     pub fn bytes_mut(&mut self, reference: Ref) -> &mut [u8] {
         let chunk = &mut self.chunks[reference.chunk()];
         let (offset, slot) = (reference.offset(), chunk.slot as usize);
-        assert!(
-            offset + slot <= chunk.carved as usize,
-            "reference beyond its chunk"
-        );
+        assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
         // SAFETY: as in `bytes`; the arena is borrowed mutably for the life of the slice.
-        unsafe {
-            std::slice::from_raw_parts_mut(chunk.words.as_mut_ptr().cast::<u8>().add(offset), slot)
-        }
+        unsafe { std::slice::from_raw_parts_mut(chunk.words.as_mut_ptr().cast::<u8>().add(offset), slot) }
     }
 
     /// Asks the processor for the first two cache lines of the blob; any reference will do.
     #[inline]
     pub fn prefetch(&self, reference: Ref) {
         if let Some(chunk) = self.chunks.get(reference.chunk()) {
-            let start = chunk
-                .words
-                .as_ptr()
-                .cast::<u8>()
-                .wrapping_add(reference.offset());
+            let start = chunk.words.as_ptr().cast::<u8>().wrapping_add(reference.offset());
             prefetch_line(start);
             prefetch_line(start.wrapping_add((chunk.slot as usize).min(LINE) - 1));
         }
@@ -303,14 +281,7 @@ impl Arena {
         let offset = chunk.carved as usize;
         // SAFETY: the slot lies within the chunk's memory, by the assertion; nothing refers to it, because it lies at
         // or above `carved`.
-        unsafe {
-            chunk
-                .words
-                .as_mut_ptr()
-                .cast::<u8>()
-                .add(offset)
-                .write_bytes(0, chunk.slot as usize)
-        };
+        unsafe { chunk.words.as_mut_ptr().cast::<u8>().add(offset).write_bytes(0, chunk.slot as usize) };
         chunk.carved += u32::from(chunk.slot);
         offset
     }
@@ -319,14 +290,7 @@ impl Arena {
     #[cold]
     fn grow(&mut self, class: usize) -> usize {
         if self.classes.is_empty() {
-            self.classes = vec![
-                Class {
-                    room: NONE,
-                    empty: NONE,
-                    reserved: 0
-                };
-                CLASSES
-            ];
+            self.classes = vec![Class { room: NONE, empty: NONE, reserved: 0 }; CLASSES];
             self.add_id();
         }
         let slot = size_of_class(class);
@@ -340,18 +304,9 @@ impl Arena {
                 id as usize
             }
         };
-        self.chunks[id] = Chunk {
-            words: Box::new_uninit_slice(size / WORD),
-            carved: 0,
-            slot: slot as u16,
-            class: class as u8,
-        };
-        self.books[id] = Book {
-            previous: NONE,
-            next: NONE,
-            live: 0,
-            free: NO_SLOT,
-        };
+        self.chunks[id] =
+            Chunk { words: Box::new_uninit_slice(size / WORD), carved: 0, slot: slot as u16, class: class as u8 };
+        self.books[id] = Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT };
         self.classes[class].reserved += size;
         self.reserved += size;
         self.link(id);
@@ -361,18 +316,8 @@ impl Arena {
     fn add_id(&mut self) -> usize {
         let id = self.chunks.len();
         assert!(id < CHUNKS_MAX, "arena is full");
-        self.chunks.push(Chunk {
-            words: Box::default(),
-            carved: 0,
-            slot: GRANULE as u16,
-            class: 0,
-        });
-        self.books.push(Book {
-            previous: NONE,
-            next: NONE,
-            live: 0,
-            free: NO_SLOT,
-        });
+        self.chunks.push(Chunk { words: Box::default(), carved: 0, slot: GRANULE as u16, class: 0 });
+        self.books.push(Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT });
         id
     }
 
@@ -403,10 +348,10 @@ impl Arena {
     #[cold]
     fn settle_empty(&mut self, id: usize) {
         let class = self.chunks[id].class as usize;
-        if self.classes[class].empty != NONE {
-            self.release(id);
-        } else {
+        if self.classes[class].empty == NONE {
             self.classes[class].empty = id as u32;
+        } else {
+            self.release(id);
         }
         if self.allocated == 0 {
             for class in 0..CLASSES {
@@ -442,10 +387,7 @@ mod tests {
         for len in 1..=MAX_LEN {
             let size = class_size(len);
             assert!(size >= len && size <= MAX_LEN && size.is_multiple_of(GRANULE));
-            assert!(
-                size - len < GRANULE || (size - len) * 16 < size,
-                "{len} in {size}"
-            );
+            assert!(size - len < GRANULE || (size - len) * 16 < size, "{len} in {size}");
             assert_eq!(class_size(size), size);
         }
         assert_eq!(class_of(MAX_LEN), CLASSES - 1);

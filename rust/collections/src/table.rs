@@ -27,7 +27,7 @@ pub struct Table<R: Copy + Eq> {
     directory: Directory<R>,
     len: usize,
     /// Entries for which their segment had no room and could not split: many keys of one hash.
-    stash: Option<Box<BTreeMap<u64, Vec<R>>>>,
+    stash: Option<BTreeMap<u64, Vec<R>>>,
     capture: Option<Box<Capture<R>>>,
     /// The number of captures begun.
     epoch: u32,
@@ -43,14 +43,7 @@ impl<R: Copy + Eq> Default for Table<R> {
 impl<R: Copy + Eq> Table<R> {
     /// An empty table, which holds no memory.
     pub const fn new() -> Self {
-        Table {
-            directory: Directory::new(),
-            len: 0,
-            stash: None,
-            capture: None,
-            epoch: 0,
-            moves: 0,
-        }
+        Table { directory: Directory::new(), len: 0, stash: None, capture: None, epoch: 0, moves: 0 }
     }
 
     /// Entries.
@@ -68,10 +61,7 @@ impl<R: Copy + Eq> Table<R> {
     /// Heap bytes of the table, without those of a capture.
     pub fn bytes(&self) -> usize {
         let stash = self.stash.as_ref().map_or(0, |stash| {
-            stash
-                .values()
-                .map(|entries| 16 + size_of::<Vec<R>>() + entries.capacity() * size_of::<R>())
-                .sum()
+            stash.values().map(|entries| 16 + size_of::<Vec<R>>() + entries.capacity() * size_of::<R>()).sum()
         });
         self.directory.bytes() + stash
     }
@@ -98,11 +88,7 @@ impl<R: Copy + Eq> Table<R> {
             false
         });
         if found.is_none() && self.stash.is_some() {
-            found = self
-                .stashed(hash)
-                .iter()
-                .copied()
-                .find(|&reference| matches(reference));
+            found = self.stashed(hash).iter().copied().find(|&reference| matches(reference));
         }
         found
     }
@@ -130,17 +116,13 @@ impl<R: Copy + Eq> Table<R> {
         if self.directory.is_empty() {
             self.directory.start(self.epoch);
         }
-        if !self.make_room(hash, resolve) {
-            self.stash
-                .get_or_insert_default()
-                .entry(hash)
-                .or_default()
-                .push(reference);
-        } else {
+        if self.make_room(hash, resolve) {
             let mut lines = self.directory.lines_mut(hash);
             lines.place(lines.shape.home(hash), lines.shape.tag(hash), reference);
             let count = self.directory.side(hash).count;
             self.directory.set_count(hash, count + 1);
+        } else {
+            self.stash.get_or_insert_default().entry(hash).or_default().push(reference);
         }
         self.len += 1;
     }
@@ -196,10 +178,7 @@ impl<R: Copy + Eq> Table<R> {
     }
 
     fn stashed(&self, hash: u64) -> &[R] {
-        self.stash
-            .as_ref()
-            .and_then(|stash| stash.get(&hash))
-            .map_or(&[], Vec::as_slice)
+        self.stash.as_ref().and_then(|stash| stash.get(&hash)).map_or(&[], Vec::as_slice)
     }
 
     #[cold]

@@ -22,11 +22,8 @@ pub(super) struct Bucket<R> {
 }
 
 impl<R: Copy> Bucket<R> {
-    pub(super) const EMPTY: Bucket<R> = Bucket {
-        head: [0; HEAD],
-        body: [MaybeUninit::uninit(); BODY],
-        kind: PhantomData,
-    };
+    pub(super) const EMPTY: Bucket<R> =
+        Bucket { head: [0; HEAD], body: [MaybeUninit::uninit(); BODY], kind: PhantomData };
 
     /// References per bucket.
     pub(super) const SLOTS: usize = {
@@ -70,16 +67,11 @@ impl<R: Copy> Bucket<R> {
     #[inline]
     #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     pub(super) fn matching(&self, tag: u16) -> u32 {
-        use std::arch::x86_64::{
-            _mm_cmpeq_epi16, _mm_movemask_epi8, _mm_packs_epi16, _mm_set_epi64x, _mm_set1_epi16,
-        };
+        use std::arch::x86_64::{_mm_cmpeq_epi16, _mm_movemask_epi8, _mm_packs_epi16, _mm_set_epi64x, _mm_set1_epi16};
         // SAFETY: the build is for processors with SSE2, and these instructions touch no memory.
         let mask = unsafe {
             let wanted = _mm_set1_epi16(tag as i16);
-            let low = _mm_cmpeq_epi16(
-                _mm_set_epi64x(self.head[1] as i64, self.head[0] as i64),
-                wanted,
-            );
+            let low = _mm_cmpeq_epi16(_mm_set_epi64x(self.head[1] as i64, self.head[0] as i64), wanted);
             let high = _mm_cmpeq_epi16(_mm_set_epi64x(0, self.head[2] as i64), wanted);
             _mm_movemask_epi8(_mm_packs_epi16(low, high))
         };
@@ -127,13 +119,7 @@ impl<R: Copy> Bucket<R> {
         *word = *word & !(0xffff << shift) | u64::from(tag) << shift;
         self.head[2] |= 1 << (32 + slot);
         // SAFETY: `SLOTS` references fit in the body, which is aligned for them.
-        unsafe {
-            self.body
-                .as_mut_ptr()
-                .cast::<R>()
-                .add(slot)
-                .write(reference)
-        }
+        unsafe { self.body.as_mut_ptr().cast::<R>().add(slot).write(reference) }
     }
 
     /// Fills a free slot; the bucket is not full.

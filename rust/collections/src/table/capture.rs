@@ -41,10 +41,7 @@ impl<R: Copy + Eq> Table<R> {
         assert!(self.capture.is_none(), "one capture at a time");
         self.epoch = self.epoch.wrapping_add(1);
         let position = (self.len > 0).then_some(0);
-        self.capture = Some(Box::new(Capture {
-            records: BTreeMap::new(),
-            position,
-        }));
+        self.capture = Some(Box::new(Capture { records: BTreeMap::new(), position }));
     }
 
     /// Whether a capture has begun and is not yet drained.
@@ -63,11 +60,7 @@ impl<R: Copy + Eq> Table<R> {
     /// Hands over a blob that left the table. If true, the capture keeps it and frees it through `drain` or
     /// `abort_capture`; if false, it was not there at the cut or was emitted already, and the caller frees it now.
     pub fn retire(&mut self, hash: u64, reference: R) -> bool {
-        let Some(record) = self
-            .capture
-            .as_mut()
-            .and_then(|capture| capture.record(hash))
-        else {
+        let Some(record) = self.capture.as_mut().and_then(|capture| capture.record(hash)) else {
             return false;
         };
         let needed = record.references.contains(&reference);
@@ -107,11 +100,7 @@ impl<R: Copy + Eq> Table<R> {
     /// Ends the capture; gives what is in limbo to `free`.
     pub fn abort_capture(&mut self, mut free: impl FnMut(R)) {
         if let Some(capture) = self.capture.take() {
-            capture
-                .records
-                .into_values()
-                .flat_map(|record| record.limbo)
-                .for_each(&mut free);
+            capture.records.into_values().flat_map(|record| record.limbo).for_each(&mut free);
         }
     }
 
@@ -125,19 +114,10 @@ impl<R: Copy + Eq> Table<R> {
             lines.each(|_, reference| references.push(reference));
             references.extend(self.stashed_between(start, last));
             if let Some(capture) = self.capture.as_mut().filter(|_| !references.is_empty()) {
-                capture.records.insert(
-                    start,
-                    Record {
-                        last,
-                        references,
-                        limbo: Vec::new(),
-                    },
-                );
+                capture.records.insert(start, Record { last, references, limbo: Vec::new() });
             }
         }
-        self.capture
-            .as_mut()
-            .is_some_and(|capture| capture.record(hash).is_some())
+        self.capture.as_mut().is_some_and(|capture| capture.record(hash).is_some())
     }
 
     /// Takes the references of all segments, before the table is emptied at once.

@@ -25,17 +25,10 @@ const LOW: usize = 63;
 
 impl<R: Copy + Eq> Entry<R> {
     fn new(segment: Segment<R>) -> Entry<R> {
-        let Shape {
-            buckets,
-            depth,
-            base,
-        } = segment.shape;
+        let Shape { buckets, depth, base } = segment.shape;
         let slack = (depth - base) as usize;
         assert!((1..=32).contains(&buckets) && depth <= DEPTH_MAX && slack <= SLACK_MAX as usize);
-        assert!(
-            segment.main.len() == buckets.min(MAIN)
-                && segment.main.len() + segment.more.len() == buckets
-        );
+        assert!(segment.main.len() == buckets.min(MAIN) && segment.main.len() + segment.more.len() == buckets);
         let main = Box::into_raw(segment.main).cast::<Bucket<R>>();
         let more = Box::into_raw(segment.more).cast::<Bucket<R>>();
         Entry {
@@ -49,35 +42,20 @@ impl<R: Copy + Eq> Entry<R> {
         let (low, high) = (self.main.addr(), self.more.addr());
         let depth = (high & 31) as u32;
         let slack = (low >> 5 & 1 | high >> 4 & 2) as u32;
-        Shape {
-            buckets: (low & 31) + 1,
-            depth,
-            base: depth.wrapping_sub(slack),
-        }
+        Shape { buckets: (low & 31) + 1, depth, base: depth.wrapping_sub(slack) }
     }
 
     /// The address of a bucket, valid below `shape().buckets`.
     #[inline]
     fn address(self, index: usize) -> *mut Bucket<R> {
-        let main = self
-            .main
-            .map_addr(|address| address & !LOW)
-            .wrapping_add(index);
-        let more = self
-            .more
-            .map_addr(|address| address & !LOW)
-            .wrapping_add(index.wrapping_sub(MAIN));
+        let main = self.main.map_addr(|address| address & !LOW).wrapping_add(index);
+        let more = self.more.map_addr(|address| address & !LOW).wrapping_add(index.wrapping_sub(MAIN));
         if index < MAIN { main } else { more }
     }
 
     fn parts(self) -> (*mut Bucket<R>, usize, *mut Bucket<R>, usize) {
         let buckets = self.shape().buckets;
-        (
-            self.address(0),
-            buckets.min(MAIN),
-            self.address(MAIN),
-            buckets.saturating_sub(MAIN),
-        )
+        (self.address(0), buckets.min(MAIN), self.address(MAIN), buckets.saturating_sub(MAIN))
     }
 }
 
@@ -116,23 +94,13 @@ unsafe impl<R: Copy + Eq + Sync> Sync for Directory<R> {}
 
 impl<R: Copy + Eq> Directory<R> {
     pub(super) const fn new() -> Directory<R> {
-        Directory {
-            entries: Vec::new(),
-            sides: Vec::new(),
-            depth: 0,
-            deepest: 0,
-            buckets: 0,
-        }
+        Directory { entries: Vec::new(), sides: Vec::new(), depth: 0, deepest: 0, buckets: 0 }
     }
 
     /// The first segment of an empty directory, for all hashes.
     pub(super) fn start(&mut self, epoch: u32) {
         assert!(self.entries.is_empty());
-        let segment = Segment::new(Shape {
-            buckets: 1,
-            depth: 0,
-            base: 0,
-        });
+        let segment = Segment::new(Shape { buckets: 1, depth: 0, base: 0 });
         self.buckets = 1;
         self.deepest = 1;
         self.entries.reserve_exact(1);
@@ -207,11 +175,7 @@ impl<R: Copy + Eq> Directory<R> {
             if each(bucket, tag) || bucket.passed() == 0 {
                 return;
             }
-            index = if index.wrapping_add(1) == shape.buckets {
-                0
-            } else {
-                index.wrapping_add(1)
-            };
+            index = if index.wrapping_add(1) == shape.buckets { 0 } else { index.wrapping_add(1) };
         }
     }
 
@@ -220,17 +184,9 @@ impl<R: Copy + Eq> Directory<R> {
         let entry = self.entries[self.index(hash)];
         let (main, main_len, more, more_len) = entry.parts();
         // SAFETY: these are the allocations of the segment, which the directory owns and is borrowed for.
-        let (main, more) = unsafe {
-            (
-                std::slice::from_raw_parts(main, main_len),
-                std::slice::from_raw_parts(more, more_len),
-            )
-        };
-        Lines {
-            shape: entry.shape(),
-            main,
-            more,
-        }
+        let (main, more) =
+            unsafe { (std::slice::from_raw_parts(main, main_len), std::slice::from_raw_parts(more, more_len)) };
+        Lines { shape: entry.shape(), main, more }
     }
 
     #[inline]
@@ -238,26 +194,15 @@ impl<R: Copy + Eq> Directory<R> {
         let entry = self.entries[self.index(hash)];
         let (main, main_len, more, more_len) = entry.parts();
         // SAFETY: as in `lines`; the directory is borrowed mutably, and the two allocations do not overlap.
-        let (main, more) = unsafe {
-            (
-                std::slice::from_raw_parts_mut(main, main_len),
-                std::slice::from_raw_parts_mut(more, more_len),
-            )
-        };
-        LinesMut {
-            shape: entry.shape(),
-            main,
-            more,
-        }
+        let (main, more) =
+            unsafe { (std::slice::from_raw_parts_mut(main, main_len), std::slice::from_raw_parts_mut(more, more_len)) };
+        LinesMut { shape: entry.shape(), main, more }
     }
 
     #[inline]
     pub(super) fn side(&self, hash: u64) -> Side {
         let side = self.sides[self.first(hash)];
-        Side {
-            count: side.count as usize,
-            epoch: side.epoch,
-        }
+        Side { count: side.count as usize, epoch: side.epoch }
     }
 
     #[inline]
@@ -331,11 +276,7 @@ impl<R: Copy + Eq> Directory<R> {
             self.entries = self.entries.iter().step_by(2).copied().collect();
             self.sides = self.sides.iter().step_by(2).copied().collect();
             self.depth -= 1;
-            self.deepest = self
-                .entries
-                .iter()
-                .filter(|entry| entry.shape().depth == self.depth)
-                .count();
+            self.deepest = self.entries.iter().filter(|entry| entry.shape().depth == self.depth).count();
         }
     }
 
@@ -357,10 +298,7 @@ impl<R: Copy + Eq> Directory<R> {
     fn cover(&mut self, first: usize, segment: Segment<R>, epoch: u32) {
         let width = self.width(segment.shape.depth);
         self.buckets += segment.shape.buckets;
-        self.sides[first] = PackedSide {
-            epoch,
-            count: segment.count as u16,
-        };
+        self.sides[first] = PackedSide { epoch, count: segment.count as u16 };
         self.entries[first..first + width].fill(Entry::new(segment));
     }
 

@@ -2,8 +2,7 @@
 //! segment are renewed.
 
 use super::segment::{
-    BUCKETS_MAX, DEPTH_MAX, Lines, SLACK_MAX, Segment, Shape, fitting, larger, limit, smaller,
-    tag_at,
+    BUCKETS_MAX, DEPTH_MAX, Lines, SLACK_MAX, Segment, Shape, fitting, larger, limit, smaller, tag_at,
 };
 use super::{Bucket, Resolve, Table};
 
@@ -39,9 +38,7 @@ fn each_from<R: Copy + Eq>(
     }
     for bucket in lines.buckets() {
         ask(ahead.next());
-        bucket.each(bucket.live(), |tag, reference| {
-            each(tag, tag_at(resolve.hash(reference), base), reference)
-        });
+        bucket.each(bucket.live(), |tag, reference| each(tag, tag_at(resolve.hash(reference), base), reference));
     }
 }
 
@@ -66,9 +63,7 @@ impl<R: Copy + Eq> Table<R> {
             self.resize(hash, buckets);
             return true;
         }
-        if shape.depth < DEPTH_MAX
-            && (shape.depth < self.directory.depth() || self.double_directory())
-        {
+        if shape.depth < DEPTH_MAX && (shape.depth < self.directory.depth() || self.double_directory()) {
             self.split(hash, resolve);
         }
         self.directory.side(hash).count < BUCKETS_MAX * Self::SLOTS
@@ -84,10 +79,8 @@ impl<R: Copy + Eq> Table<R> {
 
     fn resize(&mut self, hash: u64, buckets: usize) {
         let lines = self.directory.lines(hash);
-        let mut segment = Segment::new(Shape {
-            buckets,
-            ..lines.shape
-        });
+        lines.prefetch();
+        let mut segment = Segment::new(Shape { buckets, ..lines.shape });
         lines.each(|tag, reference| segment.place(tag, reference));
         self.moves += segment.count as u64;
         self.directory.swap(hash, segment, self.epoch);
@@ -95,29 +88,20 @@ impl<R: Copy + Eq> Table<R> {
 
     fn split(&mut self, hash: u64, resolve: &impl Resolve<R>) {
         let lines = self.directory.lines(hash);
+        lines.prefetch();
         let bit = lines.shape.depth;
         let depth = bit + 1;
         // Tags begin at the old depth at the latest: they then still hold the bit that chooses the half.
-        let base = if depth - lines.shape.base > SLACK_MAX {
-            bit
-        } else {
-            lines.shape.base
-        };
+        let base = if depth - lines.shape.base > SLACK_MAX { bit } else { lines.shape.base };
         // The tags there are reach below the old depth, so the halves are counted before anything is hashed.
         let half_of = |tag: u16| usize::from(tag.wrapping_shl(bit - lines.shape.base) >> 15);
         let mut counts = [0; 2];
         lines.each(|tag, _| counts[half_of(tag)] += 1);
         let mut halves = counts.map(|count| {
             let buckets = fitting(count + 1, Self::SLOTS);
-            Segment::new(Shape {
-                buckets,
-                depth,
-                base,
-            })
+            Segment::new(Shape { buckets, depth, base })
         });
-        each_from(lines, base, resolve, |old, tag, reference| {
-            halves[half_of(old)].place(tag, reference)
-        });
+        each_from(lines, base, resolve, |old, tag, reference| halves[half_of(old)].place(tag, reference));
         let count = counts[0] + counts[1];
         self.moves += count as u64;
         self.directory.split(hash, halves, self.epoch);
@@ -129,8 +113,7 @@ impl<R: Copy + Eq> Table<R> {
         let count = self.directory.side(hash).count;
         let shape = self.directory.shape(hash);
         // Shrinks when the smaller size would be three quarters full.
-        let shrinks =
-            smaller(shape.buckets).is_some_and(|buckets| count <= buckets * Self::SLOTS * 3 / 4);
+        let shrinks = smaller(shape.buckets).is_some_and(|buckets| count <= buckets * Self::SLOTS * 3 / 4);
         if shrinks || self.len == 0 {
             self.shrink(hash, resolve);
         }
@@ -147,9 +130,7 @@ impl<R: Copy + Eq> Table<R> {
         while self.merge(hash, resolve) && self.moves - moves <= MERGE_MOVES_MAX {}
         let shape = self.directory.shape(hash);
         let count = self.directory.side(hash).count;
-        if let Some(buckets) =
-            smaller(shape.buckets).filter(|buckets| count <= buckets * Self::SLOTS * 3 / 4)
-        {
+        if let Some(buckets) = smaller(shape.buckets).filter(|buckets| count <= buckets * Self::SLOTS * 3 / 4) {
             self.resize(hash, buckets);
         }
         self.directory.halve();
@@ -170,21 +151,11 @@ impl<R: Copy + Eq> Table<R> {
         }
         self.prepare_write(buddy_hash);
         // A common base that holds the bits below the new prefix: the buddies' own, or one that serves the next splits.
-        let base = if shape.base == buddy.base && shape.base <= depth {
-            shape.base
-        } else {
-            depth.saturating_sub(1)
-        };
-        let mut merged = Segment::new(Shape {
-            buckets: fitting(count, Self::SLOTS),
-            depth,
-            base,
-        });
+        let base = if shape.base == buddy.base && shape.base <= depth { shape.base } else { depth.saturating_sub(1) };
+        let mut merged = Segment::new(Shape { buckets: fitting(count, Self::SLOTS), depth, base });
         for hash in [hash, buddy_hash] {
             let lines = self.directory.lines(hash);
-            each_from(lines, base, resolve, |_, tag, reference| {
-                merged.place(tag, reference)
-            });
+            each_from(lines, base, resolve, |_, tag, reference| merged.place(tag, reference));
         }
         self.moves += merged.count as u64;
         self.directory.merge(hash, merged, self.epoch);

@@ -1,6 +1,6 @@
 //! Walking the table: by cursor, at random, and whole.
 
-use super::segment::HOME_BITS;
+use super::segment::{HOME_BITS, Lines};
 use super::{Resolve, Table};
 
 /// Only this many top bits of a cursor are ever set.
@@ -12,12 +12,7 @@ impl<R: Copy + Eq> Table<R> {
     /// at the end. Cursors are positions in the space of hashes, of which the top [`SCAN_BITS`] bits are used; 0 begins.
     /// Ranges may be empty. An entry that stays from the first call to the last is emitted exactly once, whatever the
     /// table does between the calls.
-    pub fn scan(
-        &self,
-        cursor: u64,
-        resolve: &impl Resolve<R>,
-        mut each: impl FnMut(R),
-    ) -> Option<u64> {
+    pub fn scan(&self, cursor: u64, resolve: &impl Resolve<R>, mut each: impl FnMut(R)) -> Option<u64> {
         if self.directory.is_empty() {
             return None;
         }
@@ -33,8 +28,7 @@ impl<R: Copy + Eq> Table<R> {
             }
         });
         let end = shape.end_of_bucket(cursor, home);
-        self.stashed_between(cursor, end.wrapping_sub(1))
-            .for_each(each);
+        self.stashed_between(cursor, end.wrapping_sub(1)).for_each(each);
         (end != 0).then_some(end)
     }
 
@@ -60,14 +54,12 @@ impl<R: Copy + Eq> Table<R> {
                     found = true;
                     each(reference);
                 });
-                self.stashed_between(
-                    position,
-                    shape.end_of_bucket(position, index).wrapping_sub(1),
-                )
-                .for_each(|reference| {
-                    found = true;
-                    each(reference);
-                });
+                self.stashed_between(position, shape.end_of_bucket(position, index).wrapping_sub(1)).for_each(
+                    |reference| {
+                        found = true;
+                        each(reference);
+                    },
+                );
                 if found {
                     return;
                 }
@@ -85,14 +77,10 @@ impl<R: Copy + Eq> Table<R> {
             next = lines.shape.last(position).checked_add(1);
             Some(lines)
         });
-        let placed = segments
-            .flat_map(|lines| lines.buckets())
-            .flat_map(|bucket| {
-                let live = bucket.live();
-                (0..u32::BITS as usize)
-                    .filter(move |slot| live >> slot & 1 != 0)
-                    .map(|slot| bucket.get(slot))
-            });
+        let placed = segments.flat_map(Lines::buckets).flat_map(|bucket| {
+            let live = bucket.live();
+            (0..u32::BITS as usize).filter(move |slot| live >> slot & 1 != 0).map(|slot| bucket.get(slot))
+        });
         placed.chain(self.stashed_between(0, u64::MAX))
     }
 }

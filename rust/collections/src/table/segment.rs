@@ -1,6 +1,7 @@
 //! A segment: 1 to 32 buckets that share a prefix of the hash, and where an entry belongs among them.
 
 use super::bucket::Bucket;
+use crate::prefetch_read;
 
 /// Buckets of the first part; those above it live in a second allocation. Growing from 16 to 32 buckets then leaves the
 /// first part's memory as it is, so that a heap whose segments are at different stages has few holes of odd sizes.
@@ -8,24 +9,7 @@ pub(super) const MAIN: usize = 16;
 /// The most buckets of a segment.
 pub(super) const BUCKETS_MAX: usize = 32;
 /// The numbers of buckets a segment grows through.
-pub(super) const SIZES: [usize; 16] = [
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    10,
-    12,
-    14,
-    16,
-    20,
-    24,
-    28,
-    BUCKETS_MAX,
-];
+pub(super) const SIZES: [usize; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, BUCKETS_MAX];
 /// The most by which a segment's depth may exceed the first bit of its tags.
 pub(super) const SLACK_MAX: u32 = 3;
 /// Hash bits below the prefix that choose the bucket; with `SLACK_MAX` they fit in a tag.
@@ -66,8 +50,7 @@ impl Shape {
     /// The same from the tag alone, which holds the bits that choose the bucket.
     #[inline]
     pub(super) fn home_of_tag(self, tag: u16) -> usize {
-        let bits =
-            (tag.wrapping_shl(self.depth.wrapping_sub(self.base)) >> (16 - HOME_BITS)) as usize;
+        let bits = (tag.wrapping_shl(self.depth.wrapping_sub(self.base)) >> (16 - HOME_BITS)) as usize;
         bits.wrapping_mul(self.buckets) >> HOME_BITS
     }
 
@@ -95,11 +78,7 @@ impl Shape {
 /// The most entries of a segment of `buckets` buckets before it grows: seven eighths of its slots.
 #[inline]
 pub(super) const fn limit(buckets: usize, slots: usize) -> usize {
-    if buckets == 1 {
-        slots
-    } else {
-        buckets * slots * 7 / 8
-    }
+    if buckets == 1 { slots } else { buckets * slots * 7 / 8 }
 }
 
 /// The next larger number of buckets.
@@ -114,11 +93,7 @@ pub(super) fn smaller(buckets: usize) -> Option<usize> {
 
 /// The smallest number of buckets for `count` entries.
 pub(super) fn fitting(count: usize, slots: usize) -> usize {
-    SIZES
-        .iter()
-        .copied()
-        .find(|&size| limit(size, slots) >= count)
-        .unwrap_or(BUCKETS_MAX)
+    SIZES.iter().copied().find(|&size| limit(size, slots) >= count).unwrap_or(BUCKETS_MAX)
 }
 
 /// The buckets of a segment.
@@ -137,11 +112,12 @@ impl<'a, R: Copy + Eq> Lines<'a, R> {
 
     #[inline]
     pub(super) fn bucket(self, index: usize) -> &'a Bucket<R> {
-        if index < MAIN {
-            &self.main[index]
-        } else {
-            &self.more[index - MAIN]
-        }
+        if index < MAIN { &self.main[index] } else { &self.more[index - MAIN] }
+    }
+
+    /// Asks the processor for all buckets: they are about to be read, and a short row of lines starts no hardware stream.
+    pub(super) fn prefetch(self) {
+        self.buckets().for_each(prefetch_read);
     }
 
     /// Tags and references of all entries.
@@ -165,11 +141,7 @@ impl<'a, R: Copy + Eq> Lines<'a, R> {
             if bucket.passed() == 0 {
                 break;
             }
-            index = if index + 1 == self.shape.buckets {
-                0
-            } else {
-                index + 1
-            };
+            index = if index + 1 == self.shape.buckets { 0 } else { index + 1 };
         }
     }
 }
@@ -184,20 +156,12 @@ pub(super) struct LinesMut<'a, R> {
 impl<R: Copy + Eq> LinesMut<'_, R> {
     #[inline]
     fn bucket(&mut self, index: usize) -> &mut Bucket<R> {
-        if index < MAIN {
-            &mut self.main[index]
-        } else {
-            &mut self.more[index - MAIN]
-        }
+        if index < MAIN { &mut self.main[index] } else { &mut self.more[index - MAIN] }
     }
 
     #[inline]
     fn after(&self, index: usize) -> usize {
-        if index + 1 == self.shape.buckets {
-            0
-        } else {
-            index + 1
-        }
+        if index + 1 == self.shape.buckets { 0 } else { index + 1 }
     }
 
     /// Adds an entry to the first bucket with room at or behind `home`.
@@ -270,21 +234,12 @@ impl<R: Copy + Eq> Segment<R> {
     pub(super) fn new(shape: Shape) -> Segment<R> {
         let main = vec![Bucket::EMPTY; shape.buckets.min(MAIN)].into_boxed_slice();
         let more = vec![Bucket::EMPTY; shape.buckets.saturating_sub(MAIN)].into_boxed_slice();
-        Segment {
-            shape,
-            main,
-            more,
-            count: 0,
-        }
+        Segment { shape, main, more, count: 0 }
     }
 
     #[inline]
     pub(super) fn place(&mut self, tag: u16, reference: R) {
-        let mut lines = LinesMut {
-            shape: self.shape,
-            main: &mut self.main,
-            more: &mut self.more,
-        };
+        let mut lines = LinesMut { shape: self.shape, main: &mut self.main, more: &mut self.more };
         lines.place(self.shape.home_of_tag(tag), tag, reference);
         self.count += 1;
     }
