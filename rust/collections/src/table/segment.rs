@@ -244,3 +244,40 @@ impl<R: Copy + Eq> Segment<R> {
         self.count += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_stays_within_the_bounds_of_the_head() {
+        assert_eq!(limit(BUCKETS_MAX, 10), 280);
+        for pair in SIZES.windows(2).filter(|pair| pair[0] >= MAIN) {
+            let after = limit(pair[0], 10) as f64 / (pair[1] * 10) as f64;
+            assert!((0.69..0.875).contains(&after), "{pair:?}");
+        }
+        assert!([16, 20].contains(&fitting(280 / 2 + 1, 10)));
+    }
+
+    #[test]
+    fn homes_are_monotonic_and_tags_agree() {
+        for buckets in SIZES {
+            for slack in 0..=SLACK_MAX {
+                for depth in slack..=DEPTH_MAX {
+                    let shape = Shape { buckets, depth, base: depth - slack };
+                    let mut home = 0;
+                    let mut end = 0;
+                    for step in 0..1 << HOME_BITS {
+                        let hash = (step << (64 - HOME_BITS)) >> depth;
+                        assert_eq!(shape.home_of_tag(shape.tag(hash)), shape.home(hash));
+                        assert!(shape.home(hash) == home || shape.home(hash) == home + 1 && hash == end);
+                        home = shape.home(hash);
+                        end = shape.end_of_bucket(hash, home);
+                    }
+                    assert_eq!(home, buckets - 1);
+                    assert_eq!(end, shape.last(0).wrapping_add(1));
+                }
+            }
+        }
+    }
+}
