@@ -478,3 +478,32 @@ fn the_directory_stays_small() {
         assert!(bytes < 0.33, "{bytes} bytes of directory per key");
     }
 }
+
+/// A cursor from a deep segment, continued in a shallow one whose tags cannot tell what is before it.
+#[test]
+#[cfg_attr(miri, ignore = "needs a deep table")]
+fn a_cursor_finer_than_the_tags_is_resolved() {
+    let most = 60_000;
+    let (mut table, mut hashes) = (Table::new(), Hashes::default());
+    hashes.0.extend((0..most).map(|reference| (reference, spread(u64::from(reference)))));
+    for reference in 0..most {
+        table.insert(hashes.hash(reference), reference, &hashes);
+    }
+    let mut cursor = 1 << 63;
+    while cursor << 16 == 0 {
+        cursor = table.scan(cursor, &hashes, |_| ()).expect("not at the end");
+    }
+    let (before, at) = (most, most + 1);
+    hashes.0.extend([(before, cursor - 1), (at, cursor)]);
+    for reference in [before, at] {
+        table.insert(hashes.hash(reference), reference, &hashes);
+    }
+    for reference in 0..most {
+        assert!(table.remove(hashes.hash(reference), reference, &hashes));
+    }
+    let (mut given, mut next) = (Vec::new(), Some(cursor));
+    while let Some(position) = next {
+        next = table.scan(position, &hashes, |reference| given.push(reference));
+    }
+    assert_eq!(given, [at]);
+}

@@ -280,4 +280,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn removals_take_back_what_was_passed_on() {
+        let mut segment = Segment::new(Shape { buckets: 3, depth: 0, base: 0 });
+        let tags = |step: u32| [0xffff, 0xfffe, 0x0001][step as usize % 3];
+        (0..30).for_each(|step| segment.place(tags(step), step));
+        assert!(segment.main.iter().all(Bucket::is_full) && segment.main[2].passed() == 10);
+        for step in 0..30 {
+            let mut lines = LinesMut { shape: segment.shape, main: &mut segment.main, more: &mut segment.more };
+            let home = lines.shape.home_of_tag(tags(step));
+            assert!(lines.remove(home, tags(step), step));
+        }
+        assert!(segment.main.iter().all(|bucket| bucket.live() == 0 && bucket.passed() == 0));
+    }
 }
