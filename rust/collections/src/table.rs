@@ -1,4 +1,52 @@
-//! A segmented extendible hash table of references, ordered by hash prefix.
+//! A hash table of references, ordered by hash prefix, that never rehashes as a whole.
+//!
+//! ```text
+//!   hash   | prefix: depth d |  home: 12 bits  | ...                                        | (64 bits)
+//!                 | tag: 16 bits, from bit T, d - 3 <= T <= d |
+//!
+//!   directory, indexed by the top D bits            segment, prefix 01, d = 2          bucket: one cache line
+//!   +----+  16 bytes an entry: two addresses,       +----------------------+
+//!   | 00 |  and in their low bits the number        | bucket 0             |   +---------+------+--------+---------+
+//!   +----+  of buckets, d and d - T                 | bucket 1             |-->| 10 tags | live | passed | 10 refs |
+//!   | 01 |----------------------------------------> | ...                  |   +---------+------+--------+---------+
+//!   +----+                                          | bucket 15            |     20 B      2 B     2 B      40 B
+//!   | 10 |--+                                       +----------------------+
+//!   +----+  +--> one segment, prefix 1, d = 1       +----------------------+
+//!   | 11 |--+                                       | buckets 16 .. 31     |
+//!   +----+                                          +----------------------+
+//! ```
+//!
+//! **A lookup** reads a directory entry, which is hot, the line of the home bucket, and the blob: two cache misses. The
+//! home is `home bits * buckets >> 12`, monotonic in the hash. A full bucket passes an entry on to the next one of the
+//! segment, round the end, and counts it, so that a miss stops at the first bucket that passed nothing on. A removal
+//! counts down: there are no tombstones. A tag holds the 12 bits that choose the
+//! home and four more, of which up to three are shared by the segment.
+//!
+//! **Growth.** A segment has 1, 2, .. 8, 10, 12, 14, 16, 20, 24, 28, 32 buckets, and takes the next number when it is
+//! seven eighths full; at 32 buckets, 280 entries, it splits into two of usually 16 or 20. Neither reads a blob,
+//! because the tag has all bits needed, until d - T would pass 3: that split, one in three of each line of descent, asks
+//! [`Resolve`] for its 280 hashes, with prefetches. One insert makes one such step: it moves at most one segment. Buckets
+//! above the sixteenth are an allocation of their own, so a segment between two splits leaves 1 KiB of its memory as it
+//! is: segments are at all stages at once, and a heap in which each left a hole of its former size would be a third holes.
+//! A removal takes the way back at three quarters of the smaller size, and merges buddies of together at most 180.
+//!
+//! **Memory.** Load moves between 70 and 87 % at the sizes that a large table has, so an entry costs 7.3 to 9 bytes; all
+//! segments of a table are at nearby stages, and the mean over all sizes is at most 8.3 bytes. The directory doubles when
+//! its first segment needs it: 24 bytes for 2 to 3 entries per segment, at most 0.33 bytes an entry, and this copy of
+//! 12 KiB at 78,000 entries is all that is ever copied as a whole. 5 M keys of 16 bytes with values of 32 in 64 tables:
+//! 54 bytes of blob in a slot of 56, 0.4 of the arena's chunks, 8.3 of table: under 65 bytes.
+//!
+//! **Many keys of one hash** cannot be split apart. The directory doubles only while it has eight entries of the table for
+//! each of its own; then a segment fills to its last slot, and what comes behind goes to the stash, an ordered map from
+//! the whole hash. With a keyed hash nobody meets it; without, it costs O(n) for the keys that collide, as in any table.
+//!
+//! **The cursor** of a scan is a position in the space of hashes. A call emits the entries of the home bucket at the cursor
+//! that are not before it, and gives the end of that bucket's range. Segments may grow, split, shrink and merge in
+//! between: a position stays what it was, and what is before it has been given. An end is at most d + 12 <= 43 bits
+//! long, within [`SCAN_BITS`]; tags tell which entries are before it, and only when a later merge left a coarser tag equal
+//! to it is the entry itself asked for its hash.
+//!
+//! **A capture** gives the entries of one moment, while the table goes on: see `capture`.
 
 mod bucket;
 mod capture;
@@ -64,6 +112,11 @@ impl<R: Copy + Eq> Table<R> {
             stash.values().map(|entries| 16 + size_of::<Vec<R>>() + entries.capacity() * size_of::<R>()).sum()
         });
         self.directory.bytes() + stash
+    }
+
+    /// Heap bytes of the directory alone: all that is ever copied as a whole.
+    pub fn directory_bytes(&self) -> usize {
+        self.directory.own_bytes()
     }
 
     /// Entries that growth and shrinking have moved, since the table was made.

@@ -81,7 +81,9 @@ fn memory_comes_back_and_ids_are_used_again() {
         let now = references.iter().map(|reference| reference.to_bits()).max();
         assert!(round == 0 || now <= Some(highest), "ids are not used again");
         highest = now.unwrap_or(0);
-        references.into_iter().rev().for_each(|reference| arena.free(reference));
+        for reference in references.into_iter().rev() {
+            arena.free(reference);
+        }
         assert!(arena.reserved() < 16 * 1024);
     }
 }
@@ -92,12 +94,16 @@ fn one_empty_chunk_is_kept_at_a_border() {
     let first = arena.alloc(2048);
     let others: Vec<Ref> = (0..100).map(|_| arena.alloc(2048)).collect();
     let full = arena.reserved();
-    others.into_iter().for_each(|reference| arena.free(reference));
+    for reference in others {
+        arena.free(reference);
+    }
     assert!(arena.reserved() < full);
     let kept = arena.reserved();
     for _ in 0..10 {
         let references: Vec<Ref> = (0..4).map(|_| arena.alloc(2048)).collect();
-        references.into_iter().for_each(|reference| arena.free(reference));
+        for reference in references {
+            arena.free(reference);
+        }
         assert_eq!(arena.reserved(), kept);
     }
     arena.free(first);

@@ -121,9 +121,12 @@ impl<R: Copy + Eq> Directory<R> {
 
     /// Heap bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets * size_of::<Bucket<R>>()
-            + self.entries.capacity() * size_of::<Entry<R>>()
-            + self.sides.capacity() * size_of::<PackedSide>()
+        self.buckets * size_of::<Bucket<R>>() + self.own_bytes()
+    }
+
+    /// Heap bytes without those of the segments: what doubles at once.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<R>>() + self.sides.capacity() * size_of::<PackedSide>()
     }
 
     /// The entry for a hash. The directory is not empty.

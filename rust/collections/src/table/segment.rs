@@ -244,3 +244,54 @@ impl<R: Copy + Eq> Segment<R> {
         self.count += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_stays_within_the_bounds_of_the_head() {
+        assert_eq!(limit(BUCKETS_MAX, 10), 280);
+        for pair in SIZES.windows(2).filter(|pair| pair[0] >= MAIN) {
+            let after = limit(pair[0], 10) as f64 / (pair[1] * 10) as f64;
+            assert!((0.69..0.875).contains(&after), "{pair:?}");
+        }
+        assert!([16, 20].contains(&fitting(280 / 2 + 1, 10)));
+    }
+
+    #[test]
+    fn homes_are_monotonic_and_tags_agree() {
+        for buckets in SIZES {
+            for slack in 0..=SLACK_MAX {
+                for depth in slack..=DEPTH_MAX {
+                    let shape = Shape { buckets, depth, base: depth - slack };
+                    let mut home = 0;
+                    let mut end = 0;
+                    for step in 0..1 << HOME_BITS {
+                        let hash = (step << (64 - HOME_BITS)) >> depth;
+                        assert_eq!(shape.home_of_tag(shape.tag(hash)), shape.home(hash));
+                        assert!(shape.home(hash) == home || shape.home(hash) == home + 1 && hash == end);
+                        home = shape.home(hash);
+                        end = shape.end_of_bucket(hash, home);
+                    }
+                    assert_eq!(home, buckets - 1);
+                    assert_eq!(end, shape.last(0).wrapping_add(1));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn removals_take_back_what_was_passed_on() {
+        let mut segment = Segment::new(Shape { buckets: 3, depth: 0, base: 0 });
+        let tags = |step: u32| [0xffff, 0xfffe, 0x0001][step as usize % 3];
+        (0..30).for_each(|step| segment.place(tags(step), step));
+        assert!(segment.main.iter().all(Bucket::is_full) && segment.main[2].passed() == 10);
+        for step in 0..30 {
+            let mut lines = LinesMut { shape: segment.shape, main: &mut segment.main, more: &mut segment.more };
+            let home = lines.shape.home_of_tag(tags(step));
+            assert!(lines.remove(home, tags(step), step));
+        }
+        assert!(segment.main.iter().all(|bucket| bucket.live() == 0 && bucket.passed() == 0));
+    }
+}
