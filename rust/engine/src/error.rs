@@ -61,6 +61,8 @@ fixed! {
     NO_SUCH_KEY = "ERR no such key";
     /// INCR and its kin would leave 64 bits.
     INCR_OVERFLOW = "ERR increment or decrement would overflow";
+    /// DECRBY by a number that has no negative.
+    DECR_OVERFLOW = "ERR decrement would overflow";
     /// INCRBYFLOAT would leave the numbers.
     INCR_NAN = "ERR increment would produce NaN or Infinity";
     /// An index or count is out of range.
@@ -71,6 +73,16 @@ fixed! {
     OFFSET_RANGE = "ERR offset is out of range";
     /// A string would be longer than `proto-max-bulk-len`.
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    /// A count of keys is no number or no number of keys.
+    NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
+    /// LCS got a key of another type.
+    LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
+    /// LCS was asked for two forms of its answer.
+    LCS_LEN_AND_IDX = "ERR If you want both the length and indexes, please just use IDX.";
+    /// LCS would need a table larger than `proto-max-bulk-len`.
+    LCS_TOO_LARGE = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    /// LCS did not get its memory.
+    LCS_NO_MEMORY = "ERR Insufficient memory, failed allocating transient memory for LCS";
     /// A database number does not exist.
     DB_INDEX_RANGE = "ERR DB index is out of range";
     /// A database number is no number.

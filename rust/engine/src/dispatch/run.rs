@@ -133,7 +133,12 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
         match &effect.log {
             Log::Nothing => {}
             Log::AsReceived => context.account.batch.push(db, call.args.words()),
-            Log::Instead(commands) => commands.iter().for_each(|words| context.account.batch.push(db, words)),
+            Log::Instead(commands) => {
+                if commands.len() > 1 {
+                    context.account.batch.set_transaction();
+                }
+                commands.iter().for_each(|words| context.account.batch.push(db, words));
+            }
         }
     }
     if effect.log != Log::Nothing {
@@ -143,7 +148,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
         store.observe(*db, crate::config::KeyspaceEvents::EXPIRED, "expired", key.bytes());
     }
     for event in &effect.events {
-        let key = context.key(event.key.into());
+        let key = context.key(event.key as usize);
         store.observe(event.db.map_or(db, usize::from), event.class, event.name, key.bytes());
     }
     for (db, key) in &trace.changed {

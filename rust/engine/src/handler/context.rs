@@ -264,13 +264,23 @@ impl<'a, 'e> Context<'a, 'e> {
         }
     }
 
-    /// Replaces the number of an integer in place; false if the key holds none.
+    /// Computes a new number for a key that holds an integer, in place, and gives it; `None` if the key holds none.
+    ///
+    /// # Errors
+    /// What `update` refuses with; nothing is changed then.
     #[inline]
-    pub fn set_integer(&mut self, key: Key<'a>, number: i64) -> bool {
-        self.mutate(self.client.db, key);
-        let clock = self.store.settings.access_clock(self.now_ms).first();
+    pub fn update_integer<E>(
+        &mut self,
+        key: Key<'a>,
+        update: impl FnOnce(i64) -> Result<i64, E>,
+    ) -> Result<Option<i64>, E> {
         let db = self.client.db;
-        self.part(db, &key).set_integer(&key, number, clock)
+        let now = Now { unix_ms: self.now_ms, clock: self.store.settings.access_clock(self.now_ms).first() };
+        let number = self.part(db, &key).update_integer(&key, now, update)?;
+        if number.is_some() {
+            self.mutate(db, key);
+        }
+        Ok(number)
     }
 
     /// Changes a large string in place; false if the key holds none or its buffer is shared: then it must be put anew.
@@ -302,6 +312,12 @@ impl<'a, 'e> Context<'a, 'e> {
         self.mutate(db, key);
         let hasher = self.locks.hasher();
         self.part(db, &key).remove(hasher, &key)
+    }
+
+    /// Whether the journal takes what commands did. If not, a handler need not write its effect in words of its own.
+    #[inline]
+    pub fn is_logged(&self) -> bool {
+        self.store.journal.is_on()
     }
 
     /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.

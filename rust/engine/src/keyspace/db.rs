@@ -290,8 +290,12 @@ impl Db {
     #[inline]
     pub fn touch(&mut self, place: Place, clock: impl FnOnce(u32) -> u32) {
         let blob = self.blobs.arena.bytes_mut(place.0);
-        let next = clock(blob::clock(blob));
-        blob::set_clock(blob, next);
+        let clock_before = blob::clock(blob);
+        let next = clock(clock_before);
+        // Mostly it is the same second still: then the cache line stays clean.
+        if next != clock_before {
+            blob::set_clock(blob, next);
+        }
     }
 
     /// The entry at a place that was just found.
@@ -339,6 +343,7 @@ impl Db {
                 kept = Shared::from(bytes);
                 Form::Large(self.blobs.keep_large(kept))
             }
+            NewValue::Shared(ref shared) if shared.len() <= INLINE_BYTES_MAX => Form::Inline(shared),
             NewValue::Shared(shared) => Form::Large(self.blobs.keep_large(shared)),
         };
         let far;
@@ -405,19 +410,30 @@ impl Db {
         }
     }
 
-    /// Replaces the number of an integer in place; false if the key holds none.
+    /// Computes a new number for a live key that holds an integer, in place, and gives it; `None` if there is none.
+    ///
+    /// # Errors
+    /// What `update` refuses with; nothing is changed then.
     #[inline]
-    pub fn set_integer(&mut self, key: &Key<'_>, number: i64, clock: u32) -> bool {
-        let Some(place) = self.find(key) else { return false };
-        let layout = Layout::of(self.blobs.arena.bytes(place));
-        if !matches!(layout.form(self.blobs.arena.bytes(place)), Form::Integer(_)) {
-            return false;
+    pub fn update_integer<E>(
+        &mut self,
+        key: &Key<'_>,
+        now: Now,
+        update: impl FnOnce(i64) -> Result<i64, E>,
+    ) -> Result<Option<i64>, E> {
+        let Some(place) = self.find(key) else { return Ok(None) };
+        let blob = self.blobs.arena.bytes(place);
+        let layout = Layout::of(blob);
+        let Form::Integer(number) = layout.form(blob) else { return Ok(None) };
+        if layout.deadline_ms(blob).is_some_and(|deadline_ms| deadline_ms <= now.unix_ms) {
+            return Ok(None);
         }
+        let number = update(number)?;
         let place = self.writable(key.hash(), place);
         let blob = self.blobs.arena.bytes_mut(place);
         blob::set_integer(blob, layout, number);
-        blob::set_clock(blob, clock);
-        true
+        blob::set_clock(blob, now.clock);
+        Ok(Some(number))
     }
 
     /// Changes a large value in place where nobody else holds it; false if the key holds none or it is shared.
