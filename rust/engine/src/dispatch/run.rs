@@ -143,7 +143,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
         store.observe(*db, crate::config::KeyspaceEvents::EXPIRED, "expired", key.bytes());
     }
     for event in &effect.events {
-        let key = context.key(event.key.into());
+        let key = context.key(event.key as usize);
         store.observe(event.db.map_or(db, usize::from), event.class, event.name, key.bytes());
     }
     for (db, key) in &trace.changed {

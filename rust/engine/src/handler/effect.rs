@@ -12,7 +12,7 @@ pub struct Event {
     /// Its name: `set`, `del`, `expire`.
     pub name: &'static str,
     /// The key, as its number in the plan.
-    pub key: u16,
+    pub key: u32,
     /// The database, if it is not the client's.
     pub db: Option<u16>,
 }
@@ -87,14 +87,14 @@ impl Effect {
     #[inline]
     #[must_use]
     pub fn event(mut self, class: KeyspaceEvents, name: &'static str, key: usize) -> Self {
-        self.events.push(Event { class, name, key: key as u16, db: None });
+        self.events.push(Event { class, name, key: key as u32, db: None });
         self
     }
 
     /// Adds a keyspace event of a key in another database.
     #[must_use]
     pub fn event_in(mut self, db: usize, class: KeyspaceEvents, name: &'static str, key: usize) -> Self {
-        self.events.push(Event { class, name, key: key as u16, db: Some(db as u16) });
+        self.events.push(Event { class, name, key: key as u32, db: Some(db as u16) });
         self
     }
 }
