@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from support import servers
+from support.side_by_side import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,3 +67,14 @@ def rkv_server(request: pytest.FixtureRequest) -> Iterator[servers.Server]:
     """One rkv for the whole run and each way of serving: a reactor thread, and trio tasks."""
     with servers.start_rkv(io_threads=request.param) as server:
         yield server
+
+
+@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
+def with_redis(
+    request: pytest.FixtureRequest, rkv_server: servers.Server, redis_server: servers.Server
+) -> Iterator[Pair]:
+    """rkv and redis-server 7.0, both empty, in each protocol."""
+    with rkv_server.connect(request.param) as rkv, redis_server.connect(request.param) as redis:
+        pair = Pair(rkv, redis)
+        pair.same("FLUSHALL")
+        yield pair

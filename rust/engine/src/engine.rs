@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
 use crate::error::{self, Error};
 use crate::handler::{Args, Command, CommandTable, Row, Store};
-use crate::housekeeper::Housekeeper;
+use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
@@ -77,6 +77,12 @@ impl Engine {
     /// A caller in this process.
     pub fn caller(&self) -> Caller {
         Caller::new(Arc::clone(&self.store), Arc::new(NoWake))
+    }
+
+    /// Does the background work that is due, for an engine with a manual clock; returns when the next key expires, in Unix
+    /// milliseconds, `i64::MAX` if none does.
+    pub fn tick(&self) -> i64 {
+        housekeeper::tick(&self.store)
     }
 
     /// Stops background work. What is stored stays readable.

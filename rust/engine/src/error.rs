@@ -103,6 +103,22 @@ fixed! {
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
     /// EXEC after a queueing error.
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// COPY or MOVE onto itself.
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    /// A number must fit 32 bits.
+    INT_RANGE = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    /// EXPIRE with NX and another condition.
+    EXPIRE_NX = "ERR NX and XX, GT or LT options at the same time are not compatible";
+    /// EXPIRE with GT and LT.
+    EXPIRE_GT_LT = "ERR GT and LT options at the same time are not compatible";
+    /// SWAPDB's first database.
+    FIRST_DB_INDEX = "ERR invalid first DB index";
+    /// SWAPDB's second database.
+    SECOND_DB_INDEX = "ERR invalid second DB index";
+    /// OBJECT IDLETIME while uses are counted.
+    LFU_SELECTED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// OBJECT FREQ while uses are not counted.
+    LFU_NOT_SELECTED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// A key that the plan does not name.
     UNDECLARED_KEY = "ERR key was not declared to the lock plan";
 }

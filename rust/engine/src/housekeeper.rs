@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub fn tick(store: &Store) -> i64 {
     store.lazyfree.run();
     let now_ms = store.clock.unix_ms();
-    if store.is_poisoned() || !store.settings.active_expire() {
+    if !expires(store) {
         return i64::MAX;
     }
     if store.expiry.next_ms() > now_ms {
@@ -34,6 +34,11 @@ pub fn tick(store: &Store) -> i64 {
         while expire_some(store, index, now_ms) {}
     }
     store.expiry.next_ms()
+}
+
+/// Whether keys are deleted when their time is over; if not, their deadlines must not keep the thread awake.
+fn expires(store: &Store) -> bool {
+    store.settings.active_expire() && !store.is_poisoned()
 }
 
 /// Expires keys of one shard under one lock; true if more are due.
@@ -98,7 +103,9 @@ fn run(store: &Store, stop: &AtomicBool) {
         let timeout =
             if next_ms == i64::MAX { IDLE } else { Duration::from_millis(left_ms.clamp(TICK_MS, 1000) as u64) };
         store.expiry.wait(timeout, || {
-            stop.load(Ordering::Acquire) || !store.lazyfree.is_empty() || store.expiry.next_ms() < next_ms
+            stop.load(Ordering::Acquire)
+                || !store.lazyfree.is_empty()
+                || (expires(store) && store.expiry.next_ms() < next_ms)
         });
     }
 }

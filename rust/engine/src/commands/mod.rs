@@ -4,9 +4,13 @@
 
 mod command;
 mod connection;
+mod expire;
+mod generic;
+mod scan;
 mod string;
 
 use crate::handler::Row;
 
 /// All families.
-pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS, command::ROWS];
+pub const FAMILIES: &[&[Row]] =
+    &[string::ROWS, generic::ROWS, expire::ROWS, scan::ROWS, connection::ROWS, command::ROWS];

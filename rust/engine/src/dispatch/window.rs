@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::run::{Call, prefetch, run, settle, wake};
 use super::transaction::Queue;
 use crate::client::{Client, Link};
-use crate::handler::{Account, Flags, Store, World, key_positions};
+use crate::handler::{Account, Flags, Keys, Store, World, key_positions};
 use crate::keyspace::Key;
 use crate::resp::Reply;
 
@@ -32,7 +32,7 @@ pub fn fits_window(call: &Call<'_>) -> bool {
         .with(Flags::UNQUEUED);
     let row = call.command.row;
     !row.flags.has(ALONE)
-        && !matches!(row.keys, crate::handler::Keys::All | crate::handler::Keys::AllWith(_))
+        && !matches!(row.keys, Keys::All | Keys::AllWith(_) | Keys::Each)
         && call.args.len() <= WINDOW_KEYS_MAX
         && call.args.words().iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
 }

@@ -10,9 +10,10 @@ use smallvec::SmallVec;
 use super::effect::Effect;
 use super::store::Store;
 use crate::client::{Client, Link, Queued};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::journal::Batch;
-use crate::keyspace::{Db, Entry, Key, Locks, Now};
+use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Shard};
+use crate::number;
 use crate::resp::Reply;
 use crate::values::NewValue;
 
@@ -25,6 +26,15 @@ pub enum Deadline {
     Keep,
     /// Unix milliseconds.
     At(i64),
+}
+
+/// Who drops what a database held that was emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// The housekeeper; the caller does not wait for it.
+    InBackground,
+    /// The caller, when it holds no lock any more and before it goes on.
+    ByCaller,
 }
 
 /// How commands run commands: implemented by the door, used by EXEC.
@@ -51,6 +61,8 @@ pub struct Account {
     pub ready: Vec<(usize, Box<[u8]>)>,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
+    /// What emptied databases held; dropped with the account, when no lock is held any more.
+    pub emptied: Vec<Db>,
     /// Clients with new messages; woken when no lock is held any more.
     pub wakes: Vec<Arc<Link>>,
 }
@@ -123,6 +135,17 @@ impl<'a, 'e> Context<'a, 'e> {
         self.client.db
     }
 
+    /// The number of a database that a client named.
+    ///
+    /// # Errors
+    /// It is no integer of 32 bits, or there is no such database.
+    pub fn db_index(&self, word: &[u8]) -> Result<usize, Error> {
+        let number = number::parse_i64(word).ok_or(error::NOT_INTEGER)?;
+        let index = i32::try_from(number).map_err(|_| error::INT_RANGE)?;
+        let index = usize::try_from(index).map_err(|_| error::DB_INDEX_RANGE)?;
+        if index < self.store.settings.databases() { Ok(index) } else { Err(error::DB_INDEX_RANGE) }
+    }
+
     /// The keys of the plan in order.
     #[inline]
     pub const fn keys(&self) -> &'a [Key<'a>] {
@@ -144,7 +167,7 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The plan names its keys, so no other may be touched.
     pub fn undeclared<'k>(&self, bytes: &'k [u8]) -> Result<Key<'k>, Error> {
         debug_assert!(self.is_all, "a key was touched that the plan does not name");
-        if self.is_all { Ok(self.store.keyspace.key(bytes)) } else { Err(crate::error::UNDECLARED_KEY) }
+        if self.is_all { Ok(self.store.keyspace.key(bytes)) } else { Err(error::UNDECLARED_KEY) }
     }
 
     /// The part of a database in which a key lies.
@@ -170,6 +193,27 @@ impl<'a, 'e> Context<'a, 'e> {
             part.touch(place, |old| clock.next(old));
         }
         Some(part.at(place))
+    }
+
+    /// The live entry of a key for a question about it: counts a hit or miss and leaves the access clock alone.
+    pub fn inspect(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        let (now_ms, db) = (self.now_ms, self.client.db);
+        let shard = self.locks.shard(key.shard());
+        let place = shard.db(db).and_then(|part| part.find_live(&key, now_ms));
+        let Some(place) = place else {
+            shard.misses += 1;
+            return None;
+        };
+        shard.hits += 1;
+        shard.db(db).map(|part| part.at(place))
+    }
+
+    /// Like [`Context::read`], and sets the access clock even for a client that asked for CLIENT NO-TOUCH.
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        let no_touch = std::mem::take(&mut self.client.no_touch);
+        let found = self.read(key).is_some();
+        self.client.no_touch = no_touch;
+        found
     }
 
     /// The live entry of a key, without counting and without touching its access clock.
@@ -237,8 +281,12 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Stores a value under a key of another database.
     #[inline]
     pub fn put_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline) {
-        self.mutate(db, key);
         let clock = self.store.settings.access_clock(self.now_ms).first();
+        self.store_in(db, key, value, deadline, clock);
+    }
+
+    fn store_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline, clock: u32) {
+        self.mutate(db, key);
         let now_ms = self.now_ms;
         let hasher = self.locks.hasher();
         let part = self.part(db, &key);
@@ -320,6 +368,44 @@ impl<'a, 'e> Context<'a, 'e> {
         self.store.journal.is_on()
     }
 
+    /// Takes a live key out of a database with all that belongs to it, so that it can be put elsewhere.
+    pub fn detach_in(&mut self, db: usize, key: Key<'a>) -> Option<Detached> {
+        self.open_in(db, key)?;
+        self.mutate(db, key);
+        let hasher = self.locks.hasher();
+        self.part(db, &key).detach(hasher, &key)
+    }
+
+    /// Puts under a key what was taken from another place: value, deadline and access clock.
+    pub fn attach_in(&mut self, db: usize, key: Key<'a>, detached: &Detached) {
+        let deadline = detached.deadline_ms.map_or(Deadline::Clear, Deadline::At);
+        self.store_in(db, key, detached.value(), deadline, detached.clock);
+    }
+
+    /// Shows one shard under its lock, taken for the visit unless it is held already. For plans of [`Keys::Each`] or all
+    /// shards. What `visit` gives back is old as soon as it is seen.
+    ///
+    /// # Errors
+    /// The plan names keys, so no other shard may be locked; or the store is poisoned.
+    ///
+    /// [`Keys::Each`]: super::Keys::Each
+    pub fn visit<T>(&mut self, shard: usize, visit: impl FnOnce(&Shard, &KeyHasher) -> T) -> Result<T, Error> {
+        if self.locks.holds(shard) {
+            return Ok(visit(self.locks.peek(shard), self.locks.hasher()));
+        }
+        debug_assert!(self.locks.mask() == 0, "a shard would be locked while others are held");
+        if self.locks.mask() != 0 {
+            return Err(error::UNDECLARED_KEY);
+        }
+        match self.store.keyspace.lock(1 << shard) {
+            Ok(locks) => Ok(visit(locks.peek(shard), locks.hasher())),
+            Err(_) => {
+                self.store.poison();
+                Err(error::POISONED)
+            }
+        }
+    }
+
     /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.
     pub fn parts(&self, db: usize) -> impl Iterator<Item = &Db> {
         self.locks.iter().filter_map(move |shard| shard.db(db))
@@ -330,13 +416,16 @@ impl<'a, 'e> Context<'a, 'e> {
         self.parts(db).map(Db::len).sum()
     }
 
-    /// Empties a database; what it held is dropped by another thread. Needs a plan of all shards.
-    pub fn clear(&mut self, db: usize) {
+    /// Empties a database. Needs a plan of all shards.
+    pub fn clear(&mut self, db: usize, dropped: Dropped) {
         self.touch_database(db);
         let store = self.store;
-        for (_, shard) in self.locks.iter_mut() {
-            if let Some(part) = shard.take(db) {
-                store.lazyfree.push(part);
+        let parts = self.locks.iter_mut().filter_map(|(_, shard)| shard.take(db));
+        match dropped {
+            Dropped::ByCaller => self.account.emptied.extend(parts),
+            Dropped::InBackground => {
+                parts.for_each(|part| store.lazyfree.push(part));
+                store.expiry.wake();
             }
         }
     }

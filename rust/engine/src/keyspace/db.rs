@@ -5,7 +5,10 @@ use rkv_collections::bytes::Shared;
 use rkv_collections::table::{Resolve, Table};
 use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
 
+use smallvec::SmallVec;
+
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
+use super::detached::Detached;
 use super::hash::{Key, KeyHasher};
 use super::slab::Slab;
 use crate::values::{NewValue, ValueRef};
@@ -82,6 +85,16 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn is_expired(&self, now_ms: i64) -> bool {
         self.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms)
+    }
+
+    /// How the value is stored, as OBJECT ENCODING tells it.
+    pub fn encoding(&self) -> &'static str {
+        self.value().encoding(self.is_raw())
+    }
+
+    /// Value, deadline and access clock, to be put elsewhere: a large value is shared, a small one copied.
+    pub fn detached(&self) -> Detached {
+        Detached::new(self.value(), self.is_raw(), self.deadline_ms(), self.clock())
     }
 
     /// Whether its encoding is `raw` whatever its length.
@@ -481,6 +494,14 @@ impl Db {
         true
     }
 
+    /// Removes a key and gives back what stood there.
+    pub fn detach(&mut self, hasher: &KeyHasher, key: &Key<'_>) -> Option<Detached> {
+        let place = self.find(key)?;
+        let detached = self.blobs.entry(place).detached();
+        self.remove_at(hasher, key.hash(), place);
+        Some(detached)
+    }
+
     fn remove_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref) {
         self.table.prepare_write(hash);
         let blob = self.blobs.arena.bytes(place);
@@ -515,18 +536,23 @@ impl Db {
         matches!(progress, Progress::More)
     }
 
+    /// Looks at every key that an entry of the wheel may mean: among millions a few share what is filed of their hashes.
     fn fire(&mut self, hasher: &KeyHasher, payload: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
         let resolver = Resolver { blobs: &self.blobs, hasher };
-        let mut hash = payload << (64 - PAYLOAD_BITS);
-        let found = self.table.find(hash, |place| {
-            let whole = resolver.hash(place);
-            let same = filed(whole) == payload;
-            if same {
-                hash = whole;
+        let mut meant: SmallVec<[(u64, Ref); 2]> = SmallVec::new();
+        self.table.find(payload << (64 - PAYLOAD_BITS), |place| {
+            let hash = resolver.hash(place);
+            if filed(hash) == payload {
+                meant.push((hash, place));
             }
-            same
+            false
         });
-        let Some(place) = found else { return };
+        for (hash, place) in meant {
+            self.fire_at(hasher, hash, place, now_ms, expired);
+        }
+    }
+
+    fn fire_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
         let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
         match layout.deadline_ms(blob) {
@@ -535,7 +561,7 @@ impl Db {
                 self.remove_at(hasher, hash, place);
             }
             Some(deadline_ms) if layout.is_extended() => {
-                self.wheel.schedule(now_ms, deadline_ms, payload);
+                self.wheel.schedule(now_ms, deadline_ms, filed(hash));
                 blob::set_extended(self.blobs.arena.bytes_mut(place), false);
             }
             _ => {}

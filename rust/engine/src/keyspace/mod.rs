@@ -31,6 +31,7 @@
 
 mod blob;
 mod db;
+mod detached;
 mod hash;
 mod scan;
 mod shard;
@@ -40,6 +41,7 @@ mod watch;
 
 pub use blob::CLOCK_BITS;
 pub use db::{Before, Db, Entry, Now, Place};
+pub use detached::Detached;
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};

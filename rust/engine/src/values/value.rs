@@ -25,3 +25,24 @@ pub enum ValueRef<'a> {
     /// A long string.
     Shared(&'a Shared),
 }
+
+/// Strings up to this many bytes are `embstr`, longer ones `raw`.
+const EMBEDDED_BYTES_MAX: usize = 44;
+
+impl ValueRef<'_> {
+    /// The type, as TYPE and SCAN's TYPE name it.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => "string",
+        }
+    }
+
+    /// The encoding as OBJECT ENCODING names it; `is_raw` says that a short string was changed in place.
+    pub const fn encoding(&self, is_raw: bool) -> &'static str {
+        match self {
+            Self::Integer(_) => "int",
+            Self::Bytes(bytes) if !is_raw && bytes.len() <= EMBEDDED_BYTES_MAX => "embstr",
+            Self::Bytes(_) | Self::Shared(_) => "raw",
+        }
+    }
+}

@@ -1,0 +1,139 @@
+"""Walks through a database, beside redis-server 7.0 and beside writers."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.resp import Array, Bulk, Integer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.resp import Argument, Connection
+    from support.servers import Server
+    from support.side_by_side import Pair
+
+PATTERNS = ["*", "", "k*", "*1", "k?", "k[0-4]", "k[^0-4]*", "\\k1", "**", "?", "[", "k1", "none", "*[*", "k\\"]
+CURSORS = ["0", "-0", "+0", "", "0\0x", "x", "1x", " 0", "0 ", "+", "-", "18446744073709551616", "1.0", "\0"]
+
+
+def walk(connection: Connection, *options: Argument) -> Iterator[bytes]:
+    """Every name that SCAN tells."""
+    cursor = b"0"
+    while True:
+        reply = connection.call("SCAN", cursor, *options)
+        assert isinstance(reply, Array), reply
+        next_cursor, names = reply.items
+        yield from (name.data for name in names.items)
+        cursor = next_cursor.data
+        assert int(cursor) < 1 << 53, "a cursor fits a float of every client"
+        if cursor == b"0":
+            return
+
+
+def fill(connection: Connection, count: int, prefix: str = "k") -> None:
+    """Sets so many keys."""
+    for start in range(0, count, 1000):
+        connection.pipeline([("SET", f"{prefix}{n}", "v") for n in range(start, min(start + 1000, count))])
+
+
+def test_small_databases(with_redis: Pair) -> None:
+    for count in range(25):
+        for server in (with_redis.rkv, with_redis.peer):
+            fill(server, count)
+        with_redis.same("DBSIZE")
+        for pattern in PATTERNS:
+            with_redis.same_elements("KEYS", pattern)
+            for options in (["COUNT", 1], ["COUNT", 1000], []):
+                found = [sorted(walk(server, "MATCH", pattern, *options)) for server in (with_redis.rkv, with_redis.peer)]
+                assert found[0] == sorted(found[1]), pattern
+
+
+def test_an_empty_name(with_redis: Pair) -> None:
+    with_redis.same("SET", "", "v")
+    for pattern in ("*", "**", ""):
+        with_redis.same("KEYS", pattern)
+        with_redis.same("SCAN", 0, "MATCH", pattern, "COUNT", 1000)
+
+
+def test_cursors(with_redis: Pair) -> None:
+    with_redis.same("SET", "k", "v")
+    for cursor in CURSORS:
+        with_redis.same("SCAN", cursor, "COUNT", 1000)
+    for cursor in ("1", "-1", "+7", "18446744073709551615", "4503599627370496"):
+        # What a foreign cursor shows is chance; that it is one is not.
+        assert isinstance(with_redis.rkv.call("SCAN", cursor, "COUNT", 1000), Array)
+
+
+def test_options(with_redis: Pair) -> None:
+    with_redis.same("SET", "k", "v")
+    for options in (
+        ["COUNT"], ["COUNT", "0"], ["COUNT", "-1"], ["COUNT", "x"], ["COUNT", ""], ["COUNT", "9223372036854775808"],
+        ["MATCH"], ["TYPE"], ["x"], ["x", "y"], ["COUNT", "1000", "COUNT", "0"], ["COUNT", "0", "x"], ["COUNT", "x", "x"],
+        ["MATCH", "n", "MATCH", "k", "COUNT", "1000"], ["count", "1000", "match", "K"], ["COUNT", "1000", "TYPE", "string"],
+        ["COUNT", "1000", "TYPE", "STRING"], ["COUNT", "1000", "TYPE", "list"], ["COUNT", "1000", "TYPE", "nosuch"],
+        ["COUNT", "1000", "TYPE", ""], ["COUNT", "9223372036854775807"],
+    ):  # fmt: skip
+        with_redis.same("SCAN", "0", *options)
+    with_redis.same("SCAN")
+    with_redis.same("SCAN", "x", "COUNT", "0")
+    with_redis.same("KEYS")
+    with_redis.same("KEYS", "a", "b")
+    with_redis.same("DBSIZE", "x")
+    with_redis.same("RANDOMKEY", "x")
+
+
+@pytest.mark.parametrize("count", [1, 10, 100, 10_000])
+def test_each_key_once(rkv_server: Server, count: int) -> None:
+    with rkv_server.connect() as rkv:
+        rkv.call("FLUSHALL")
+        fill(rkv, 20_000)
+        found = Counter(walk(rkv, "COUNT", count))
+        assert len(found) == 20_000
+        assert set(found.values()) == {1}
+
+
+def test_what_stays_is_told_once_while_others_come_and_go(rkv_server: Server) -> None:
+    stop = threading.Event()
+
+    def churn(name: str) -> None:
+        with rkv_server.connect() as writer:
+            while not stop.is_set():
+                # Growth and shrinking, over and over.
+                fill(writer, 5000, name)
+                for start in range(0, 5000, 1000):
+                    writer.pipeline([("DEL", f"{name}{n}") for n in range(start, start + 1000)])
+
+    with rkv_server.connect() as rkv:
+        rkv.call("FLUSHALL")
+        fill(rkv, 3000, "stable")
+        writers = [threading.Thread(target=churn, args=(name,)) for name in ("x", "y")]
+        for writer in writers:
+            writer.start()
+        try:
+            for count in (3, 10, 50, 1000) * 2:
+                found = Counter(name for name in walk(rkv, "COUNT", count) if name.startswith(b"stable"))
+                assert len(found) == 3000
+                assert set(found.values()) == {1}
+                names = rkv.call("KEYS", "stable*").items
+                assert len(names) == len(set(names)) == 3000
+                assert rkv.call("DBSIZE").value >= 3000
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join()
+
+
+def test_random_keys_are_all_keys(rkv_server: Server) -> None:
+    with rkv_server.connect() as rkv:
+        rkv.call("FLUSHALL")
+        fill(rkv, 20)
+        drawn = Counter(rkv.call("RANDOMKEY") for _ in range(4000))
+        assert set(drawn) == {Bulk(b"k%d" % number) for number in range(20)}
+        # Six standard deviations of a binomial count around 200.
+        assert all(abs(times - 200) < 84 for times in drawn.values()), drawn
+        assert rkv.call("DBSIZE") == Integer(20)
