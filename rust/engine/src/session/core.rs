@@ -43,7 +43,7 @@ impl Core {
         let now_ms = self.store.clock.unix_ms();
         match call {
             Ok(call) => self.admit_and_run(call, now_ms),
-            Err(error) => self.refuse(error),
+            Err(error) => self.refuse(None, error),
         }
         self.after_reply(before);
     }
@@ -51,7 +51,7 @@ impl Core {
     fn admit_and_run(&mut self, call: &Call<'_>, now_ms: i64) {
         self.client.link.last_command.store(u32::from(call.command.id) + 1, Ordering::Relaxed);
         match dispatch::admit(&self.store, &self.client, call) {
-            Err(error) => self.refuse(&error),
+            Err(error) => self.refuse(Some(call), &error),
             Ok(Admission::Queue) => self.queue(call),
             Ok(Admission::Run) => {
                 let mode = Mode::MayWait(Unblock::Wire(self.client.protocol));
@@ -61,10 +61,9 @@ impl Core {
         }
     }
 
-    fn refuse(&mut self, error: &Error) {
-        self.store.counters.count_error();
-        self.client.break_transaction();
-        Reply::wire(&mut self.output, self.client.protocol).error(error);
+    fn refuse(&mut self, call: Option<&Call<'_>>, error: &Error) {
+        let error = dispatch::refuse(&self.store, &mut self.client, call, error);
+        Reply::wire(&mut self.output, self.client.protocol).error(&error);
     }
 
     fn queue(&mut self, call: &Call<'_>) {

@@ -1,0 +1,5 @@
+//! Other clients.
+
+use crate::handler::Row;
+
+pub(super) const ROWS: &[Row] = &[];
