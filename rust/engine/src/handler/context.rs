@@ -42,6 +42,17 @@ pub(crate) struct Trace<'a> {
     pub expired: SmallVec<[(usize, Key<'a>); 1]>,
 }
 
+/// A key that was changed, and the shards of all keys that its first waiter waits for.
+#[derive(Debug)]
+pub struct Stray {
+    /// The shards.
+    pub mask: u64,
+    /// The key's database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
 /// What is left to do when a command, transaction or script has run: the door does it, still under its locks.
 #[derive(Debug, Default)]
 pub struct Account {
@@ -49,6 +60,8 @@ pub struct Account {
     pub batch: Batch,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Of those, the ones whose waiters need more shards than are held.
+    pub strays: Vec<Stray>,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
     /// Clients with new messages; woken when no lock is held any more.
