@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::commands;
 use crate::config::Config;
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
-use crate::error::{self, Error};
+use crate::error;
 use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
@@ -132,7 +132,7 @@ impl Caller {
                 *blocked = dispatch::execute(store, client, &call, mode, store.clock.unix_ms(), &mut reply)
             }
             Ok(Admission::Queue) => Self::queue(client, &call, &mut reply),
-            Err(error) => Self::refuse(store, client, &error, &mut reply),
+            Err(error) => reply.error(&dispatch::refuse(store, client, Some(&call), &error)),
         });
         if catch_unwind(run).is_err() {
             self.store.poison();
@@ -147,8 +147,8 @@ impl Caller {
         match store.table.resolve(Args::new(words)) {
             Ok(command) => self.call(command, words, mode, tape),
             Err(error) => {
-                let mut reply = Reply::tape(tape, self.client.protocol);
-                Self::refuse(&store, &mut self.client, &error, &mut reply);
+                let error = dispatch::refuse(&store, &mut self.client, None, &error);
+                Reply::tape(tape, self.client.protocol).error(&error);
             }
         }
     }
@@ -156,12 +156,6 @@ impl Caller {
     fn queue(client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) {
         client.queue(u32::from(call.command.id), call.args.words());
         reply.queued();
-    }
-
-    fn refuse(store: &Store, client: &mut Client, error: &Error, reply: &mut Reply<'_>) {
-        store.counters.count_error();
-        client.break_transaction();
-        reply.error(error);
     }
 
     /// The command that waits, if the last one does.

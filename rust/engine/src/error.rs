@@ -36,6 +36,20 @@ impl Error {
         Self::text(format!("ERR wrong number of arguments for '{name}' command"))
     }
 
+    /// A command that MULTI cannot queue.
+    pub fn not_in_transaction(name: &str) -> Self {
+        Self::text(format!("ERR Command '{name}' not allowed inside a transaction"))
+    }
+
+    /// EXEC was refused, and why.
+    pub fn exec_refused(cause: &Self) -> Self {
+        let cause = cause.as_str();
+        Self::text(format!(
+            "EXECABORT Transaction discarded because of: {}",
+            cause.strip_prefix("ERR ").unwrap_or(cause)
+        ))
+    }
+
     /// A time to live out of range.
     pub fn invalid_expire(name: &str) -> Self {
         Self::text(format!("ERR invalid expire time in '{name}' command"))
@@ -93,12 +107,30 @@ fixed! {
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
     /// DEBUG is switched off.
     DEBUG_NOT_ALLOWED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
-    /// A command that MULTI cannot queue.
-    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
+    /// EXEC without MULTI.
+    EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
+    /// DISCARD without MULTI.
+    DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
     /// AUTH is needed first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Wrong user or password.
     WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled.";
+    /// AUTH with a password alone while there is none to compare it with.
+    AUTH_WITHOUT_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    /// HELLO from a client that is not authenticated, without AUTH.
+    HELLO_WITHOUT_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// HELLO asked for a protocol that nobody speaks.
+    NO_PROTOCOL = "NOPROTO unsupported protocol version";
+    /// HELLO asked for a protocol that is no number.
+    PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
+    /// An integer must fit 32 bits.
+    OUT_OF_INT_RANGE = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    /// A client's name has characters that would garble CLIENT LIST.
+    INVALID_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
+    /// No client has that address.
+    NO_SUCH_CLIENT = "ERR No such client";
+    /// Clients count from 1.
+    INVALID_CLIENT_ID = "ERR client-id should be greater than 0";
     /// The command would exceed maxmemory.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
     /// EXEC after a queueing error.

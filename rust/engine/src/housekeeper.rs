@@ -59,7 +59,7 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
     shard.expired += count;
     shard.changes += count;
     for (number, key) in &gone {
-        shard.watches.touch(*number, key);
+        shard.watches.touch_expired(*number, key);
         store.observe(*number, KeyspaceEvents::EXPIRED, "expired", key);
         if store.journal.is_on() {
             let mut batch = Batch::default();

@@ -4,6 +4,11 @@
 //! values > resp and the leaves (limits, clock, random, number, glob, slot, error).
 #![forbid(unsafe_code)]
 
+/// What `redis_version` of INFO and `version` of HELLO say: clients switch features on by it.
+pub const REDIS_VERSION: &str = "7.2.4";
+/// What `server` of HELLO says: clients ask whether it is Redis.
+pub const SERVER_NAME: &str = "redis";
+
 pub mod client;
 pub mod clock;
 pub mod commands;

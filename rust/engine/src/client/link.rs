@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, A
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::wake::Wake;
+use crate::keyspace::WatchFlag;
 use crate::resp::{Protocol, Tape};
 
 /// How a client is connected.
@@ -104,9 +105,7 @@ impl Blocking {
 pub struct LinkFlags {
     /// Somebody wants it closed.
     pub kill: AtomicBool,
-    /// It is in MULTI.
-    pub transaction: AtomicBool,
-    /// It watches keys.
+    /// How many keys it watches.
     pub watching: AtomicUsize,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
@@ -149,6 +148,8 @@ pub struct Link {
     pub last_command: AtomicU32,
     /// Commands queued by MULTI; -1 outside.
     pub queued: AtomicI64,
+    /// Bytes of memory of those commands.
+    pub queued_bytes: AtomicUsize,
     /// Bytes received and not yet run.
     pub input_bytes: AtomicUsize,
     /// Bytes of replies not yet sent.
@@ -160,6 +161,7 @@ pub struct Link {
     /// Commands run in all.
     pub commands: AtomicU64,
     names: Mutex<Names>,
+    watch: Mutex<Option<Arc<WatchFlag>>>,
     inbox: Mutex<Vec<Message>>,
     mail: AtomicBool,
     wake: Arc<dyn Wake>,
@@ -190,12 +192,14 @@ impl Link {
             active_ms: AtomicI64::new(created_ms),
             last_command: AtomicU32::new(0),
             queued: AtomicI64::new(-1),
+            queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             names: Mutex::default(),
+            watch: Mutex::default(),
             inbox: Mutex::default(),
             mail: AtomicBool::new(false),
             wake,
@@ -205,6 +209,17 @@ impl Link {
     /// The names it gave itself.
     pub fn names(&self) -> MutexGuard<'_, Names> {
         locked(&self.names)
+    }
+
+    /// Lets others see what it watches.
+    pub(super) fn watches(&self, flag: Option<&Arc<WatchFlag>>, keys: usize) {
+        *locked(&self.watch) = flag.cloned();
+        self.flags.watching.store(keys, Ordering::Relaxed);
+    }
+
+    /// Whether a watched key has changed, so that its EXEC will do nothing.
+    pub fn is_dirty(&self) -> bool {
+        locked(&self.watch).as_ref().is_some_and(|flag| flag.is_raised())
     }
 
     /// Leaves a message and wakes the driver. Not under a shard lock unless by [`Link::leave`].
@@ -217,6 +232,11 @@ impl Link {
     pub fn leave(&self, message: Message) {
         locked(&self.inbox).push(message);
         self.mail.store(true, Ordering::Release);
+    }
+
+    /// Whether it calls from this process and needs no password.
+    pub fn is_embedded(&self) -> bool {
+        self.origin.transport == Transport::Embedded
     }
 
     /// Asks the driver to poll the session.

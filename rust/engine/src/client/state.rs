@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::link::Link;
-use crate::keyspace::{Keyspace, WatchFlag};
+use crate::keyspace::{Key, Keyspace, Locks, WatchFlag};
 use crate::resp::Protocol;
 
 /// A command that MULTI queued.
@@ -37,7 +37,7 @@ pub struct Watched {
 }
 
 /// What WATCH collects.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Watching {
     /// Raised by who changes one of the keys.
     pub flag: Arc<WatchFlag>,
@@ -109,10 +109,32 @@ impl Client {
         self.link.protocol.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
     }
 
+    /// CLIENT NO-TOUCH.
+    pub fn set_no_touch(&mut self, no_touch: bool) {
+        self.no_touch = no_touch;
+        self.link.flags.no_touch.store(no_touch, Ordering::Relaxed);
+    }
+
+    /// MULTI.
+    pub fn begin_transaction(&mut self) {
+        self.transaction = Some(Box::default());
+        self.link.queued.store(0, Ordering::Relaxed);
+    }
+
+    /// EXEC, DISCARD and RESET: takes what was queued out.
+    pub fn end_transaction(&mut self) -> Option<Box<Transaction>> {
+        let transaction = self.transaction.take()?;
+        self.link.queued.store(-1, Ordering::Relaxed);
+        self.link.queued_bytes.store(0, Ordering::Relaxed);
+        Some(transaction)
+    }
+
     /// MULTI keeps a command for EXEC.
     pub fn queue(&mut self, command: u32, words: &[&[u8]]) {
         if let Some(transaction) = &mut self.transaction {
             transaction.queue.push(Queued { command, words: words.iter().map(|word| Box::from(*word)).collect() });
+            let bytes = words.iter().map(|word| word.len() + size_of::<Box<[u8]>>()).sum::<usize>();
+            self.link.queued_bytes.fetch_add(bytes + size_of::<Queued>(), Ordering::Relaxed);
             self.link.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
         }
     }
@@ -133,15 +155,43 @@ impl Client {
             && !self.is_closing
     }
 
+    /// Watches a key of the chosen database, whose shard is held.
+    pub fn watch(&mut self, locks: &mut Locks<'_>, key: Key<'_>, was_expired: bool) {
+        let watching = self.watching.get_or_insert_with(|| Box::new(Watching::default()));
+        let is_known = |watched: &Watched| watched.db == self.db && *watched.key == *key.bytes();
+        if watching.keys.iter().any(is_known) {
+            return;
+        }
+        let flag = Arc::clone(&watching.flag);
+        locks.shard(key.shard()).watches.add(self.db, key.bytes(), flag, was_expired);
+        watching.keys.push(Watched { db: self.db, key: key.bytes().into(), was_expired });
+        self.link.watches(Some(&watching.flag), watching.keys.len());
+    }
+
     /// Watches nothing any more. Locks one shard after the other.
     pub fn unwatch(&mut self, keyspace: &Keyspace) {
-        let Some(watching) = self.watching.take() else { return };
-        self.link.flags.watching.store(0, Ordering::Relaxed);
-        for watched in watching.keys {
+        for (watched, flag) in self.take_watched() {
             let key = keyspace.key(&watched.key);
             if let Ok(mut locks) = keyspace.lock(key.mask()) {
-                locks.shard(key.shard()).watches.remove(watched.db, &watched.key, &watching.flag);
+                locks.shard(key.shard()).watches.remove(watched.db, &watched.key, &flag);
             }
         }
+    }
+
+    /// Watches nothing any more. All shards of the watched keys are held.
+    pub fn unwatch_held(&mut self, locks: &mut Locks<'_>) {
+        for (watched, flag) in self.take_watched() {
+            let shard = locks.hasher().key(&watched.key).shard();
+            locks.shard(shard).watches.remove(watched.db, &watched.key, &flag);
+        }
+    }
+
+    fn take_watched(&mut self) -> impl Iterator<Item = (Watched, Arc<WatchFlag>)> + use<> {
+        let watching = self.watching.take();
+        if watching.is_some() {
+            self.link.watches(None, 0);
+        }
+        let (keys, flag) = watching.map(|watching| (watching.keys, watching.flag)).unwrap_or_default();
+        keys.into_iter().map(move |watched| (watched, Arc::clone(&flag)))
     }
 }

@@ -1,19 +1,209 @@
-//! Connections.
+//! Connections: who is there, and how they talk.
 
-use crate::error::Error;
-use crate::handler::{Args, Context, Effect, Flags, Group, Row};
-use crate::resp::Reply;
+use std::hint::black_box;
 
-pub(super) const ROWS: &[Row] = &[Row::new("PING", -1, Group::Connection, ping)
-    .doc("Answers PONG or the given message: the connection is alive.", "O(1)")
-    .flags(Flags::FAST)
-    .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-    .usage("[message:string]")];
+use crate::client::ReplyMode;
+use crate::config::options;
+use crate::error::{self, Error};
+use crate::handler::{Args, Context, Effect, Flags, Group, Outcome, Row};
+use crate::number;
+use crate::resp::{Protocol, Reply};
+use crate::{REDIS_VERSION, SERVER_NAME};
 
-fn ping(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    match args.get(1) {
-        None => reply.simple("PONG"),
-        Some(word) => reply.bulk(word),
+/// The only user there is.
+const DEFAULT_USER: &[u8] = b"default";
+/// What a client may do that has not said who it is.
+const STRANGER: Flags = Flags::NOSCRIPT
+    .with(Flags::LOADING)
+    .with(Flags::STALE)
+    .with(Flags::FAST)
+    .with(Flags::NO_AUTH)
+    .with(Flags::ALLOW_BUSY)
+    .with(Flags::SESSION);
+
+pub(super) const ROWS: &[Row] = &[
+    Row::new("PING", -1, Group::Connection, ping)
+        .doc("Answers PONG or the given message: the connection is alive.", "O(1)")
+        .flags(Flags::FAST)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .usage("[message:string]"),
+    Row::new("ECHO", 2, Group::Connection, echo)
+        .doc("Answers with the given message.", "O(1)")
+        .flags(Flags::LOADING.with(Flags::STALE).with(Flags::FAST))
+        .usage("message:string"),
+    Row::new("HELLO", -1, Group::Connection, hello)
+        .since("6.0.0")
+        .doc("Chooses the protocol version, optionally with AUTH and a name, and describes the server.", "O(1)")
+        .flags(STRANGER)
+        .usage(
+            "[arguments:(protover:integer [AUTH auth:(username:string password:string)] [SETNAME \
+             clientname:string])]",
+        ),
+    Row::new("AUTH", -2, Group::Connection, auth)
+        .doc("Authenticates the connection.", "O(N) for a user with N passwords")
+        .flags(STRANGER)
+        .usage("[username:string@6.0.0] password:string"),
+    Row::new("SELECT", 2, Group::Connection, select)
+        .doc("Chooses the database of the connection.", "O(1)")
+        .flags(Flags::LOADING.with(Flags::STALE).with(Flags::FAST).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
+        .usage("index:integer"),
+    Row::new("QUIT", -1, Group::Connection, quit)
+        .doc("Closes the connection.", "O(1)")
+        .flags(STRANGER.with(Flags::UNQUEUED)),
+    Row::new("RESET", 1, Group::Connection, reset)
+        .since("6.2.0")
+        .doc("Puts the connection back into its first state.", "O(1)")
+        .flags(STRANGER.with(Flags::UNQUEUED)),
+];
+
+fn ping(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match args.words() {
+        [_] => reply.simple("PONG"),
+        [_, message] => reply.bulk(message),
+        _ => return Err(Error::arity("ping")),
     }
+    Ok(Effect::none())
+}
+
+fn echo(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.bulk(args.word(1));
+    Ok(Effect::none())
+}
+
+/// What HELLO asks for.
+#[derive(Default)]
+struct Greeting<'a> {
+    protocol: Option<Protocol>,
+    user: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a str>,
+}
+
+fn greeting(args: Args<'_>) -> Result<Greeting<'_>, Error> {
+    let mut greeting = Greeting::default();
+    let mut cursor = args.cursor(1);
+    let Some(version) = cursor.next_word() else { return Ok(greeting) };
+    greeting.protocol = match number::parse_i64(version) {
+        None => return Err(error::PROTOCOL_NOT_INTEGER),
+        Some(2) => Some(Protocol::Resp2),
+        Some(3) => Some(Protocol::Resp3),
+        Some(_) => return Err(error::NO_PROTOCOL),
+    };
+    while let Some(option) = cursor.next_word() {
+        match (option.to_ascii_uppercase().as_slice(), cursor.rest()) {
+            (b"AUTH", [user, password, ..]) => {
+                greeting.user = Some((user, password));
+                (_, _) = (cursor.next_word(), cursor.next_word());
+            }
+            (b"SETNAME", [name, ..]) => {
+                greeting.name = Some(super::client_name(name)?);
+                cursor.next_word();
+            }
+            _ => {
+                let option = String::from_utf8_lossy(option);
+                return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
+            }
+        }
+    }
+    Ok(greeting)
+}
+
+fn hello(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let greeting = greeting(args)?;
+    if let Some((user, password)) = greeting.user {
+        authenticate(context, user, password)?;
+    }
+    if !context.client.is_authenticated && context.store.settings.requires_password() {
+        return Err(error::HELLO_WITHOUT_AUTH);
+    }
+    if let Some(protocol) = greeting.protocol {
+        context.client.speak(protocol);
+    }
+    if let Some(name) = greeting.name {
+        context.client.link.names().name = name.into();
+    }
+    reply.set_protocol(context.client.protocol);
+    let config = context.store.config();
+    let zone = config.get(options::AVAILABILITY_ZONE);
+    reply.map(if zone.is_empty() { 7 } else { 8 });
+    for (name, value) in [("server", SERVER_NAME), ("version", REDIS_VERSION)] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"proto");
+    reply.integer(if reply.resp3() { 3 } else { 2 });
+    reply.bulk(b"id");
+    reply.integer(context.client.link.id as i64);
+    for (name, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone);
+    }
+    Ok(Effect::none())
+}
+
+fn auth(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match args.from(1) {
+        [password] if context.store.settings.requires_password() => authenticate(context, DEFAULT_USER, password)?,
+        [_] => return Err(error::AUTH_WITHOUT_PASSWORD),
+        [user, password] => authenticate(context, user, password)?,
+        _ => return Err(error::SYNTAX),
+    }
+    reply.ok();
+    Ok(Effect::none())
+}
+
+fn authenticate(context: &mut Context<'_, '_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
+    let config = context.store.config();
+    let secret = config.get(options::REQUIREPASS);
+    // Without a password the default user takes any.
+    if user == DEFAULT_USER && (secret.is_empty() || is_equal(secret, password)) {
+        context.client.is_authenticated = true;
+        return Ok(());
+    }
+    context.store.counters.auth_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Err(error::WRONG_PASS)
+}
+
+/// Compares in a time that depends on what was given, not on where it begins to differ from the secret.
+fn is_equal(secret: &[u8], given: &[u8]) -> bool {
+    let secret_bytes = secret.iter().cycle();
+    let difference =
+        given.iter().zip(secret_bytes).fold(0, |difference, (given, secret)| black_box(difference | (given ^ secret)));
+    difference == 0 && secret.len() == given.len()
+}
+
+fn select(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let index = i32::try_from(args.integer(1)?).map_err(|_| error::OUT_OF_INT_RANGE)?;
+    let databases = context.store.settings.databases();
+    let index = usize::try_from(index).ok().filter(|index| *index < databases).ok_or(error::DB_INDEX_RANGE)?;
+    context.client.select(index);
+    reply.ok();
+    Ok(Effect::none())
+}
+
+fn quit(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    context.client.is_closing = true;
+    reply.ok();
+    Ok(Effect::none())
+}
+
+fn reset(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let client = &mut *context.client;
+    client.end_transaction();
+    client.unwatch(&context.store.keyspace);
+    client.select(0);
+    client.speak(Protocol::Resp2);
+    client.is_authenticated = client.link.is_embedded() || !context.store.settings.requires_password();
+    client.set_no_touch(false);
+    client.link.flags.no_evict.store(false, std::sync::atomic::Ordering::Relaxed);
+    client.reply_mode = ReplyMode::On;
+    client.link.names().name.clear();
+    reply.set_protocol(Protocol::Resp2);
+    reply.simple("RESET");
     Ok(Effect::none())
 }

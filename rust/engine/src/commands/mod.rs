@@ -2,15 +2,36 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod client;
 mod command;
 mod connection;
 mod expire;
 mod generic;
 mod scan;
 mod string;
+mod transaction;
 
+use crate::error::{self, Error};
 use crate::handler::Row;
 
 /// All families.
-pub const FAMILIES: &[&[Row]] =
-    &[string::ROWS, generic::ROWS, expire::ROWS, scan::ROWS, connection::ROWS, command::ROWS];
+pub const FAMILIES: &[&[Row]] = &[
+    string::ROWS,
+    generic::ROWS,
+    expire::ROWS,
+    scan::ROWS,
+    connection::ROWS,
+    command::ROWS,
+    client::ROWS,
+    transaction::ROWS,
+];
+
+/// A name that a client gives itself: visible characters only, so that CLIENT LIST stays readable.
+fn client_name(name: &[u8]) -> Result<&str, Error> {
+    visible_text(name).ok_or(error::INVALID_CLIENT_NAME)
+}
+
+/// The text of visible ASCII characters; `None` if others are among them.
+fn visible_text(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
+}

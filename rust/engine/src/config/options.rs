@@ -31,6 +31,8 @@ handles! {
     MAXCLIENTS: i64 = "maxclients";
     /// Password of the default user; empty asks for none.
     REQUIREPASS: [u8] = "requirepass";
+    /// Where the server stands, for clients that prefer a near one; empty says nothing.
+    AVAILABILITY_ZONE: [u8] = "availability-zone";
     /// Bytes of the longest argument.
     PROTO_MAX_BULK_LEN: u64 = "proto-max-bulk-len";
     /// Bytes that a client may send ahead of execution.

@@ -14,9 +14,32 @@ pub enum Admission {
     Queue,
 }
 
+/// Whether a client may do more than say who it is: it has said so, or nobody must any more.
+#[inline]
+pub fn is_authenticated(store: &Store, client: &Client) -> bool {
+    client.is_authenticated || !store.settings.requires_password()
+}
+
+/// What a client is told whose command was refused (`None`: there is no such command); what it does to MULTI is done.
+/// A stranger does not learn which commands there are.
+pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error: &Error) -> Error {
+    store.counters.count_error();
+    let Some(call) = call else {
+        client.break_transaction();
+        return if is_authenticated(store, client) { error.clone() } else { error::NO_AUTH };
+    };
+    if call.command.row.name != "EXEC" {
+        client.break_transaction();
+        return error.clone();
+    }
+    client.end_transaction();
+    client.unwatch(&store.keyspace);
+    Error::exec_refused(error)
+}
+
 type Check = fn(&Store, &Client, &Call<'_>) -> Result<(), Error>;
 
-const CHECKS: &[Check] = &[arity, protected, authenticated, outside_multi, memory];
+const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory];
 
 /// Lets a command in, or says why not.
 ///
@@ -58,8 +81,8 @@ fn protected(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
     Err(error::DEBUG_NOT_ALLOWED)
 }
 
-fn authenticated(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
-    if client.is_authenticated || call.command.row.flags.has(Flags::NO_AUTH) {
+fn authenticated(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if is_authenticated(store, client) || call.command.row.flags.has(Flags::NO_AUTH) {
         return Ok(());
     }
     Err(error::NO_AUTH)
@@ -69,7 +92,7 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
     if client.transaction.is_none() || !call.command.row.flags.has(Flags::NO_MULTI) {
         return Ok(());
     }
-    Err(error::NOT_IN_TRANSACTION)
+    Err(Error::not_in_transaction(call.command.full_name()))
 }
 
 fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {

@@ -13,7 +13,7 @@ mod transaction;
 mod waiting;
 mod window;
 
-pub use admission::{Admission, admit};
+pub use admission::{Admission, admit, is_authenticated, refuse};
 pub use run::{Call, Mode, execute};
 pub use waiting::{Blocked, time_out};
 pub use window::{WINDOW_CALLS_MAX, execute_window, fits_window};

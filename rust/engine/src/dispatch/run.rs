@@ -65,6 +65,9 @@ pub fn execute(
     };
     settle(store, &mut locks, &mut account, now_ms);
     drop(locks);
+    if !account.strays.is_empty() {
+        waiting::serve_strays(store, &mut account, now_ms);
+    }
     wake(&account.wakes);
     blocked
 }
@@ -165,6 +168,10 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
+    for db in std::mem::take(&mut account.databases) {
+        let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
+        account.ready.extend(keys);
+    }
     if !account.ready.is_empty() {
         waiting::serve(store, locks, account, now_ms);
     }

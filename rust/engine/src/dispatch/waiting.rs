@@ -1,17 +1,22 @@
 //! Commands that wait for a key.
 //!
 //! A waiting command stands in the queue of each of its keys. Who changes such a key runs it again before the shards are
-//! released, so that nobody can come between; the reply goes to the client's inbox. Server, timeout and disconnect race for
-//! the right to answer ([`Blocking`](crate::client::Blocking)): exactly one gets it.
+//! released, so that nobody can come between; the reply goes to the client's inbox. If the waiter's other keys lie in
+//! shards that are not held, that happens at once after these were released, with all of them held: it then depends on
+//! nobody but the one who changed the key, and those behind the waiter wait for it.
+//!
+//! Server, timeout and disconnect race for the right to answer ([`Blocking`](crate::client::Blocking)): exactly one gets it,
+//! under the locks of all of the waiter's shards.
 
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::run::{Call, Mode, execute, run, write};
+use super::run::{Call, run, settle, wake, write};
 use super::transaction::Queue;
 use crate::client::{Client, Link, Message, Unblock};
-use crate::handler::{Account, Args, Store, Wait, World};
+use crate::error;
+use crate::handler::{Account, Args, Store, Stray, Wait, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
 
@@ -89,36 +94,75 @@ pub(super) fn park(
     blocked
 }
 
+/// What became of a waiter whose turn it was.
+enum Turn {
+    Answered,
+    Waits,
+    /// Its keys lie in these shards, and not all of them are held.
+    Elsewhere(u64),
+}
+
 /// Runs the commands that waited for the account's keys, first come first served, until nothing is left for them. What they
 /// change may let others run, in turn.
 pub(super) fn serve<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
-    while let Some((db, key)) = account.ready.pop() {
-        let place = store.keyspace.key(&key);
-        for waiter in locks.shard(place.shard()).waiters.queue(db, &key) {
-            let waiter: Arc<dyn std::any::Any + Send + Sync> = waiter;
-            let Ok(blocked) = waiter.downcast::<Blocked>() else { continue };
-            if serve_one(store, locks, account, now_ms, &blocked) {
-                leave_queues(store, locks, &blocked);
+    let mut next = 0;
+    while let Some((db, key)) = account.ready.get(next).cloned() {
+        next += 1;
+        serve_key(store, locks, account, now_ms, (db, key));
+    }
+    account.ready.clear();
+}
+
+fn serve_key<'e>(
+    store: &'e Store,
+    locks: &mut Locks<'e>,
+    account: &mut Account,
+    now_ms: i64,
+    (db, key): (usize, Box<[u8]>),
+) {
+    let place = store.keyspace.key(&key);
+    for waiter in locks.shard(place.shard()).waiters.queue(db, &key) {
+        let part = locks.peek(place.shard()).db(db);
+        if part.and_then(|part| part.get(&place)).is_none_or(|entry| entry.is_expired(now_ms)) {
+            return;
+        }
+        let waiter: Arc<dyn std::any::Any + Send + Sync> = waiter;
+        let Ok(blocked) = waiter.downcast::<Blocked>() else { continue };
+        match serve_one(store, locks, account, now_ms, &blocked) {
+            Turn::Answered => leave_queues(store, locks, &blocked),
+            Turn::Waits => {}
+            Turn::Elsewhere(mask) => {
+                // Those behind it must not overtake it, so all of them are served when its shards are held, too.
+                account.strays.push(Stray { mask: locks.mask() | mask, db, key });
+                return;
             }
         }
     }
 }
 
-/// True if the waiter was answered.
+/// Serves the keys whose waiters could not be run because they wait for keys in other shards as well. No lock is held.
+pub(super) fn serve_strays(store: &Store, account: &mut Account, now_ms: i64) {
+    // A key comes back with more shards than before, and there are at most 64, so this ends.
+    while let Some(Stray { mask, db, key }) = account.strays.pop() {
+        let Ok(mut locks) = store.keyspace.lock(mask) else { return };
+        account.ready.push((db, key));
+        serve(store, &mut locks, account, now_ms);
+    }
+}
+
 fn serve_one<'e>(
     store: &'e Store,
     locks: &mut Locks<'e>,
     account: &mut Account,
     now_ms: i64,
     blocked: &Arc<Blocked>,
-) -> bool {
-    // Its other keys may lie in shards that are not held: such a command is run by its own driver.
-    if blocked.mask(store) & !locks.mask() != 0 {
-        account.wakes.push(Arc::clone(&blocked.link));
-        return false;
+) -> Turn {
+    let mask = blocked.mask(store);
+    if mask & !locks.mask() != 0 {
+        return if blocked.is_waiting() { Turn::Elsewhere(mask) } else { Turn::Waits };
     }
     if !blocked.link.blocking.claim() {
-        return false;
+        return Turn::Waits;
     }
     let (mut output, mut tape) = (Output::default(), Tape::new());
     let mut reply = match blocked.form {
@@ -131,13 +175,11 @@ fn serve_one<'e>(
         let world = World { store, client: &mut client, door: &Queue, locks, account, now_ms, can_wait: true };
         run(world, call, &keys, &mut reply)
     });
+    write(store, account);
     if wait.flatten().is_some() {
         blocked.link.blocking.release();
-        // The deadline may have passed meanwhile; the driver found the right to answer taken and must look again.
-        account.wakes.push(Arc::clone(&blocked.link));
-        return false;
+        return Turn::Waits;
     }
-    write(store, account);
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(tape),
@@ -145,32 +187,47 @@ fn serve_one<'e>(
     blocked.link.leave(message);
     blocked.link.blocking.finish();
     account.wakes.push(Arc::clone(&blocked.link));
-    true
+    Turn::Answered
 }
 
+/// All shards of the waiter's keys are held.
 fn leave_queues(store: &Store, locks: &mut Locks<'_>, blocked: &Arc<Blocked>) {
     let waiter: Arc<dyn Waiter> = blocked.clone();
     for key in &blocked.keys {
         let shard = store.keyspace.key(key).shard();
-        if locks.holds(shard) {
-            locks.shard(shard).waiters.remove(blocked.db, key, &waiter);
-        }
+        locks.shard(shard).waiters.remove(blocked.db, key, &waiter);
     }
 }
 
 /// Ends a wait whose time is over or whose client is gone. With a reply, the command runs once more and must answer at
-/// once. False if somebody else answers it just now: the reply is in the inbox, or will be.
+/// once. False if somebody was faster: the reply is in the inbox.
 pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, reply: Option<&mut Reply<'_>>) -> bool {
+    let Ok(mut locks) = store.keyspace.lock(blocked.mask(store)) else {
+        blocked.link.blocking.finish();
+        if let Some(reply) = reply {
+            reply.error(&error::POISONED);
+        }
+        return true;
+    };
+    // Who serves it holds these shards, too, so it is either answered or waiting.
     if !blocked.link.blocking.claim() {
         return false;
     }
-    if let Ok(mut locks) = store.keyspace.lock(blocked.mask(store)) {
-        leave_queues(store, &mut locks, blocked);
+    leave_queues(store, &mut locks, blocked);
+    let mut account = Account::default();
+    let now_ms = store.clock.unix_ms();
+    if let Some(reply) = reply {
+        let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
+        blocked.with_call(store, |call| {
+            let (locks, account) = (&mut locks, &mut account);
+            let world = World { store, client, door: &Queue, locks, account, now_ms, can_wait: false };
+            run(world, call, &keys, reply);
+        });
     }
     blocked.link.blocking.finish();
-    if let Some(reply) = reply {
-        let now_ms = store.clock.unix_ms();
-        blocked.with_call(store, |call| execute(store, client, call, Mode::Now, now_ms, reply));
-    }
+    settle(store, &mut locks, &mut account, now_ms);
+    drop(locks);
+    serve_strays(store, &mut account, now_ms);
+    wake(&account.wakes);
     true
 }

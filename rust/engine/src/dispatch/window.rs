@@ -3,13 +3,12 @@
 //! A random key costs two cache misses, one for its bucket and one for its blob. One command alone waits for both; sixteen
 //! together wait for two rounds of sixteen misses that overlap.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::run::{Call, prefetch, run, settle, wake};
 use super::transaction::Queue;
-use crate::client::{Client, Link};
+use super::waiting::serve_strays;
+use crate::client::Client;
 use crate::handler::{Account, Flags, Keys, Store, World, key_positions};
 use crate::keyspace::Key;
 use crate::resp::Reply;
@@ -59,7 +58,7 @@ pub fn execute_window(
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
     let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return false };
     prefetch(&locks, client.db, &keys);
-    let mut wakes: Vec<Arc<Link>> = Vec::new();
+    let mut left = Account::default();
     let mut begin = 0;
     for (call, &end) in calls.iter().zip(&ends) {
         let mut account = Account::default();
@@ -67,10 +66,14 @@ pub fn execute_window(
             World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
         run(world, call, &keys[begin..end], reply);
         settle(store, &mut locks, &mut account, now_ms);
-        wakes.append(&mut account.wakes);
+        left.wakes.append(&mut account.wakes);
+        left.strays.append(&mut account.strays);
         begin = end;
     }
     drop(locks);
-    wake(&wakes);
+    if !left.strays.is_empty() {
+        serve_strays(store, &mut left, now_ms);
+    }
+    wake(&left.wakes);
     true
 }

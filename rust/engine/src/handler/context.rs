@@ -12,7 +12,7 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
 use crate::journal::Batch;
-use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Shard};
+use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Presence, Shard};
 use crate::number;
 use crate::resp::Reply;
 use crate::values::NewValue;
@@ -52,6 +52,17 @@ pub(crate) struct Trace<'a> {
     pub expired: SmallVec<[(usize, Key<'a>); 1]>,
 }
 
+/// A key that was changed, and the shards of all keys that its first waiter waits for.
+#[derive(Debug)]
+pub struct Stray {
+    /// The shards.
+    pub mask: u64,
+    /// The key's database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
 /// What is left to do when a command, transaction or script has run: the door does it, still under its locks.
 #[derive(Debug, Default)]
 pub struct Account {
@@ -59,6 +70,8 @@ pub struct Account {
     pub batch: Batch,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// Of those, the ones whose waiters need more shards than are held.
+    pub strays: Vec<Stray>,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
     /// What emptied databases held; dropped with the account, when no lock is held any more.
@@ -446,13 +459,26 @@ impl<'a, 'e> Context<'a, 'e> {
         let (keyspace, now_ms) = (&self.store.keyspace, self.now_ms);
         for (_, shard) in self.locks.iter_mut() {
             let part = shard.db(db);
-            let is_there = |bytes: &[u8]| {
-                let key = keyspace.key(bytes);
-                part.and_then(|part| part.get(&key)).is_some_and(|entry| !entry.is_expired(now_ms))
-            };
-            shard.watches.touch_db(db, is_there);
+            shard.watches.touch_db(db, |bytes| presence(part, &keyspace.key(bytes), now_ms));
         }
         self.account.databases.push(db);
+    }
+
+    /// Whether a key is there, in whatever database.
+    pub fn presence(&self, db: usize, key: Key<'_>) -> Presence {
+        presence(self.locks.peek(key.shard()).db(db), &key, self.now_ms)
+    }
+
+    /// Lets the client hear of changes of a key of the plan.
+    pub fn watch(&mut self, key: Key<'_>) {
+        let was_expired = self.presence(self.client.db, key) == Presence::Expired;
+        self.client.watch(self.locks, key, was_expired);
+    }
+
+    /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.
+    pub fn kill(&mut self, link: Arc<Link>) {
+        link.flags.kill.store(true, std::sync::atomic::Ordering::Release);
+        self.account.wakes.push(link);
     }
 
     /// Whether something was changed that others must hear of.
@@ -472,6 +498,14 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The held locks, for commands about the store itself.
     pub fn locks(&mut self) -> &mut Locks<'e> {
         self.locks
+    }
+}
+
+fn presence(part: Option<&Db>, key: &Key<'_>, now_ms: i64) -> Presence {
+    match part.and_then(|part| part.get(key)) {
+        None => Presence::Absent,
+        Some(entry) if entry.is_expired(now_ms) => Presence::Expired,
+        Some(_) => Presence::Live,
     }
 }
 

@@ -17,7 +17,7 @@ pub mod usage;
 
 pub use args::{Args, Cursor};
 pub(crate) use context::World;
-pub use context::{Account, Context, Deadline, Door, Dropped, Outcome};
+pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
 pub use effect::{Effect, Event, Log, Wait, Words};
 pub use keys::{KeyAt, KeyPositions, KeysError, key_positions};
 pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};

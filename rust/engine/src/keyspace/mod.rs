@@ -46,4 +46,4 @@ pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};
 pub use waiters::{Waiter, Waiters};
-pub use watch::{WatchFlag, Watches};
+pub use watch::{Presence, WatchFlag, Watches};

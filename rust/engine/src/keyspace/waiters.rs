@@ -28,6 +28,11 @@ impl Waiters {
         self.queues.is_empty()
     }
 
+    /// The keys of a database that somebody waits for.
+    pub fn keys(&self, db: usize) -> impl Iterator<Item = &[u8]> {
+        self.queues.keys().filter(move |(other, _)| *other == db).map(|(_, key)| &**key)
+    }
+
     /// Puts a waiter at the end of a key's queue.
     pub fn push(&mut self, db: usize, key: &[u8], waiter: Arc<dyn Waiter>) {
         self.queues.entry((db, key.into())).or_default().push_back(waiter);

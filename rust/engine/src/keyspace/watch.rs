@@ -20,7 +20,25 @@ impl WatchFlag {
     }
 }
 
-type Watched = HashMap<Box<[u8]>, Vec<Arc<WatchFlag>>>;
+/// Whether a key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not.
+    Absent,
+    /// Its time is over, but nobody has deleted it.
+    Expired,
+    /// It is.
+    Live,
+}
+
+/// Who watches a key. For who began when it was already expired, its deletion is no change.
+#[derive(Debug)]
+struct Watcher {
+    flag: Arc<WatchFlag>,
+    was_expired: bool,
+}
+
+type Watched = HashMap<Box<[u8]>, Vec<Watcher>>;
 
 /// The watched keys of one shard, by database.
 #[derive(Debug, Default)]
@@ -35,17 +53,18 @@ impl Watches {
         self.dbs.is_empty()
     }
 
-    /// Watches a key; it may exist or not.
-    pub fn add(&mut self, db: usize, key: &[u8], flag: Arc<WatchFlag>) {
-        self.dbs.entry(db).or_default().entry(key.into()).or_default().push(flag);
+    /// Watches a key; it may exist or not. `was_expired` says that it is stored, but expired.
+    pub fn add(&mut self, db: usize, key: &[u8], flag: Arc<WatchFlag>, was_expired: bool) {
+        let watcher = Watcher { flag, was_expired };
+        self.dbs.entry(db).or_default().entry(key.into()).or_default().push(watcher);
     }
 
     /// Watches a key no more.
     pub fn remove(&mut self, db: usize, key: &[u8], flag: &Arc<WatchFlag>) {
         let Some(watched) = self.dbs.get_mut(&db) else { return };
-        if let Some(flags) = watched.get_mut(key) {
-            flags.retain(|other| !Arc::ptr_eq(other, flag));
-            if flags.is_empty() {
+        if let Some(watchers) = watched.get_mut(key) {
+            watchers.retain(|other| !Arc::ptr_eq(&other.flag, flag));
+            if watchers.is_empty() {
                 watched.remove(key);
             }
         }
@@ -54,18 +73,27 @@ impl Watches {
         }
     }
 
-    /// Raises the flags of a key that changed.
-    pub fn touch(&self, db: usize, key: &[u8]) {
-        if let Some(flags) = self.dbs.get(&db).and_then(|watched| watched.get(key)) {
-            flags.iter().for_each(|flag| flag.raise());
-        }
+    fn of(&self, db: usize, key: &[u8]) -> impl Iterator<Item = &Watcher> {
+        self.dbs.get(&db).and_then(|watched| watched.get(key)).into_iter().flatten()
     }
 
-    /// Raises the flags of the watched keys of a database for which `changed` holds: all its keys changed at once.
-    pub fn touch_db(&self, db: usize, mut changed: impl FnMut(&[u8]) -> bool) {
-        for (key, flags) in self.dbs.get(&db).into_iter().flatten() {
-            if changed(key) {
-                flags.iter().for_each(|flag| flag.raise());
+    /// Raises the flags of a key that changed.
+    pub fn touch(&self, db: usize, key: &[u8]) {
+        self.of(db, key).for_each(|watcher| watcher.flag.raise());
+    }
+
+    /// Raises the flags of a key that was deleted because its time was over.
+    pub fn touch_expired(&self, db: usize, key: &[u8]) {
+        self.of(db, key).filter(|watcher| !watcher.was_expired).for_each(|watcher| watcher.flag.raise());
+    }
+
+    /// Raises the flags of the watched keys of a database that are there: all of them change at once.
+    pub fn touch_db(&self, db: usize, mut presence: impl FnMut(&[u8]) -> Presence) {
+        for (key, watchers) in self.dbs.get(&db).into_iter().flatten() {
+            match presence(key) {
+                Presence::Absent => {}
+                Presence::Expired => self.touch_expired(db, key),
+                Presence::Live => watchers.iter().for_each(|watcher| watcher.flag.raise()),
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
 use crate::error::{self, Error};
 use crate::handler::Store;
+use crate::limits::{UNAUTHENTICATED_OUTPUT_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX};
 use crate::resp::{Output, ProtocolError, Reply};
 
 /// The client, its output, and the command that waits.
@@ -17,6 +18,8 @@ pub(super) struct Core {
     pub client: Client,
     pub output: Output,
     blocked: Option<Arc<Blocked>>,
+    /// CLIENT REPLY was off or skipped when the command began to wait.
+    is_mute: bool,
     commands: u64,
 }
 
@@ -24,12 +27,27 @@ impl Core {
     pub(super) fn new(store: Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(origin, store.clock.unix_ms(), wake);
         let client = Client::new(link, !store.settings.requires_password());
-        Self { store, client, output: Output::default(), blocked: None, commands: 0 }
+        Self { store, client, output: Output::default(), blocked: None, is_mute: false, commands: 0 }
     }
 
     /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
     pub(super) fn is_parked(&self) -> bool {
-        self.blocked.is_some() || self.client.is_closing || self.output.len() > OUTPUT_PAUSE_BYTES
+        self.blocked.is_some() || self.client.is_closing || self.output.len() > self.output_bytes_max()
+    }
+
+    /// Whether it may do more than say who it is.
+    pub(super) fn is_authenticated(&self) -> bool {
+        dispatch::is_authenticated(&self.store, &self.client)
+    }
+
+    fn output_bytes_max(&self) -> usize {
+        if self.is_authenticated() { OUTPUT_PAUSE_BYTES } else { UNAUTHENTICATED_OUTPUT_BYTES_MAX }
+    }
+
+    /// Bytes of input that may be kept.
+    pub(super) fn query_bytes_max(&self) -> usize {
+        let limit = self.store.settings.query_bytes_max();
+        if self.is_authenticated() { limit } else { limit.min(UNAUTHENTICATED_QUERY_BYTES_MAX) }
     }
 
     /// Runs one request alone.
@@ -43,7 +61,7 @@ impl Core {
         let now_ms = self.store.clock.unix_ms();
         match call {
             Ok(call) => self.admit_and_run(call, now_ms),
-            Err(error) => self.refuse(error),
+            Err(error) => self.refuse(None, error),
         }
         self.after_reply(before);
     }
@@ -51,7 +69,7 @@ impl Core {
     fn admit_and_run(&mut self, call: &Call<'_>, now_ms: i64) {
         self.client.link.last_command.store(u32::from(call.command.id) + 1, Ordering::Relaxed);
         match dispatch::admit(&self.store, &self.client, call) {
-            Err(error) => self.refuse(&error),
+            Err(error) => self.refuse(Some(call), &error),
             Ok(Admission::Queue) => self.queue(call),
             Ok(Admission::Run) => {
                 let mode = Mode::MayWait(Unblock::Wire(self.client.protocol));
@@ -61,10 +79,9 @@ impl Core {
         }
     }
 
-    fn refuse(&mut self, error: &Error) {
-        self.store.counters.count_error();
-        self.client.break_transaction();
-        Reply::wire(&mut self.output, self.client.protocol).error(error);
+    fn refuse(&mut self, call: Option<&Call<'_>>, error: &Error) {
+        let error = dispatch::refuse(&self.store, &mut self.client, call, error);
+        Reply::wire(&mut self.output, self.client.protocol).error(&error);
     }
 
     fn queue(&mut self, call: &Call<'_>) {
@@ -74,6 +91,7 @@ impl Core {
 
     /// CLIENT REPLY: takes back what is not wanted.
     fn after_reply(&mut self, before: u64) {
+        self.is_mute = self.blocked.is_some() && self.client.reply_mode != ReplyMode::On;
         match self.client.reply_mode {
             ReplyMode::On => {}
             ReplyMode::Off => self.output.truncate_to(before),
@@ -132,35 +150,50 @@ impl Core {
     /// Takes messages into the output, and ends the wait of a command whose reply came or whose time is over.
     pub(super) fn drain_inbox(&mut self) {
         if self.client.link.is_killed() {
-            self.client.is_closing = true;
+            // Who kills a client does not want to wait until it has read what it was sent.
             self.stop_waiting(false);
+            self.abandon();
+            return;
         }
-        if self.client.link.has_mail() {
-            for message in self.client.link.take_mail() {
-                match message {
-                    Message::Push(bytes) => self.output.extend(&bytes),
-                    Message::Reply(bytes) => {
-                        self.output.extend(&bytes);
-                        self.blocked = None;
-                    }
-                    Message::Tape(_) => self.blocked = None,
-                }
-            }
-        }
+        self.take_mail();
         let now_us = self.store.clock.monotonic_us();
-        if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
-            self.stop_waiting(true);
+        if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) && !self.stop_waiting(true) {
+            self.take_mail();
         }
     }
 
-    fn stop_waiting(&mut self, with_reply: bool) {
-        let Some(blocked) = self.blocked.take() else { return };
+    fn take_mail(&mut self) {
+        if !self.client.link.has_mail() {
+            return;
+        }
+        for message in self.client.link.take_mail() {
+            match message {
+                Message::Push(bytes) => self.output.extend(&bytes),
+                Message::Reply(bytes) => {
+                    if !self.is_mute {
+                        self.output.extend(&bytes);
+                    }
+                    self.blocked = None;
+                }
+                Message::Tape(_) => self.blocked = None,
+            }
+        }
+    }
+
+    /// False if somebody was faster, and the reply is in the inbox.
+    fn stop_waiting(&mut self, with_reply: bool) -> bool {
+        let Some(blocked) = self.blocked.take() else { return true };
+        let before = self.output.position();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
         let reply = with_reply.then_some(&mut reply);
         if !dispatch::time_out(&self.store, &blocked, &mut self.client, reply) {
-            // Somebody answers just now, and wakes the driver when done.
             self.blocked = Some(blocked);
+            return false;
         }
+        if self.is_mute {
+            self.output.truncate_to(before);
+        }
+        true
     }
 
     pub(super) fn deadline_us(&self) -> Option<u64> {
@@ -178,6 +211,7 @@ impl Core {
             self.output.release(journal.released());
         }
         let link = &self.client.link;
+        link.flags.closing.store(self.client.is_closing, Ordering::Relaxed);
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
         link.output_bytes.store(self.output.len(), Ordering::Relaxed);
         if self.commands > 0 {

@@ -42,9 +42,9 @@ impl Intake {
             let done = self.execute(core, input, &requests);
             at = done.unwrap_or(end);
             if done.is_some() {
-                // What was parsed ahead is parsed again when the session goes on.
+                // What was parsed ahead is parsed again, with the limits that hold then.
                 self.parser.reset();
-                break;
+                continue;
             }
             if let Some(error) = failure {
                 core.protocol_error(&error);
@@ -62,7 +62,7 @@ impl Intake {
     /// Parses up to a window of requests. Before AUTH one at a time, as it changes the limits.
     fn parse(&mut self, core: &Core, input: &[u8], mut at: usize, requests: &mut Requests) -> Option<ProtocolError> {
         self.spans.clear();
-        let is_authenticated = core.client.is_authenticated;
+        let is_authenticated = core.is_authenticated();
         let limits = request_limits(core, is_authenticated);
         let most = if is_authenticated { WINDOW_CALLS_MAX } else { 1 };
         while requests.len() < most && at < input.len() {
@@ -109,7 +109,7 @@ impl Intake {
                 refuse_http(args, core);
             }
             core.run_one(&call);
-            if core.is_parked() || !core.client.is_authenticated {
+            if core.is_parked() || !core.is_authenticated() {
                 return Some(request.end);
             }
         }

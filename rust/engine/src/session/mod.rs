@@ -100,7 +100,7 @@ impl Session {
         } else if self.input.is_empty() && self.input.capacity() > INPUT_KEPT {
             self.input = Vec::new();
         }
-        if self.input.len() > self.core.store.settings.query_bytes_max() {
+        if self.input.len() > self.core.query_bytes_max() {
             log::warn!("client {} closed: it sent more than client-query-buffer-limit ahead of execution", self.id());
             self.core.client.is_closing = true;
             self.input = Vec::new();

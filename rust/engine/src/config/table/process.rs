@@ -42,7 +42,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("aof-rewrite-cpulist", TEXT, "").alias("aof_rewrite_cpulist").immutable(),
     known("bgsave-cpulist", TEXT, "").alias("bgsave_cpulist").immutable(),
     known("locale-collate", TEXT, ""),
-    known("availability-zone", TEXT, ""),
+    supported("availability-zone", TEXT, ""),
     known("extended-redis-compatibility", BOOL, "no"),
     known("debug-context", TEXT, "").debug().hidden(),
     known("enable-debug-assert", BOOL, "no").immutable().hidden(),
