@@ -153,7 +153,7 @@ impl Caller {
     }
 
     fn refuse(store: &Store, client: &mut Client, error: &Error, reply: &mut Reply<'_>) {
-        store.counters.count_error();
+        store.counters.count_error(error);
         client.break_transaction();
         reply.error(error);
     }

@@ -3,10 +3,12 @@
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
 mod command;
+mod config;
 mod connection;
+mod info;
 mod string;
 
 use crate::handler::Row;
 
 /// All families.
-pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS, command::ROWS];
+pub const FAMILIES: &[&[Row]] = &[string::ROWS, connection::ROWS, command::ROWS, config::ROWS, info::ROWS];

@@ -1,7 +1,7 @@
 //! Whether a command may run now: small named checks, in the order in which Redis complains.
 
 use super::run::Call;
-use crate::client::{Client, Transport};
+use crate::client::Client;
 use crate::error::{self, Error};
 use crate::handler::{Flags, Store};
 
@@ -48,11 +48,7 @@ fn protected(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
     if !call.command.row.flags.has(Flags::PROTECTED) {
         return Ok(());
     }
-    let origin = &client.link.origin;
-    let is_local = matches!(origin.transport, Transport::Unix | Transport::Embedded)
-        || origin.peer.starts_with("127.")
-        || origin.peer.starts_with("[::1]");
-    if store.settings.allows_debug(is_local) {
+    if store.settings.allows_debug(client.link.origin.is_local()) {
         return Ok(());
     }
     Err(error::DEBUG_NOT_ALLOWED)
@@ -89,5 +85,5 @@ fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> 
     if limit == 0 || !(call.command.row.flags.has(Flags::DENYOOM) || is_exec_of_writes()) {
         return Ok(());
     }
-    if store.used_bytes() as u64 > limit { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+    if store.is_memory_full() { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
 }

@@ -28,7 +28,7 @@ pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>) -> Plan<
     match call.command.row.keys {
         Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
         Keys::Transaction => plan.mask |= transaction_mask(store, client),
-        Keys::None | Keys::Specs(_) => {}
+        Keys::None | Keys::Each | Keys::Specs(_) => {}
     }
     plan
 }
@@ -53,6 +53,9 @@ fn transaction_mask(store: &Store, client: &Client) -> u64 {
         let words: SmallVec<[&[u8]; 8]> = queued.words.iter().map(AsRef::as_ref).collect();
         if let Some(command) = store.table.all().get(queued.command as usize) {
             mask |= plan(store, client, &Call { command, args: Args::new(&words) }).mask;
+            if matches!(command.row.keys, Keys::Each) {
+                mask = store.keyspace.all();
+            }
         }
     }
     mask

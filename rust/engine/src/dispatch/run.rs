@@ -64,6 +64,7 @@ pub fn execute(
         _ => None,
     };
     settle(store, &mut locks, &mut account, now_ms);
+    store.publish_memory(&mut locks);
     drop(locks);
     wake(&account.wakes);
     blocked
@@ -112,7 +113,7 @@ pub(super) fn run<'a>(
             effect.wait
         }
         Err(error) => {
-            context.store.counters.count_error();
+            context.store.counters.count_error(&error);
             reply.error(&error);
             if context.has_trace() {
                 apply(&mut context, db, call, &Effect::none());

@@ -170,6 +170,9 @@ pub enum Keys {
     Specs(&'static [KeySpec]),
     /// The handler may touch the whole database: every shard is locked.
     All,
+    /// None, but the handler visits the shards one after the other by itself: see `Context::visit_shards`. Inside a
+    /// transaction, which holds shards already, it gets all of them beforehand.
+    Each,
     /// Like `All`, and specs name keys for COMMAND, ACL and cluster.
     AllWith(&'static [KeySpec]),
     /// The keys of the queued commands and the watched ones: EXEC.
@@ -180,7 +183,7 @@ impl Keys {
     /// The specs, whatever the lock plan.
     pub const fn specs(&self) -> &'static [KeySpec] {
         match self {
-            Self::None | Self::All | Self::Transaction => &[],
+            Self::None | Self::All | Self::Each | Self::Transaction => &[],
             Self::Specs(specs) | Self::AllWith(specs) => specs,
         }
     }

@@ -35,6 +35,7 @@ mod hash;
 mod scan;
 mod shard;
 mod slab;
+mod totals;
 mod waiters;
 mod watch;
 
@@ -43,5 +44,6 @@ pub use db::{Before, Db, Entry, Now, Place};
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};
+pub use totals::{DbTotals, Totals};
 pub use waiters::{Waiter, Waiters};
 pub use watch::{WatchFlag, Watches};
