@@ -70,6 +70,7 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
     if let Some(next_ms) = shard.next_deadline_ms() {
         store.expiry.due_at(next_ms);
     }
+    store.publish_memory(&mut locks);
     more
 }
 

@@ -34,6 +34,13 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Whether it comes from this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.transport, Transport::Unix | Transport::Embedded)
+            || self.peer.starts_with("127.")
+            || self.peer.starts_with("[::1]")
+    }
+
     /// A caller in this process.
     pub fn embedded() -> Self {
         Self { peer: "embedded:0".into(), local: "embedded:0".into(), transport: Transport::Embedded, fd: -1 }

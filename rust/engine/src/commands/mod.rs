@@ -4,9 +4,11 @@
 
 mod client;
 mod command;
+mod config;
 mod connection;
 mod expire;
 mod generic;
+mod info;
 mod scan;
 mod string;
 mod transaction;
@@ -24,6 +26,8 @@ pub const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     client::ROWS,
     transaction::ROWS,
+    config::ROWS,
+    info::ROWS,
 ];
 
 /// A name that a client gives itself: visible characters only, so that CLIENT LIST stays readable.

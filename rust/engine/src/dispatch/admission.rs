@@ -1,7 +1,7 @@
 //! Whether a command may run now: small named checks, in the order in which Redis complains.
 
 use super::run::Call;
-use crate::client::{Client, Transport};
+use crate::client::Client;
 use crate::error::{self, Error};
 use crate::handler::{Flags, Store};
 
@@ -23,7 +23,7 @@ pub fn is_authenticated(store: &Store, client: &Client) -> bool {
 /// What a client is told whose command was refused (`None`: there is no such command); what it does to MULTI is done.
 /// A stranger does not learn which commands there are.
 pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error: &Error) -> Error {
-    store.counters.count_error();
+    store.counters.count_error(error);
     let Some(call) = call else {
         client.break_transaction();
         return if is_authenticated(store, client) { error.clone() } else { error::NO_AUTH };
@@ -71,11 +71,7 @@ fn protected(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
     if !call.command.row.flags.has(Flags::PROTECTED) {
         return Ok(());
     }
-    let origin = &client.link.origin;
-    let is_local = matches!(origin.transport, Transport::Unix | Transport::Embedded)
-        || origin.peer.starts_with("127.")
-        || origin.peer.starts_with("[::1]");
-    if store.settings.allows_debug(is_local) {
+    if store.settings.allows_debug(client.link.origin.is_local()) {
         return Ok(());
     }
     Err(error::DEBUG_NOT_ALLOWED)
@@ -112,5 +108,5 @@ fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> 
     if limit == 0 || !(call.command.row.flags.has(Flags::DENYOOM) || is_exec_of_writes()) {
         return Ok(());
     }
-    if store.used_bytes() as u64 > limit { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+    if store.is_memory_full() { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
 }

@@ -16,4 +16,4 @@ mod window;
 pub use admission::{Admission, admit, is_authenticated, refuse};
 pub use run::{Call, Mode, execute};
 pub use waiting::{Blocked, time_out};
-pub use window::{WINDOW_CALLS_MAX, execute_window, fits_window};
+pub use window::{WINDOW_BYTES_MAX, WINDOW_CALLS_MAX, execute_window, fits_window};

@@ -64,6 +64,7 @@ pub fn execute(
         _ => None,
     };
     settle(store, &mut locks, &mut account, now_ms);
+    store.publish_memory(&mut locks);
     drop(locks);
     if !account.strays.is_empty() {
         waiting::serve_strays(store, &mut account, now_ms);
@@ -115,7 +116,7 @@ pub(super) fn run<'a>(
             effect.wait
         }
         Err(error) => {
-            context.store.counters.count_error();
+            context.store.counters.count_error(&error);
             reply.error(&error);
             if context.has_trace() {
                 apply(&mut context, db, call, &Effect::none());

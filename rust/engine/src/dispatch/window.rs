@@ -19,6 +19,8 @@ pub const WINDOW_CALLS_MAX: usize = 16;
 const WINDOW_KEYS_MAX: usize = 64;
 /// Bytes of arguments of one command in a window: more takes its time, so it runs alone.
 const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
+/// Memory that a window can take at most: what is written costs less than its bytes twice.
+pub const WINDOW_BYTES_MAX: usize = 2 * WINDOW_CALLS_MAX * WINDOW_CALL_BYTES_MAX;
 
 /// Whether a command may share its locks with its neighbours.
 #[inline]
@@ -70,6 +72,7 @@ pub fn execute_window(
         left.strays.append(&mut account.strays);
         begin = end;
     }
+    store.publish_memory(&mut locks);
     drop(locks);
     if !left.strays.is_empty() {
         serve_strays(store, &mut left, now_ms);

@@ -12,8 +12,9 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
 use crate::journal::Batch;
-use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Presence, Shard};
+use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Presence, Shard, Totals};
 use crate::number;
+use crate::random::Random;
 use crate::resp::Reply;
 use crate::values::NewValue;
 
@@ -493,6 +494,27 @@ impl<'a, 'e> Context<'a, 'e> {
         if self.locks.mask() != 0 {
             self.locks.shard(first).changes += 1;
         }
+    }
+
+    /// Shows every shard, one after the other: under the locks that are held, or each under a lock of its own, so that
+    /// nobody has to wait for all of them. For rows with `Keys::Each` or all shards.
+    pub fn visit_shards(&mut self, mut each: impl FnMut(&mut Shard)) {
+        let is_locked = self.locks.mask() != 0;
+        for index in 0..self.store.keyspace.len() {
+            if is_locked {
+                each(self.locks.shard(index));
+            } else if let Ok(mut locks) = self.store.keyspace.lock(1 << index) {
+                each(locks.shard(index));
+            }
+        }
+    }
+
+    /// The figures of the whole keyspace; see [`Context::visit_shards`].
+    pub fn totals(&mut self) -> Totals {
+        let (now_ms, random) = (self.now_ms, self.store.random().next_u64());
+        let mut totals = Totals::default();
+        self.visit_shards(|shard| totals.add(shard, now_ms, random));
+        totals
     }
 
     /// The held locks, for commands about the store itself.

@@ -6,10 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, 
 use super::table::CommandTable;
 use crate::client::Registry;
 use crate::clock::Clock;
-use crate::config::{Config, KeyspaceEvents, options};
+use crate::config::{Change, Config, KeyspaceEvents, SetError, options};
+use crate::error::Error;
 use crate::journal::Journal;
-use crate::keyspace::{Db, Keyspace, Shard};
-use crate::observe::Observer;
+use crate::keyspace::{Db, Keyspace, Locks, Shard};
+use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
 use crate::random::Xoshiro256;
 
 /// Everything that commands of all clients share.
@@ -37,6 +38,10 @@ pub struct Store {
     /// Unix milliseconds of the start.
     pub started_ms: i64,
     config: RwLock<Config>,
+    /// Held while a change of the configuration is computed, applied and made: one at a time.
+    changing: Mutex<()>,
+    on_config: Mutex<Option<Arc<ApplyConfig>>>,
+    process: OnceLock<Box<dyn Process>>,
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
     poisoned: AtomicBool,
@@ -54,6 +59,11 @@ pub struct Shutdown {
     /// `Some(false)`: do not save; `Some(true)`: save even without save points.
     pub save: Option<bool>,
 }
+
+/// Applies a change of the configuration to the world outside of the engine (listeners, logs), or refuses it: it gets the
+/// configuration that will be, and the options that differ. Called before the change is made, on the thread of the client
+/// that asked, inside a transaction even under shard locks: it must not wait for another thread.
+pub type ApplyConfig = dyn Fn(&Config, &[Change]) -> Result<(), SetError> + Send + Sync;
 
 fn unpoisoned<T>(result: Result<T, PoisonError<T>>) -> T {
     // These values are whole after every statement, so a panic elsewhere does not spoil them.
@@ -73,6 +83,7 @@ impl Store {
         let started_ms = clock.unix_ms();
         let settings = Settings::default();
         settings.follow(&config);
+        settings.set_active_expire(true);
         Self {
             keyspace,
             journal: Journal::default(),
@@ -86,6 +97,9 @@ impl Store {
             run_id,
             started_ms,
             config: RwLock::new(config),
+            changing: Mutex::new(()),
+            on_config: Mutex::new(None),
+            process: OnceLock::new(),
             observer: OnceLock::new(),
             random: Mutex::new(random),
             poisoned: AtomicBool::new(false),
@@ -104,14 +118,79 @@ impl Store {
         unpoisoned(self.config.write())
     }
 
-    /// Bytes of memory of all data. Locks one shard after the other.
+    /// Changes the configuration: `change` computes the one that shall be, whoever was set by [`Store::on_config`]
+    /// applies what concerns the world outside, and then it is made. All of it, or nothing. The options that differ.
+    ///
+    /// # Errors
+    /// What `change` or the hook refuse.
+    pub fn change_config(
+        &self,
+        change: impl FnOnce(&Config) -> Result<(Config, Vec<Change>), SetError>,
+    ) -> Result<Vec<Change>, SetError> {
+        let _one_at_a_time = unpoisoned(self.changing.lock());
+        let (next, changes) = change(&self.config())?;
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let apply = unpoisoned(self.on_config.lock()).clone();
+        if let Some(apply) = apply {
+            apply(&next, &changes)?;
+        }
+        self.settings.follow(&next);
+        *self.config_mut() = next;
+        Ok(changes)
+    }
+
+    /// Sets who applies changes of the configuration to the world outside; without anybody they are only stored.
+    pub fn on_config(&self, apply: Option<Arc<ApplyConfig>>) {
+        *unpoisoned(self.on_config.lock()) = apply;
+    }
+
+    /// What is known about this process.
+    pub fn process(&self) -> &dyn Process {
+        self.process.get().map_or(&ThisProcess, AsRef::as_ref)
+    }
+
+    /// Sets who knows more about this process than `/proc`; once.
+    pub fn set_process(&self, process: Box<dyn Process>) {
+        let _ = self.process.set(process);
+    }
+
+    /// Bytes of memory of all data, what waits to be freed included. Locks one shard after the other, so not to be called
+    /// with a shard held.
     pub fn used_bytes(&self) -> usize {
-        let all = self.keyspace.all();
-        (0..self.keyspace.len())
-            .filter(|shard| all >> shard & 1 == 1)
-            .filter_map(|shard| self.keyspace.lock(1 << shard).ok())
-            .map(|locks| locks.iter().map(Shard::bytes).sum::<usize>())
-            .sum()
+        let shards = (0..self.keyspace.len()).filter_map(|shard| self.keyspace.lock(1 << shard).ok());
+        let used: usize = shards.map(|locks| locks.iter().map(Shard::used_bytes).sum::<usize>()).sum();
+        used + self.lazyfree.bytes()
+    }
+
+    /// Tells the keyspace's total how much the held shards use. Called before they are released by everyone who may have
+    /// changed them; without `maxmemory` it costs one load.
+    #[inline]
+    pub fn publish_memory(&self, locks: &mut Locks<'_>) {
+        let limit = self.settings.maxmemory();
+        if limit != 0 {
+            self.keyspace.publish(locks, published_step(limit));
+        }
+    }
+
+    /// Whether the data takes more than `maxmemory`. Mostly one load: only where the published total, which may be off by
+    /// a little, cannot decide are all shards asked, so not to be called with a shard held.
+    pub fn is_memory_full(&self) -> bool {
+        let limit = self.settings.maxmemory();
+        let published = (self.keyspace.published_bytes() + self.lazyfree.bytes()) as u64;
+        if limit == 0 || published <= limit {
+            return false;
+        }
+        let doubt = published_step(limit).saturating_mul(self.keyspace.len()) as u64;
+        published - limit > doubt || self.used_bytes() as u64 > limit
+    }
+
+    /// Whether so little memory is left that commands must be admitted one at a time.
+    #[inline]
+    pub fn is_memory_short(&self, reserve_bytes: usize) -> bool {
+        let limit = self.settings.maxmemory();
+        limit != 0 && (self.keyspace.published_bytes() + reserve_bytes) as u64 > limit
     }
 
     /// Sets who hears of keyspace events; once, before the first command.
@@ -185,6 +264,12 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// How far a shard's use may move, in bytes, before it is published. With 64 shards the total is then off by less than
+/// 64/16384 of the limit, 0.4 %, and a shared line is written once for many commands.
+const fn published_step(limit: u64) -> usize {
+    (limit >> 14) as usize
+}
+
 /// Values of the configuration that commands read every time, kept as atomics.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -210,7 +295,6 @@ impl Settings {
         self.events.store(config.get(options::NOTIFY_KEYSPACE_EVENTS).bits(), order);
         self.requires_password.store(!config.get(options::REQUIREPASS).is_empty(), order);
         self.counts_frequency.store(config.get(options::MAXMEMORY_POLICY).contains("lfu"), order);
-        self.active_expire.store(true, order);
         let debug = match config.get(options::ENABLE_DEBUG_COMMAND) {
             "yes" => 2,
             "local" => 1,
@@ -359,12 +443,32 @@ pub struct Counters {
     pub auth_failures: AtomicU64,
     /// Highest memory use that anybody measured.
     pub peak_bytes: AtomicU64,
+    /// Error replies by their code word.
+    pub error_codes: ErrorCodes,
+    /// What happened per second lately.
+    pub rates: Rates,
 }
 
 impl Counters {
     /// Counts an error reply.
-    pub fn count_error(&self) {
+    pub fn count_error(&self, error: &Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+        self.error_codes.count(error.code());
+    }
+
+    /// The totals now.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            commands: self.commands.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Remembers the totals if that was not done lately: sessions call this at the end of a round.
+    #[inline]
+    pub fn sample(&self, now_ms: i64) {
+        self.rates.sample(now_ms, || self.totals());
     }
 
     /// CONFIG RESETSTAT.
@@ -374,6 +478,8 @@ impl Counters {
         {
             counter.store(0, Ordering::Relaxed);
         }
+        self.error_codes.reset();
+        self.rates.reset();
     }
 }
 
@@ -438,18 +544,25 @@ pub struct Lazyfree {
     waiting: Mutex<Vec<Db>>,
     freed: AtomicU64,
     sizes: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 impl Lazyfree {
     /// Takes over what a FLUSH unlinked.
     pub fn push(&self, db: Db) {
         self.sizes.fetch_add(db.len(), Ordering::Relaxed);
+        self.bytes.fetch_add(db.used_bytes(), Ordering::Relaxed);
         unpoisoned(self.waiting.lock()).push(db);
     }
 
     /// Keys that wait to be freed.
     pub fn pending(&self) -> usize {
         self.sizes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait to be freed.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Keys freed so far.
@@ -466,8 +579,9 @@ impl Lazyfree {
     pub fn run(&self) {
         loop {
             let Some(db) = unpoisoned(self.waiting.lock()).pop() else { return };
-            let len = db.len();
+            let (len, bytes) = (db.len(), db.used_bytes());
             drop(db);
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.sizes.fetch_sub(len, Ordering::Relaxed);
             self.freed.fetch_add(len as u64, Ordering::Relaxed);
         }

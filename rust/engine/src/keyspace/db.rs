@@ -273,7 +273,23 @@ impl Db {
             + self.blobs.arena.reserved()
             + self.blobs.large_bytes
             + self.blobs.large.bytes()
+            + self.blobs.far_keys.bytes()
             + self.wheel.bytes()
+    }
+
+    /// Bytes of memory that is in use: like [`Db::bytes`], without the free places of the arena, which the next keys take.
+    pub fn used_bytes(&self) -> usize {
+        self.table.bytes()
+            + self.blobs.arena.allocated()
+            + self.blobs.large_bytes
+            + self.blobs.large.bytes()
+            + self.blobs.far_keys.bytes()
+            + self.wheel.bytes()
+    }
+
+    /// Bytes of the table.
+    pub fn table_bytes(&self) -> usize {
+        self.table.bytes()
     }
 
     /// Bytes of the table and the wheel: what is not data.

@@ -36,6 +36,7 @@ mod hash;
 mod scan;
 mod shard;
 mod slab;
+mod totals;
 mod waiters;
 mod watch;
 
@@ -45,5 +46,6 @@ pub use detached::Detached;
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};
+pub use totals::{DbTotals, Totals};
 pub use waiters::{Waiter, Waiters};
 pub use watch::{Presence, WatchFlag, Watches};

@@ -1,5 +1,6 @@
 //! Shards and their locks.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use smallvec::SmallVec;
@@ -25,6 +26,8 @@ pub struct Shard {
     pub expired: u64,
     /// Commands that changed something.
     pub changes: u64,
+    /// What the keyspace's total says that this shard uses.
+    published: usize,
 }
 
 impl Shard {
@@ -69,9 +72,14 @@ impl Shard {
         self.dbs.iter().filter_map(Db::next_deadline_ms).min()
     }
 
-    /// Bytes of memory of all databases' parts.
+    /// Bytes of memory of all databases' parts, free places in them included.
     pub fn bytes(&self) -> usize {
         self.dbs.iter().map(Db::bytes).sum()
+    }
+
+    /// Bytes of memory that the data of all databases' parts needs.
+    pub fn used_bytes(&self) -> usize {
+        self.dbs.iter().map(Db::used_bytes).sum()
     }
 }
 
@@ -85,6 +93,9 @@ struct Padded(Mutex<Shard>);
 pub struct Keyspace {
     shards: Box<[Padded]>,
     hasher: KeyHasher,
+    /// The sum of what all shards published. Each is changed by the difference under its shard's lock, so that the sum is
+    /// right whatever the order.
+    published: AtomicUsize,
 }
 
 /// A thread panicked while it held a shard.
@@ -95,7 +106,30 @@ impl Keyspace {
     /// 2^`shard_bits` empty shards (at most 64), with a secret for the hash.
     pub fn new(shard_bits: u32, secret: [u8; 16]) -> Self {
         let shards = (0..1usize << shard_bits).map(|_| Padded::default()).collect();
-        Self { shards, hasher: KeyHasher::new(secret, shard_bits) }
+        Self { shards, hasher: KeyHasher::new(secret, shard_bits), published: AtomicUsize::new(0) }
+    }
+
+    /// Bytes that the data of all shards needs, as last published: without any lock, and a little behind.
+    #[inline]
+    pub fn published_bytes(&self) -> usize {
+        self.published.load(Ordering::Relaxed)
+    }
+
+    /// Publishes what the held shards use, where it moved by more than `step` bytes.
+    pub fn publish(&self, locks: &mut Locks<'_>, step: usize) {
+        for (_, shard) in locks.iter_mut() {
+            self.publish_shard(shard, step);
+        }
+    }
+
+    /// Publishes what a shard uses, if it moved by more than `step` bytes.
+    #[inline]
+    pub fn publish_shard(&self, shard: &mut Shard, step: usize) {
+        let used = shard.used_bytes();
+        if used.abs_diff(shard.published) > step {
+            self.published.fetch_add(used.wrapping_sub(shard.published), Ordering::Relaxed);
+            shard.published = used;
+        }
     }
 
     /// The hash of keys.

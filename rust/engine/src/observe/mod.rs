@@ -1,4 +1,15 @@
-//! Looking in from outside: who hears of keyspace events.
+//! Looking in from outside: who hears of keyspace events, what INFO counts beyond plain totals, what the operating system
+//! knows about this process.
+//!
+//! Lock rule: the mutexes in here are leaves; nothing else is locked while one is held.
+
+mod error_codes;
+mod process;
+mod rates;
+
+pub use error_codes::{ERROR_CODES_MAX, ErrorCodes};
+pub use process::{CpuTimes, Process, ThisProcess};
+pub use rates::{Rate, Rates, Totals};
 
 use crate::config::KeyspaceEvents;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::OUTPUT_PAUSE_BYTES;
 use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
-use crate::dispatch::{self, Admission, Blocked, Call, Mode};
+use crate::dispatch::{self, Admission, Blocked, Call, Mode, WINDOW_BYTES_MAX};
 use crate::error::{self, Error};
 use crate::handler::Store;
 use crate::limits::{UNAUTHENTICATED_OUTPUT_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX};
@@ -129,15 +129,18 @@ impl Core {
 
     /// Whether requests may share a window now, and this one fits.
     pub(super) fn fits_window(&self, call: &Call<'_>) -> bool {
+        // Where memory ends, what one command took must be known before the next is admitted.
         self.client.is_plain()
             && dispatch::fits_window(call)
+            && !self.store.is_memory_short(WINDOW_BYTES_MAX)
             && matches!(dispatch::admit(&self.store, &self.client, call), Ok(Admission::Run))
     }
 
     /// Answers malformed input and closes.
     pub(super) fn protocol_error(&mut self, error: &ProtocolError) {
-        self.store.counters.count_error();
-        Reply::wire(&mut self.output, self.client.protocol).error(&Error::text(format!("ERR {error}")));
+        let error = Error::text(format!("ERR {error}"));
+        self.store.counters.count_error(&error);
+        Reply::wire(&mut self.output, self.client.protocol).error(&error);
         self.client.is_closing = true;
     }
 
@@ -215,9 +218,11 @@ impl Core {
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
         link.output_bytes.store(self.output.len(), Ordering::Relaxed);
         if self.commands > 0 {
-            link.active_ms.store(self.store.clock.unix_ms(), Ordering::Relaxed);
+            let now_ms = self.store.clock.unix_ms();
+            link.active_ms.store(now_ms, Ordering::Relaxed);
             link.commands.fetch_add(self.commands, Ordering::Relaxed);
             self.store.counters.commands.fetch_add(self.commands, Ordering::Relaxed);
+            self.store.counters.sample(now_ms);
             self.commands = 0;
         }
     }

@@ -1,0 +1,219 @@
+//! The sections of INFO, in order.
+
+use std::sync::atomic::Ordering;
+
+use super::{Report, Section, Text};
+use crate::config::options;
+use crate::handler::ratio;
+use crate::observe::CpuTimes;
+
+/// What clients gate features on: the version whose commands and replies are complete.
+const REDIS_VERSION: &str = "7.2.4";
+
+const fn section(
+    name: &'static str,
+    title: &'static str,
+    in_default: bool,
+    write: fn(&Report<'_>, &mut Text),
+) -> Section {
+    Section { name, title, in_default, in_all: true, write }
+}
+
+pub(super) const SECTIONS: &[Section] = &[
+    section("server", "Server", true, server),
+    section("clients", "Clients", true, clients),
+    section("memory", "Memory", true, memory),
+    section("persistence", "Persistence", true, persistence),
+    section("stats", "Stats", true, stats),
+    section("replication", "Replication", true, replication),
+    section("cpu", "CPU", true, cpu),
+    // Redis's `all` means all but what modules add.
+    Section { name: "modules", title: "Modules", in_default: true, in_all: false, write: nothing },
+    section("errorstats", "Errorstats", true, errorstats),
+    section("cluster", "Cluster", true, cluster),
+    section("keyspace", "Keyspace", true, keyspace),
+];
+
+/// There are no modules.
+fn nothing(_: &Report<'_>, _: &mut Text) {}
+
+fn server(report: &Report<'_>, text: &mut Text) {
+    let (store, process) = (report.store, report.store.process());
+    let config = store.config();
+    text.field("redis_version", REDIS_VERSION);
+    text.field("server_name", "rkv");
+    text.field("rkv_version", env!("CARGO_PKG_VERSION"));
+    text.field("redis_mode", "standalone");
+    text.field("os", process.system());
+    text.field("arch_bits", usize::BITS);
+    text.field("process_id", std::process::id());
+    text.field("process_supervised", config.get(options::SUPERVISED));
+    text.field("run_id", &store.run_id);
+    text.field("tcp_port", config.get(options::PORT));
+    text.field("server_time_usec", store.clock.unix_us());
+    let uptime_s = report.now_ms.saturating_sub(store.started_ms).max(0) / 1000;
+    text.field("uptime_in_seconds", uptime_s);
+    text.field("uptime_in_days", uptime_s / 86_400);
+    text.field("hz", config.get(options::HZ));
+    text.field("configured_hz", config.get(options::HZ));
+    text.field("lru_clock", (report.now_ms / 1000) & 0xFF_FFFF);
+    if let Some(executable) = process.executable() {
+        text.field("executable", executable);
+    }
+    text.field("config_file", process.config_file());
+    text.field("io_threads_active", u8::from(config.get(options::IO_THREADS) > 0));
+    listeners(report, text);
+}
+
+fn listeners(report: &Report<'_>, text: &mut Text) {
+    let config = report.store.config();
+    let mut lines = Vec::new();
+    if config.get(options::PORT) != 0 {
+        let binds: Vec<String> =
+            config.get(options::BIND).iter().map(|bind| format!("bind={},", String::from_utf8_lossy(bind))).collect();
+        lines.push(format!("name=tcp,{}port={}", binds.concat(), config.get(options::PORT)));
+    }
+    let path = config.get(options::UNIXSOCKET);
+    if !path.is_empty() {
+        lines.push(format!("name=unix,bind={}", String::from_utf8_lossy(path)));
+    }
+    for (number, line) in lines.iter().enumerate() {
+        text.field(&format!("listener{number}"), line);
+    }
+}
+
+fn clients(report: &Report<'_>, text: &mut Text) {
+    let links = report.store.clients.all();
+    let waiting = links.iter().filter(|link| !link.blocking.is_idle()).count();
+    let watched: Vec<usize> = links.iter().map(|link| link.flags.watching.load(Ordering::Relaxed)).collect();
+    text.field("connected_clients", report.store.clients.connected());
+    text.field("cluster_connections", 0);
+    text.field("maxclients", report.store.config().get(options::MAXCLIENTS));
+    text.field("client_recent_max_input_buffer", report.usage.client_max.0);
+    text.field("client_recent_max_output_buffer", report.usage.client_max.1);
+    text.field("blocked_clients", waiting);
+    text.field("tracking_clients", 0);
+    text.field("pubsub_clients", 0);
+    text.field("watching_clients", watched.iter().filter(|keys| **keys > 0).count());
+    text.field("total_watched_keys", watched.iter().sum::<usize>());
+}
+
+fn memory(report: &Report<'_>, text: &mut Text) {
+    let (usage, store) = (&report.usage, report.store);
+    let process = store.process();
+    text.bytes("used_memory", usage.used);
+    if let Some(resident) = usage.resident {
+        text.bytes("used_memory_rss", resident);
+    }
+    text.bytes("used_memory_peak", usage.peak);
+    text.field("used_memory_peak_perc", format_args!("{:.2}%", usage.peak_percent()));
+    text.field("used_memory_overhead", usage.overhead);
+    text.field("used_memory_startup", 0);
+    text.field("used_memory_dataset", usage.dataset());
+    text.field("used_memory_dataset_perc", format_args!("{:.2}%", usage.dataset_percent()));
+    text.field("allocator_allocated", usage.data);
+    text.field("allocator_active", usage.reserved);
+    if let Some(bytes) = process.system_memory_bytes() {
+        text.bytes("total_system_memory", bytes);
+    }
+    text.field("number_of_cached_scripts", 0);
+    text.field("number_of_functions", 0);
+    text.field("number_of_libraries", 0);
+    text.bytes("maxmemory", store.settings.maxmemory());
+    text.field("maxmemory_policy", store.config().get(options::MAXMEMORY_POLICY));
+    text.field("allocator_frag_ratio", format_args!("{:.2}", ratio(usage.reserved, usage.data)));
+    text.field("allocator_frag_bytes", usage.reserved.saturating_sub(usage.data));
+    if let Some(resident) = usage.resident {
+        text.field("mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, usage.used)));
+        text.field("mem_fragmentation_bytes", resident as i64 - usage.used as i64);
+    }
+    // Buffers of clients are not part of what `maxmemory` limits.
+    text.field("mem_not_counted_for_evict", usage.clients);
+    text.field("mem_replication_backlog", 0);
+    text.field("mem_total_replication_buffers", 0);
+    text.field("mem_clients_slaves", 0);
+    text.field("mem_clients_normal", usage.clients);
+    text.field("mem_cluster_links", 0);
+    text.field("mem_aof_buffer", 0);
+    text.field("mem_allocator", process.allocator());
+    text.field("active_defrag_running", 0);
+    text.field("lazyfree_pending_objects", store.lazyfree.pending());
+    text.field("lazyfreed_objects", store.lazyfree.freed());
+}
+
+fn persistence(report: &Report<'_>, text: &mut Text) {
+    text.field("loading", 0);
+    text.field("async_loading", 0);
+    text.field("rdb_changes_since_last_save", report.shards.changes);
+    text.fields(&[("rdb_bgsave_in_progress", 0), ("rdb_saves", 0), ("aof_enabled", 0), ("aof_rewrite_in_progress", 0)]);
+}
+
+fn stats(report: &Report<'_>, text: &mut Text) {
+    let (store, shards) = (report.store, &report.shards);
+    let (counters, totals) = (&store.counters, store.counters.totals());
+    let rate = counters.rates.rate(report.now_ms, totals, store.started_ms);
+    text.field("total_connections_received", store.clients.received());
+    text.field("total_commands_processed", totals.commands);
+    text.field("instantaneous_ops_per_sec", rate.commands);
+    text.field("total_net_input_bytes", totals.received_bytes);
+    text.field("total_net_output_bytes", totals.sent_bytes);
+    text.fields(&[("total_net_repl_input_bytes", 0), ("total_net_repl_output_bytes", 0)]);
+    text.field("instantaneous_input_kbps", format_args!("{:.2}", rate.received_kib));
+    text.field("instantaneous_output_kbps", format_args!("{:.2}", rate.sent_kib));
+    text.field("rejected_connections", counters.rejected.load(Ordering::Relaxed));
+    text.fields(&[("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
+    text.field("expired_keys", shards.expired);
+    text.fields(&[("evicted_keys", 0), ("evicted_clients", 0)]);
+    text.field("keyspace_hits", shards.hits);
+    text.field("keyspace_misses", shards.misses);
+    text.fields(&[("pubsub_channels", 0), ("pubsub_patterns", 0), ("pubsubshard_channels", 0)]);
+    text.fields(&[("latest_fork_usec", 0), ("total_forks", 0), ("migrate_cached_sockets", 0)]);
+    text.fields(&[("slave_expires_tracked_keys", 0), ("active_defrag_hits", 0), ("tracking_total_keys", 0)]);
+    text.field("unexpected_error_replies", 0);
+    text.field("total_error_replies", counters.errors.load(Ordering::Relaxed));
+    text.field("acl_access_denied_auth", counters.auth_failures.load(Ordering::Relaxed));
+}
+
+fn replication(report: &Report<'_>, text: &mut Text) {
+    let journal = &report.store.journal;
+    text.field("role", "master");
+    text.field("connected_slaves", 0);
+    text.field("master_failover_state", "no-failover");
+    // Nobody can take up a history that does not outlive the process, so its name need be no other than the run's.
+    text.field("master_replid", &report.store.run_id);
+    text.field("master_replid2", "0".repeat(40));
+    text.field("master_repl_offset", journal.end());
+    text.field("second_repl_offset", -1);
+    text.field("repl_backlog_active", 0);
+    let size = report.store.config().text(b"repl-backlog-size").unwrap_or_default();
+    text.field("repl_backlog_size", String::from_utf8_lossy(&size));
+    text.fields(&[("repl_backlog_first_byte_offset", 0), ("repl_backlog_histlen", 0)]);
+}
+
+fn cpu(report: &Report<'_>, text: &mut Text) {
+    let process = report.store.process();
+    let parts =
+        [("", process.cpu()), ("_children", process.children_cpu()), ("_main_thread", process.main_thread_cpu())];
+    for (part, times) in parts {
+        let Some(CpuTimes { user_s, system_s }) = times else { continue };
+        text.field(&format!("used_cpu_sys{part}"), format_args!("{system_s:.6}"));
+        text.field(&format!("used_cpu_user{part}"), format_args!("{user_s:.6}"));
+    }
+}
+
+fn errorstats(report: &Report<'_>, text: &mut Text) {
+    for (code, count) in report.store.counters.error_codes.all() {
+        text.field(&format!("errorstat_{code}"), format_args!("count={count}"));
+    }
+}
+
+fn cluster(_: &Report<'_>, text: &mut Text) {
+    text.field("cluster_enabled", 0);
+}
+
+fn keyspace(report: &Report<'_>, text: &mut Text) {
+    for (number, db) in report.shards.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
+        let (keys, expires, life_ms) = (db.keys, db.expires, db.average_life_ms());
+        text.field(&format!("db{number}"), format_args!("keys={keys},expires={expires},avg_ttl={life_ms}"));
+    }
+}
