@@ -8,7 +8,7 @@ use crate::client::Registry;
 use crate::clock::Clock;
 use crate::config::{Config, KeyspaceEvents, options};
 use crate::journal::Journal;
-use crate::keyspace::{Db, Keyspace, Shard};
+use crate::keyspace::{Cut, CutError, Db, Keyspace, Shard};
 use crate::observe::Observer;
 use crate::random::Xoshiro256;
 
@@ -112,6 +112,15 @@ impl Store {
             .filter_map(|shard| self.keyspace.lock(1 << shard).ok())
             .map(|locks| locks.iter().map(Shard::bytes).sum::<usize>())
             .sum()
+    }
+
+    /// Cuts for a snapshot: what is stored now is told by the [`Cut`], and the journal from this offset on says what was done
+    /// since; the first record behind it begins with a SELECT.
+    ///
+    /// # Errors
+    /// [`CutError::Busy`] while another cut lives.
+    pub fn begin_cut(&self) -> Result<(Cut<'_>, u64), CutError> {
+        self.keyspace.begin_cut(|_| self.journal.cut())
     }
 
     /// Sets who hears of keyspace events; once, before the first command.

@@ -1,5 +1,6 @@
 //! Shards and their locks.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use smallvec::SmallVec;
@@ -13,6 +14,8 @@ use super::watch::Watches;
 #[derive(Debug, Default)]
 pub struct Shard {
     dbs: Vec<Db>,
+    /// Databases that were emptied while a snapshot still needs what they held.
+    pub(super) emptied: Vec<Db>,
     /// Who must know that a key changed.
     pub watches: Watches,
     /// Who waits for a key.
@@ -59,9 +62,15 @@ impl Shard {
         self.dbs.swap(one, other);
     }
 
-    /// Takes a database's part out, so that it can be dropped elsewhere.
+    /// Takes a database's part out, so that it can be dropped elsewhere. What a snapshot still needs stays here, out of
+    /// everybody else's sight.
     pub fn take(&mut self, index: usize) -> Option<Db> {
-        self.dbs.get_mut(index).filter(|db| db.bytes() > 0).map(std::mem::take)
+        let db = self.dbs.get_mut(index).filter(|db| db.bytes() > 0).map(std::mem::take)?;
+        if db.is_captured() {
+            self.emptied.push(db);
+            return None;
+        }
+        Some(db)
     }
 
     /// A lower bound of the next deadline of any key, in Unix milliseconds.
@@ -69,9 +78,9 @@ impl Shard {
         self.dbs.iter().filter_map(Db::next_deadline_ms).min()
     }
 
-    /// Bytes of memory of all databases' parts.
+    /// Bytes of memory of all databases' parts, those that only a snapshot needs included.
     pub fn bytes(&self) -> usize {
-        self.dbs.iter().map(Db::bytes).sum()
+        self.dbs.iter().chain(&self.emptied).map(Db::bytes).sum()
     }
 }
 
@@ -85,6 +94,8 @@ struct Padded(Mutex<Shard>);
 pub struct Keyspace {
     shards: Box<[Padded]>,
     hasher: KeyHasher,
+    /// Whether a cut is under way: there is one at a time.
+    pub(super) is_cut: AtomicBool,
 }
 
 /// A thread panicked while it held a shard.
@@ -95,7 +106,7 @@ impl Keyspace {
     /// 2^`shard_bits` empty shards (at most 64), with a secret for the hash.
     pub fn new(shard_bits: u32, secret: [u8; 16]) -> Self {
         let shards = (0..1usize << shard_bits).map(|_| Padded::default()).collect();
-        Self { shards, hasher: KeyHasher::new(secret, shard_bits) }
+        Self { shards, hasher: KeyHasher::new(secret, shard_bits), is_cut: AtomicBool::new(false) }
     }
 
     /// The hash of keys.
