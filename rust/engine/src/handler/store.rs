@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Change, Config, KeyspaceEvents, SetError, options};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::keyspace::{Db, Keyspace, Locks, Shard};
+use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
 use crate::random::Xoshiro256;
 
@@ -191,6 +191,15 @@ impl Store {
     pub fn is_memory_short(&self, reserve_bytes: usize) -> bool {
         let limit = self.settings.maxmemory();
         limit != 0 && (self.keyspace.published_bytes() + reserve_bytes) as u64 > limit
+    }
+
+    /// Cuts for a snapshot: what is stored now is told by the [`Cut`], and the journal from this offset on says what was done
+    /// since; the first record behind it begins with a SELECT.
+    ///
+    /// # Errors
+    /// [`CutError::Busy`] while another cut lives.
+    pub fn begin_cut(&self) -> Result<(Cut<'_>, u64), CutError> {
+        self.keyspace.begin_cut(|_| self.journal.cut())
     }
 
     /// Sets who hears of keyspace events; once, before the first command.

@@ -8,6 +8,7 @@ use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
 use smallvec::SmallVec;
 
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
+use super::cut::Captured;
 use super::detached::Detached;
 use super::hash::{Key, KeyHasher};
 use super::slab::Slab;
@@ -113,7 +114,8 @@ impl<'a> Entry<'a> {
             ValueRef::Shared(shared) => shared.heap_bytes(),
             _ => 0,
         };
-        self.blob.len() + large
+        let far_key = if self.layout.is_far() { self.key().len() } else { 0 };
+        self.blob.len() + large + far_key
     }
 }
 
@@ -249,6 +251,7 @@ pub struct Db {
     wheel: Wheel,
     with_deadline: usize,
     fired: Vec<u64>,
+    captured_as: usize,
 }
 
 impl Db {
@@ -290,6 +293,11 @@ impl Db {
     /// Bytes of the table.
     pub fn table_bytes(&self) -> usize {
         self.table.bytes()
+    }
+
+    /// Bytes of keys and values, those that only a snapshot needs included, without what is reserved and free.
+    pub fn data_bytes(&self) -> usize {
+        self.blobs.arena.allocated() + self.blobs.large_bytes
     }
 
     /// Bytes of the table and the wheel: what is not data.
@@ -599,16 +607,30 @@ impl Db {
         self.table.iter().map(|place| self.blobs.entry(place))
     }
 
-    /// Begins a snapshot: what is stored now will be told by [`Db::drain`], whatever is written meanwhile.
-    pub fn begin_capture(&mut self) {
+    /// Begins a snapshot: what is stored now will be told by [`Db::drain`], whatever is written meanwhile. `index` is the
+    /// number of the database at this moment.
+    ///
+    /// # Panics
+    /// If one is under way.
+    pub fn begin_capture(&mut self, index: usize) {
+        self.captured_as = index;
         self.table.begin_capture();
     }
 
-    /// Tells the entries of one more segment as they were at the cut; false when all were told.
-    pub fn drain(&mut self, mut each: impl FnMut(Entry<'_>)) -> bool {
+    /// Whether a snapshot still needs entries.
+    pub fn is_captured(&self) -> bool {
+        self.table.capturing()
+    }
+
+    /// Copies out the entries of one more segment as they were at the cut; false when all were told.
+    pub fn drain(&mut self, into: &mut Captured) -> bool {
+        if !self.is_captured() {
+            return false;
+        }
         let mut free = Vec::new();
         let blobs = &self.blobs;
-        let more = self.table.drain(|place| each(blobs.entry(place)), |place| free.push(place));
+        into.begin(self.captured_as);
+        let more = self.table.drain(|place| into.push(&blobs.entry(place)), |place| free.push(place));
         for place in free {
             self.blobs.free(place);
         }

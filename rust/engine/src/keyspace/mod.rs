@@ -30,6 +30,7 @@
 //! Shards ascending, then the journal, then client inboxes. Nothing is awaited and no file is touched under a shard lock.
 
 mod blob;
+mod cut;
 mod db;
 mod detached;
 mod hash;
@@ -41,6 +42,7 @@ mod waiters;
 mod watch;
 
 pub use blob::CLOCK_BITS;
+pub use cut::{Captured, CapturedEntry, Cut, CutError};
 pub use db::{Before, Db, Entry, Now, Place};
 pub use detached::Detached;
 pub use hash::{Key, KeyHasher};

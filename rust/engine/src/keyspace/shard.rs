@@ -1,6 +1,6 @@
 //! Shards and their locks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use smallvec::SmallVec;
@@ -14,6 +14,8 @@ use super::watch::Watches;
 #[derive(Debug, Default)]
 pub struct Shard {
     dbs: Vec<Db>,
+    /// Databases that were emptied while a snapshot still needs what they held.
+    pub(super) emptied: Vec<Db>,
     /// Who must know that a key changed.
     pub watches: Watches,
     /// Who waits for a key.
@@ -62,9 +64,15 @@ impl Shard {
         self.dbs.swap(one, other);
     }
 
-    /// Takes a database's part out, so that it can be dropped elsewhere.
+    /// Takes a database's part out, so that it can be dropped elsewhere. What a snapshot still needs stays here, out of
+    /// everybody else's sight.
     pub fn take(&mut self, index: usize) -> Option<Db> {
-        self.dbs.get_mut(index).filter(|db| db.bytes() > 0).map(std::mem::take)
+        let db = self.dbs.get_mut(index).filter(|db| db.bytes() > 0).map(std::mem::take)?;
+        if db.is_captured() {
+            self.emptied.push(db);
+            return None;
+        }
+        Some(db)
     }
 
     /// A lower bound of the next deadline of any key, in Unix milliseconds.
@@ -72,9 +80,9 @@ impl Shard {
         self.dbs.iter().filter_map(Db::next_deadline_ms).min()
     }
 
-    /// Bytes of memory of all databases' parts, free places in them included.
+    /// Bytes of memory of all databases' parts, free places and those that only a snapshot needs included.
     pub fn bytes(&self) -> usize {
-        self.dbs.iter().map(Db::bytes).sum()
+        self.dbs.iter().chain(&self.emptied).map(Db::bytes).sum()
     }
 
     /// Bytes of memory that the data of all databases' parts needs.
@@ -96,6 +104,8 @@ pub struct Keyspace {
     /// The sum of what all shards published. Each is changed by the difference under its shard's lock, so that the sum is
     /// right whatever the order.
     published: AtomicUsize,
+    /// Whether a cut is under way: there is one at a time.
+    pub(super) is_cut: AtomicBool,
 }
 
 /// A thread panicked while it held a shard.
@@ -106,7 +116,7 @@ impl Keyspace {
     /// 2^`shard_bits` empty shards (at most 64), with a secret for the hash.
     pub fn new(shard_bits: u32, secret: [u8; 16]) -> Self {
         let shards = (0..1usize << shard_bits).map(|_| Padded::default()).collect();
-        Self { shards, hasher: KeyHasher::new(secret, shard_bits), published: AtomicUsize::new(0) }
+        Self { shards, hasher: KeyHasher::new(secret, shard_bits), published: AtomicUsize::new(0), is_cut: AtomicBool::new(false) }
     }
 
     /// Bytes that the data of all shards needs, as last published: without any lock, and a little behind.

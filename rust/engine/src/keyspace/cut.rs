@@ -1,0 +1,252 @@
+//! The cut: the whole keyspace as of one moment, told segment by segment while it goes on changing.
+//!
+//! # Shape
+//!
+//! ```text
+//! begin_cut ─all shards locked─▶ every table begins a new epoch, the journal's offset is read   (no entry is touched)
+//! drain     ─one shard locked──▶ one segment's entries as of the cut are copied out             (again and again)
+//! ```
+//!
+//! Whoever changes a segment before it was told leaves its old references behind first, and its old blobs in limbo; that is
+//! the business of [`Db`]. What a FLUSH empties meanwhile stays with its shard until it was told ([`Shard::take`]), and a
+//! database keeps the number that it had at the cut through SWAPDB.
+//!
+//! # Lock rule
+//!
+//! Only [`Keyspace::begin_cut`] holds more than one shard. It sweeps: it tries all, and if one is held it lets go of all
+//! before it tries again, so that it never makes others wait for a shard that waits for another. Under a load that never
+//! lets a sweep through it locks in ascending order like every command. Large values are shared with the copy, not copied.
+
+use std::sync::atomic::Ordering;
+
+use rkv_collections::bytes::Shared;
+
+use super::db::{Db, Entry};
+use super::shard::{Keyspace, Locks, Poisoned, Shard};
+use crate::values::ValueRef;
+
+/// How often the sweep lets go of everything and tries again.
+const SWEEPS_MAX: usize = 64;
+
+/// Why there is no cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    /// There is one cut at a time.
+    #[error("another snapshot is under way")]
+    Busy,
+    /// A thread panicked while it held a shard.
+    #[error("a bug left the data half changed")]
+    Poisoned,
+}
+
+impl From<Poisoned> for CutError {
+    fn from(_: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+/// One moment of the keyspace. Dropping it ends it, drained or not.
+#[derive(Debug)]
+pub struct Cut<'e> {
+    keyspace: &'e Keyspace,
+    shard: usize,
+}
+
+impl Keyspace {
+    /// Locks all shards; lets go of those it has while another one is held, a bounded number of times.
+    pub fn sweep(&self) -> Result<Locks<'_>, Poisoned> {
+        for _ in 0..SWEEPS_MAX {
+            if let Some(locks) = self.try_lock(self.all())? {
+                return Ok(locks);
+            }
+            std::thread::yield_now();
+        }
+        self.lock(self.all())
+    }
+
+    /// Cuts: what is stored now will be told by [`Cut::drain`]. `observe` runs at the cut, under all locks: it must be short.
+    ///
+    /// # Errors
+    /// [`CutError::Busy`] while another cut lives.
+    pub fn begin_cut<T>(&self, observe: impl FnOnce(&Locks<'_>) -> T) -> Result<(Cut<'_>, T), CutError> {
+        if self.is_cut.swap(true, Ordering::AcqRel) {
+            return Err(CutError::Busy);
+        }
+        // Made first, so that whatever fails below ends it.
+        let cut = Cut { keyspace: self, shard: 0 };
+        let mut locks = self.sweep()?;
+        locks.iter_mut().for_each(|(_, shard)| shard.begin_capture());
+        let observed = observe(&locks);
+        drop(locks);
+        Ok((cut, observed))
+    }
+}
+
+impl Cut<'_> {
+    /// Replaces what `into` holds by the entries of one more segment as of the cut, expired ones included; false when all
+    /// were told.
+    ///
+    /// # Errors
+    /// [`CutError::Poisoned`]: what was told so far is not worth keeping.
+    pub fn drain(&mut self, into: &mut Captured) -> Result<bool, CutError> {
+        into.clear();
+        while self.shard < self.keyspace.len() {
+            let mut locks = self.keyspace.lock(1 << self.shard)?;
+            let mut emptied = Vec::new();
+            let more = locks.shard(self.shard).drain(into, &mut emptied);
+            drop(locks);
+            // Thousands of large values may hang on them, so they are dropped when nobody waits for the shard any more.
+            drop(emptied);
+            if more {
+                return Ok(true);
+            }
+            self.shard += 1;
+        }
+        Ok(false)
+    }
+
+    /// How many shards were told to the end.
+    pub const fn shards_done(&self) -> usize {
+        self.shard
+    }
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        for shard in self.shard..self.keyspace.len() {
+            if let Ok(mut locks) = self.keyspace.lock(1 << shard) {
+                let emptied = locks.shard(shard).abort_capture();
+                drop(locks);
+                drop(emptied);
+            }
+        }
+        self.keyspace.is_cut.store(false, Ordering::Release);
+    }
+}
+
+/// The entries of one segment, copied out.
+#[derive(Debug, Default)]
+pub struct Captured {
+    db: usize,
+    entries: Vec<Copied>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Copied {
+    /// Where the key ends in the bytes; it begins where the entry before ended.
+    key_end: usize,
+    /// Where the value ends, if it stands there.
+    end: usize,
+    value: CopiedValue,
+    deadline_ms: Option<i64>,
+    clock: u32,
+    is_raw: bool,
+}
+
+#[derive(Debug)]
+enum CopiedValue {
+    Integer(i64),
+    Bytes,
+    Shared(Shared),
+}
+
+/// One key with its value as of the cut.
+#[derive(Clone, Copy, Debug)]
+pub struct CapturedEntry<'a> {
+    /// Its database at the cut.
+    pub db: usize,
+    /// The key.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: ValueRef<'a>,
+    /// When it expires, in Unix milliseconds.
+    pub deadline_ms: Option<i64>,
+    /// The access clock; it may be later than the cut.
+    pub clock: u32,
+    /// Whether its encoding is `raw` whatever its length.
+    pub is_raw: bool,
+}
+
+impl Captured {
+    /// How many entries there are.
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes.clear();
+    }
+
+    pub(super) fn begin(&mut self, db: usize) {
+        self.clear();
+        self.db = db;
+    }
+
+    pub(super) fn push(&mut self, entry: &Entry<'_>) {
+        self.bytes.extend_from_slice(entry.key());
+        let key_end = self.bytes.len();
+        let value = match entry.value() {
+            ValueRef::Integer(number) => CopiedValue::Integer(number),
+            ValueRef::Shared(shared) => CopiedValue::Shared(shared.clone()),
+            ValueRef::Bytes(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                CopiedValue::Bytes
+            }
+        };
+        let (deadline_ms, clock, is_raw) = (entry.deadline_ms(), entry.clock(), entry.is_raw());
+        self.entries.push(Copied { key_end, end: self.bytes.len(), value, deadline_ms, clock, is_raw });
+    }
+
+    /// The entries.
+    pub fn iter(&self) -> impl Iterator<Item = CapturedEntry<'_>> {
+        let mut start = 0;
+        self.entries.iter().map(move |copied| {
+            let key = &self.bytes[start..copied.key_end];
+            start = copied.end;
+            let value = match &copied.value {
+                CopiedValue::Integer(number) => ValueRef::Integer(*number),
+                CopiedValue::Bytes => ValueRef::Bytes(&self.bytes[copied.key_end..copied.end]),
+                CopiedValue::Shared(shared) => ValueRef::Shared(shared),
+            };
+            let Copied { deadline_ms, clock, is_raw, .. } = *copied;
+            CapturedEntry { db: self.db, key, value, deadline_ms, clock, is_raw }
+        })
+    }
+}
+
+impl Shard {
+    /// Begins a capture of every database.
+    fn begin_capture(&mut self) {
+        for (index, db) in self.dbs_mut() {
+            if !db.is_empty() {
+                db.begin_capture(index);
+            }
+        }
+    }
+
+    /// Copies one segment of a database that is captured; false when none is. Emptied databases that were told to the end
+    /// go to `emptied`.
+    fn drain(&mut self, into: &mut Captured, emptied: &mut Vec<Db>) -> bool {
+        // Nobody but the capture needs their memory, so they come first.
+        while let Some(db) = self.emptied.last_mut() {
+            if db.drain(into) {
+                return true;
+            }
+            emptied.extend(self.emptied.pop());
+        }
+        self.dbs_mut().any(|(_, db)| db.drain(into))
+    }
+
+    /// Ends the capture; gives what was kept for it alone.
+    fn abort_capture(&mut self) -> Vec<Db> {
+        self.dbs_mut().for_each(|(_, db)| db.abort_capture());
+        std::mem::take(&mut self.emptied)
+    }
+}

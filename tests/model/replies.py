@@ -1,0 +1,109 @@
+"""What of a reply depends on time or chance, and is therefore compared otherwise than by its bytes.
+
+Everything not named here is compared as it came on the wire: kind, bytes, order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.resp import Array, Bulk, Error, Integer, Set, Simple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.usage import Words
+    from support.resp import Reply
+
+# Two servers are asked one after the other, on a machine that may be slow.
+SLACK_MS = 30_000
+
+
+def same(words: Words, theirs: Reply, ours: Reply) -> bool:
+    """Whether two servers answered a command alike."""
+    if theirs == ours:
+        return True
+    compare = COMPARE.get(words[0].upper()) or COMPARE.get(b" ".join(words[:2]).upper())
+    return compare is not None and compare(words, theirs, ours)
+
+
+def _within(slack: int) -> Callable[[Words, Reply, Reply], bool]:
+    def compare(_: Words, theirs: Reply, ours: Reply) -> bool:
+        if not (isinstance(theirs, Integer) and isinstance(ours, Integer)):
+            return False
+        # Below zero stand "no key" and "no expiry".
+        return min(theirs.value, ours.value) >= 0 and abs(theirs.value - ours.value) <= slack
+
+    return compare
+
+
+def _same_kind(_: Words, theirs: Reply, ours: Reply) -> bool:
+    return type(theirs) is type(ours) and not isinstance(theirs, Error)
+
+
+def _same_members(_: Words, theirs: Reply, ours: Reply) -> bool:
+    """The order of keys is chance."""
+    if not (isinstance(theirs, Array | Set) and type(theirs) is type(ours)):
+        return False
+    return sorted(map(repr, theirs.items)) == sorted(map(repr, ours.items))  # type: ignore[union-attr]
+
+
+def _same_scan(words: Words, theirs: Reply, ours: Reply) -> bool:
+    """Cursors are each server's own. A scan that both finish in one call has the same keys."""
+    match theirs, ours:
+        case Array((Bulk(their_cursor), Array() as their_keys)), Array((Bulk(our_cursor), Array() as our_keys)):
+            if words[1] == b"0" and their_cursor == our_cursor == b"0":
+                return _same_members(words, their_keys, our_keys)
+            return True
+        case _:
+            return False
+
+
+def _same_time(_: Words, theirs: Reply, ours: Reply) -> bool:
+    match theirs, ours:
+        case Array((Bulk(their_s), Bulk(their_us))), Array((Bulk(our_s), Bulk(our_us))):
+            near = abs(int(their_s) - int(our_s)) * 1_000 <= SLACK_MS
+            return near and 0 <= int(their_us) < 1_000_000 and 0 <= int(our_us) < 1_000_000
+        case _:
+            return False
+
+
+
+
+COMPARE: dict[bytes, Callable[[Words, Reply, Reply], bool]] = {
+    b"TTL": _within(SLACK_MS // 1_000),
+    b"PTTL": _within(SLACK_MS),
+    b"EXPIRETIME": _within(SLACK_MS // 1_000),
+    b"PEXPIRETIME": _within(SLACK_MS),
+    b"OBJECT IDLETIME": _within(SLACK_MS // 1_000),
+    b"OBJECT FREQ": _within(255),
+    b"RANDOMKEY": _same_kind,
+    b"KEYS": _same_members,
+    b"SCAN": _same_scan,
+    b"TIME": _same_time,
+    b"LASTSAVE": _within(SLACK_MS // 1_000),
+    b"CLIENT ID": _same_kind,
+}
+
+
+class Queue:
+    """What a client's MULTI has queued, so that each reply of EXEC is compared with its command."""
+
+    def __init__(self) -> None:
+        self.queued: list[Words] | None = None
+
+    def same(self, words: Words, theirs: Reply, ours: Reply) -> bool:
+        """Whether two servers answered alike, and what it does to the queue."""
+        name = words[0].upper()
+        queued = self.queued or []
+        if theirs == Simple(b"QUEUED"):
+            queued.append(words)
+        elif name == b"MULTI" and theirs == Simple(b"OK"):
+            self.queued = []
+        elif name in (b"EXEC", b"DISCARD", b"RESET") and len(words) == 1:
+            self.queued = None
+        if name == b"EXEC" and isinstance(theirs, Array) and isinstance(ours, Array):
+            if not len(theirs.items) == len(ours.items) == len(queued):
+                return False
+            return all(map(same, queued, theirs.items, ours.items))
+        return same(words, theirs, ours)

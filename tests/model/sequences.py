@@ -1,0 +1,128 @@
+"""Sequences of commands of two clients: mostly well formed, sometimes with a word too many, too few, or wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from hypothesis import strategies as st
+
+from model import usage
+from model.usage import Words
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from model.usage import Command, Version
+
+CLIENTS = 2
+STEPS_MAX = 14
+
+# Commands that no sequence contains, with the reason.
+LEFT_OUT = {
+    "CLIENT KILL": "would close a connection of the test; test_connection has it",
+    "CLIENT PAUSE": "holds every client; test_connection has it",
+    "CLIENT REPLY": "suppresses replies, so that they could not be told apart",
+    "CLIENT UNBLOCK": "needs a client that waits",
+    "CLIENT LIST": "names the connections of each server; test_connection has it",
+    "CLIENT INFO": "names the connection; test_connection has it",
+    "CLIENT HELP": "the server's own words",
+    "COMMAND": "every server has its own commands; test_command compares them",
+    "COMMAND COUNT": "every server has its own commands",
+    "COMMAND DOCS": "the server's own words; test_command compares the rest",
+    "COMMAND HELP": "the server's own words",
+    "COMMAND INFO": "test_command compares it",
+    "COMMAND LIST": "test_command compares it",
+    "CONFIG GET": "every server has its own options",
+    "CONFIG HELP": "the server's own words",
+    "CONFIG RESETSTAT": "changes what INFO tells the next test",
+    "CONFIG REWRITE": "writes a file",
+    "CONFIG SET": "would change the servers for later sequences",
+    "DEBUG": "differs from server to server and stops some of them",
+    "HELLO": "would change the protocol of the comparison; examples have it",
+    "INFO": "tells about the server",
+    "LOLWUT": "chance, and each server's own",
+    "MEMORY DOCTOR": "the server's own words",
+    "MEMORY HELP": "the server's own words",
+    "MEMORY MALLOC-STATS": "the allocator's own words",
+    "MEMORY STATS": "tells about the server",
+    "MEMORY USAGE": "every server takes its own memory; test_server checks it",
+    "MONITOR": "turns the connection into a stream",
+    "OBJECT HELP": "the server's own words",
+    "QUIT": "closes the connection",
+    "SHUTDOWN": "stops the server",
+}
+
+# What a transaction and its watchers need comes often, so that sequences reach its later states.
+OFTEN = {"MULTI": 6, "EXEC": 8, "WATCH": 4, "SET": 8, "GET": 3, "DEL": 3, "INCR": 2, "EXPIRE": 2, "APPEND": 2}
+
+
+class Step(NamedTuple):
+    """One client sends one command."""
+
+    client: int
+    words: Words
+
+
+def is_left_out(command: Command) -> bool:
+    """Whether no sequence contains it; a container's reason counts for its subcommands."""
+    return command.title in LEFT_OUT or command.name[0].decode() in ("DEBUG",)
+
+
+def steps(commands: list[Command], newest: Version) -> SearchStrategy[list[Step]]:
+    """Sequences of commands that are not newer than `newest`."""
+    known = [command for command in commands if command.since <= newest and not is_left_out(command)]
+    by_title = {command.title: _command(command, newest) for command in known}
+    titles = [title for title in by_title for _ in range(OFTEN.get(title, 1))]
+    well_formed = st.sampled_from(titles).flatmap(by_title.__getitem__)
+    words = usage.rarely(well_formed, well_formed.flatmap(_spoiled), 8).map(tame)
+    client = usage.rarely(st.just(0), st.just(1), 4)
+    return st.lists(st.builds(Step, client, words), min_size=1, max_size=STEPS_MAX)
+
+
+def _command(command: Command, newest: Version) -> SearchStrategy[Words]:
+    names = [command.name, tuple(word.lower() for word in command.name)]
+    return st.tuples(st.sampled_from(names), usage.words(command.arguments, newest)).map(lambda parts: sum(parts, ()))
+
+
+def _spoiled(words: Words) -> SearchStrategy[Words]:
+    """A word too few, too many, another one, or all in lower case. The name itself is rarely touched."""
+    garbage = st.sampled_from(usage.GARBAGE)
+    at = st.integers(min(1, len(words) - 1), len(words))
+    return st.one_of(
+        at.map(lambda i: words[:i] + words[i + 1 :] or words),
+        st.tuples(at, garbage).map(lambda drawn: (*words[: drawn[0]], drawn[1], *words[drawn[0] :])),
+        st.tuples(at, garbage).map(lambda drawn: (*words[: drawn[0]], drawn[1], *words[drawn[0] + 1 :])),
+        st.just(tuple(word.lower() for word in words)),
+        st.just((words[0] + b"x", *words[1:])),
+        st.just((*words, *words[1:])),
+    ).filter(lambda words: words[0] != b"")
+
+
+# Where a number of milliseconds or seconds stands: behind a token, or as such an argument of a command.
+EXPIRES_BY_TOKEN = {b"EX": 1_000, b"PX": 1}
+EXPIRES_BY_PLACE = {b"EXPIRE": 1_000, b"PEXPIRE": 1, b"SETEX": 1_000, b"PSETEX": 1}
+# A sequence is over long before, however slow the machine is.
+SOON_MS = 60_000
+
+
+def tame(words: Words) -> Words:
+    """The same words, but nothing expires while the sequence runs: that would be a race between servers."""
+    tamed = list(words)
+    for index in range(1, len(words)):
+        unit = EXPIRES_BY_TOKEN.get(words[index - 1].upper())
+        if index == 2:
+            unit = unit or EXPIRES_BY_PLACE.get(words[0].upper())
+        if unit and words[index].isdigit() and 0 < int(words[index]) * unit < SOON_MS:
+            tamed[index] = b"%d" % (int(words[index]) + SOON_MS)
+    return tuple(tamed)
+
+
+def show(steps: list[Step]) -> str:
+    """A sequence as one would type it."""
+    return "\n".join(f"  {step.client}> " + " ".join(map(_word, step.words)) for step in steps)
+
+
+def _word(word: bytes) -> str:
+    if len(word) > 60:
+        return f"<{len(word)} bytes {word[:8]!r}>"
+    return word.decode() if word.isalnum() and word.isascii() else repr(word)[1:]
