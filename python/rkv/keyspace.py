@@ -6,29 +6,40 @@ and end in the same door.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
-
 from rkv import _rkv
 from rkv.errors import DataError, WatchError
 
+# What type checkers take for typing.TYPE_CHECKING. Importing `typing` takes longer than all of rkv.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
+    from typing import Any, Generic, TypeAlias, TypeVar
 
     from rkv.pipeline import Pipeline
 
-T = TypeVar("T", bytes, str)
-R = TypeVar("R")
+    T = TypeVar("T", bytes, str)
+    R = TypeVar("R")
 
-Word: TypeAlias = Union[str, bytes, bytearray, memoryview, int, float]
-"""What may be a word of a request: numbers become decimal digits, a ``str`` becomes UTF-8."""
-Expiry: TypeAlias = Union[int, str, timedelta]
-"""A time to live."""
-Instant: TypeAlias = Union[int, str, datetime]
-"""A point in time."""
-Shape: TypeAlias = Union[Callable[[Any], R], None]
-"""Turns a reply into what the method returns; None leaves it as it is."""
+    Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
+    """What may be a word of a request: numbers become decimal digits, a ``str`` becomes UTF-8."""
+    Expiry: TypeAlias = int | str | timedelta
+    """A time to live."""
+    Instant: TypeAlias = int | str | datetime
+    """A point in time."""
+    Shape: TypeAlias = Callable[[Any], R] | None
+    """Turns a reply into what the method returns; None leaves it as it is."""
+else:
+    T = None
+
+    class Generic:
+        """Stands for typing.Generic."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, _):
+            return cls
+
 
 INTEGER: Shape[int] = None
 INTEGER_OR_NONE: Shape[int | None] = None
@@ -95,20 +106,23 @@ def _info(reply: Any) -> dict[str, Any]:
     return fields
 
 
+# A timedelta and a datetime are known by their methods, as importing `datetime` takes its time, too.
+
+
 def _seconds(time: Expiry) -> Word:
-    return int(time.total_seconds()) if isinstance(time, timedelta) else time
+    return int(time.total_seconds()) if hasattr(time, "total_seconds") else time
 
 
 def _milliseconds(time: Expiry) -> Word:
-    return int(time.total_seconds() * 1000) if isinstance(time, timedelta) else time
+    return int(time.total_seconds() * 1000) if hasattr(time, "total_seconds") else time
 
 
 def _unix_seconds(when: Instant) -> Word:
-    return int(when.timestamp()) if isinstance(when, datetime) else when
+    return int(when.timestamp()) if hasattr(when, "timestamp") else when
 
 
 def _unix_milliseconds(when: Instant) -> Word:
-    return int(when.timestamp() * 1000) if isinstance(when, datetime) else when
+    return int(when.timestamp() * 1000) if hasattr(when, "timestamp") else when
 
 
 def _whole(name: str, time: Word, what: str) -> Word:

@@ -5,17 +5,17 @@ Its methods are those of a keyspace, but return the pipeline; `pipeline.pyi` say
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from rkv import _rkv
 from rkv.errors import ExecAbortError, ResponseError, RkvError, WatchError
-from rkv.keyspace import Commands, Shape, T, Word, pair_words, set_words
+from rkv.keyspace import Commands, T, pair_words, set_words
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+    from typing import Any
 
-    from rkv.keyspace import Keyspace
+    from rkv import _rkv
+    from rkv.keyspace import Keyspace, Shape, Word
 
 _ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 

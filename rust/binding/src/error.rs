@@ -23,7 +23,7 @@ pub fn raise(py: Python<'_>, class: &str, text: &str) -> PyErr {
 #[cold]
 pub fn object<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     if *error == POISONED {
-        return errors(py)?.getattr("PoisonedError")?.call1((error.as_str(),));
+        return errors(py)?.getattr("PoisonedError")?.call1((error.as_str().trim_start_matches("ERR "),));
     }
     errors(py)?.getattr("from_reply")?.call1((error.as_str(),))
 }
