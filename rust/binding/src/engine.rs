@@ -82,8 +82,20 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Builds an engine.
+    pub(crate) fn build(options: EngineOptions) -> PyResult<Self> {
+        let core = Core::new(options).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let generation = AtomicU32::new(GENERATION.load(Ordering::Relaxed));
+        Ok(Self { handle: Arc::new(Handle { core, generation }) })
+    }
+
+    /// The engine itself.
+    pub(crate) fn inner(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
     /// What Python objects share.
-    pub const fn handle(&self) -> &Arc<Handle> {
+    pub(crate) const fn handle(&self) -> &Arc<Handle> {
         &self.handle
     }
 }
@@ -92,7 +104,7 @@ impl Engine {
 impl Engine {
     /// An empty store in memory. `directives` are names and values as in redis.conf.
     #[new]
-    #[pyo3(signature = (directives, clock=None))]
+    #[pyo3(signature = (directives=vec![], clock=None), text_signature = "(directives=[], clock=None)")]
     fn new(directives: Vec<(String, String)>, clock: Option<&Bound<'_, ManualClock>>) -> PyResult<Self> {
         let mut config = Config::default();
         for (name, value) in &directives {
@@ -105,12 +117,11 @@ impl Engine {
             None => Arc::new(SystemClock::new()),
         };
         let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[] };
-        let core = Core::new(options).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let engine = Self::build(options)?;
         if let Some(clock) = clock {
-            clock.get().engines().push(Arc::downgrade(&core));
+            clock.get().engines().push(Arc::downgrade(engine.inner()));
         }
-        let generation = AtomicU32::new(GENERATION.load(Ordering::Relaxed));
-        Ok(Self { handle: Arc::new(Handle { core, generation }) })
+        Ok(engine)
     }
 
     /// How many keys all databases hold.
@@ -171,7 +182,9 @@ impl ManualClock {
             engines.retain(|engine| engine.strong_count() > 0);
             let alive: Vec<_> = engines.iter().filter_map(Weak::upgrade).collect();
             drop(engines);
-            alive.iter().for_each(|engine| engine.tick());
+            for engine in alive {
+                engine.tick();
+            }
         });
     }
 }

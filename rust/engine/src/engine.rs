@@ -79,9 +79,10 @@ impl Engine {
         Caller::new(Arc::clone(&self.store), Arc::new(NoWake))
     }
 
-    /// Does the background work that is due: whoever moves a manual clock calls this, as no thread waits for that clock.
-    pub fn tick(&self) {
-        housekeeper::tick(&self.store);
+    /// Does the background work that is due, for an engine with a manual clock; returns when the next key expires, in Unix
+    /// milliseconds, `i64::MAX` if none does.
+    pub fn tick(&self) -> i64 {
+        housekeeper::tick(&self.store)
     }
 
     /// Stops background work. What is stored stays readable.
