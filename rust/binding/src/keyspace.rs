@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
+use rkv_engine::error::Error;
 use rkv_engine::handler::{Args, Command, CommandTable, Flags};
 use rkv_engine::resp::{Tape, Value};
 use smallvec::SmallVec;
@@ -106,7 +107,7 @@ impl Keyspace {
             "ERR {name} changes the state of a connection, which a keyspace does not have: \
              use pipeline(), or another keyspace of the same store"
         );
-        Err(error::raise(py, "ResponseError", &text))
+        Err(error::reply(py, &Error::text(text)))
     }
 
     /// The next commands of a batch, at most a window; their replies, errors among them, are appended.
