@@ -1,1 +1,27 @@
 //! The Python extension `rkv._rkv`.
+//!
+//! The only place that knows both Python and the engine. Lock rule: nobody takes or drops the GIL while holding a shard, and
+//! Python objects are made from a reply only when every shard is released.
+
+mod caller;
+mod engine;
+mod error;
+mod keyspace;
+mod value;
+mod words;
+
+use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The engine of rkv.
+#[pymodule(gil_used = false)]
+fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<engine::ManualClock>()?;
+    module.add_class::<keyspace::Keyspace>()?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
+    Ok(())
+}

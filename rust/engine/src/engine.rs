@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::commands;
 use crate::config::Config;
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
-use crate::error;
+use crate::error::{self, Error};
 use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
@@ -121,23 +121,72 @@ impl Caller {
     #[inline]
     pub fn call(&mut self, command: &Command, words: &[&[u8]], mode: Mode, tape: &mut Tape) {
         let call = Call { command, args: Args::new(words) };
+        self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
+            Ok(Admission::Run) => {
+                let now_ms = caller.store.clock.unix_ms();
+                caller.blocked = dispatch::execute(&caller.store, &mut caller.client, &call, mode, now_ms, reply);
+            }
+            other => caller.turn_away(other, &call, reply),
+        });
+    }
+
+    /// Like [`Caller::call`] with [`Mode::Now`], but never waits for another thread. False: somebody else holds one of the
+    /// shards, and nothing was done.
+    #[inline]
+    pub fn try_call(&mut self, command: &Command, words: &[&[u8]], tape: &mut Tape) -> bool {
+        let call = Call { command, args: Args::new(words) };
+        let mut done = true;
+        self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
+            Ok(Admission::Run) => {
+                let now_ms = caller.store.clock.unix_ms();
+                done = dispatch::try_execute(&caller.store, &mut caller.client, &call, now_ms, reply);
+            }
+            other => caller.turn_away(other, &call, reply),
+        });
+        done
+    }
+
+    /// Runs up to [`dispatch::WINDOW_CALLS_MAX`] commands in order under one set of locks, if all of them fit a window and
+    /// nobody else holds one of their shards. False: nothing was done, and each must be called alone.
+    pub fn try_window(&mut self, calls: &[Call<'_>], tape: &mut Tape) -> bool {
+        let fits = |caller: &Self, call: &Call<'_>| {
+            dispatch::fits_window(call)
+                && matches!(dispatch::admit(&caller.store, &caller.client, call), Ok(Admission::Run))
+        };
+        if self.store.is_poisoned() || !self.client.is_plain() || !calls.iter().all(|call| fits(self, call)) {
+            return false;
+        }
+        let mut done = true;
+        self.guarded(tape, |caller, reply| {
+            let now_ms = caller.store.clock.unix_ms();
+            done = dispatch::execute_window(&caller.store, &mut caller.client, calls, now_ms, reply);
+        });
+        done
+    }
+
+    /// Runs a step of the door; a panic inside poisons the store, and that is then the only reply on the tape.
+    #[inline]
+    fn guarded(&mut self, tape: &mut Tape, step: impl FnOnce(&mut Self, &mut Reply<'_>)) {
         let mut reply = Reply::tape(tape, self.client.protocol);
         if self.store.is_poisoned() {
             reply.error(&error::POISONED);
             return;
         }
-        let (store, client, blocked) = (&self.store, &mut self.client, &mut self.blocked);
-        let run = AssertUnwindSafe(|| match dispatch::admit(store, client, &call) {
-            Ok(Admission::Run) => {
-                *blocked = dispatch::execute(store, client, &call, mode, store.clock.unix_ms(), &mut reply)
-            }
-            Ok(Admission::Queue) => Self::queue(client, &call, &mut reply),
-            Err(error) => reply.error(&dispatch::refuse(store, client, Some(&call), &error)),
-        });
-        if catch_unwind(run).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| step(self, &mut reply))).is_err() {
             self.store.poison();
             tape.clear();
             Reply::tape(tape, self.client.protocol).error(&error::POISONED);
+        }
+    }
+
+    #[cold]
+    fn turn_away(&mut self, admission: Result<Admission, Error>, call: &Call<'_>, reply: &mut Reply<'_>) {
+        match admission {
+            Ok(_) => {
+                self.client.queue(u32::from(call.command.id), call.args.words());
+                reply.queued();
+            }
+            Err(error) => reply.error(&dispatch::refuse(&self.store, &mut self.client, Some(call), &error)),
         }
     }
 
@@ -151,11 +200,6 @@ impl Caller {
                 Reply::tape(tape, self.client.protocol).error(&error);
             }
         }
-    }
-
-    fn queue(client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) {
-        client.queue(u32::from(call.command.id), call.args.words());
-        reply.queued();
     }
 
     /// The command that waits, if the last one does.

@@ -14,6 +14,6 @@ mod waiting;
 mod window;
 
 pub use admission::{Admission, admit, is_authenticated, refuse};
-pub use run::{Call, Mode, execute};
+pub use run::{Call, Mode, execute, try_execute};
 pub use waiting::{Blocked, time_out};
 pub use window::{WINDOW_BYTES_MAX, WINDOW_CALLS_MAX, execute_window, fits_window};

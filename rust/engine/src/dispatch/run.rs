@@ -40,13 +40,53 @@ pub fn execute(
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
     let plan = plan(store, client, call);
-    let Ok(mut locks) = store.keyspace.lock(plan.mask) else {
-        store.poison();
-        reply.error(&error::POISONED);
-        return None;
-    };
-    if plan.keys.len() > 1 {
-        prefetch(&locks, client.db, &plan.keys);
+    match store.keyspace.lock(plan.mask) {
+        Ok(locks) => execute_locked(store, client, call, &plan.keys, locks, mode, now_ms, reply),
+        Err(_) => {
+            refuse_poisoned(store, reply);
+            None
+        }
+    }
+}
+
+/// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
+/// was done.
+#[inline]
+pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, now_ms: i64, reply: &mut Reply<'_>) -> bool {
+    let plan = plan(store, client, call);
+    match store.keyspace.try_lock(plan.mask) {
+        Ok(Some(locks)) => {
+            execute_locked(store, client, call, &plan.keys, locks, Mode::Now, now_ms, reply);
+            true
+        }
+        Ok(None) => false,
+        Err(_) => {
+            refuse_poisoned(store, reply);
+            true
+        }
+    }
+}
+
+#[cold]
+fn refuse_poisoned(store: &Store, reply: &mut Reply<'_>) {
+    store.poison();
+    reply.error(&error::POISONED);
+}
+
+#[expect(clippy::too_many_arguments, reason = "it is the second half of two functions")]
+#[inline]
+fn execute_locked<'e>(
+    store: &'e Store,
+    client: &mut Client,
+    call: &Call<'_>,
+    keys: &[Key<'_>],
+    mut locks: Locks<'e>,
+    mode: Mode,
+    now_ms: i64,
+    reply: &mut Reply<'_>,
+) -> Option<Arc<waiting::Blocked>> {
+    if keys.len() > 1 {
+        prefetch(&locks, client.db, keys);
     }
     let mut account = Account::default();
     let world = World {
@@ -58,9 +98,9 @@ pub fn execute(
         now_ms,
         can_wait: mode != Mode::Now,
     };
-    let wait = run(world, call, &plan.keys, reply);
+    let wait = run(world, call, keys, reply);
     let blocked = match (wait, mode) {
-        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, &plan.keys, &mut locks, wait, form)),
+        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, &mut locks, wait, form)),
         _ => None,
     };
     settle(store, &mut locks, &mut account, now_ms);

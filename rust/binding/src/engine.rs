@@ -1,0 +1,222 @@
+//! A store as Python holds it, and its manual clock.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use rkv_engine::clock::{self, Clock, SystemClock};
+use rkv_engine::config::Config;
+use rkv_engine::{Engine as Core, EngineOptions};
+
+use crate::error;
+
+/// Shards of an embedded store: 2^4.
+const SHARD_BITS: u32 = 4;
+
+/// Counts forks: a store belongs to the generation of processes that made it, and its threads and locks exist only there.
+static GENERATION: AtomicU32 = AtomicU32::new(1);
+/// The generation of a closed store.
+const CLOSED: u32 = 0;
+
+/// Says that this process is the child of a fork.
+#[pyfunction]
+pub fn note_fork() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A store, shared by everything in this process that works on it.
+pub struct Handle {
+    core: Arc<Core>,
+    generation: AtomicU32,
+}
+
+impl Handle {
+    /// The store itself.
+    pub const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Whether the store may be used: by the process that made it, until it is closed.
+    ///
+    /// # Errors
+    /// `rkv.ForkedError` in a child of fork, `rkv.ClosedError` after `close`.
+    #[inline]
+    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.generation.load(Ordering::Relaxed) == GENERATION.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(self.refusal(py))
+    }
+
+    #[cold]
+    fn refusal(&self, py: Python<'_>) -> PyErr {
+        if self.generation.load(Ordering::Relaxed) == CLOSED {
+            return error::raise(py, "ClosedError", "the store is closed");
+        }
+        let text = "this store belongs to the parent process and cannot be used after a fork: \
+                    call rkv.open() in the child, or start it with the 'spawn' method";
+        error::raise(py, "ForkedError", text)
+    }
+
+    /// Whether this process is a child of the one that made the store: locks may be held by threads that are not here.
+    pub fn is_foreign(&self) -> bool {
+        let generation = self.generation.load(Ordering::Relaxed);
+        generation != CLOSED && generation != GENERATION.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.is_foreign() {
+            // Dropping the store would join a thread that a child of fork does not have.
+            std::mem::forget(Arc::clone(&self.core));
+        }
+    }
+}
+
+/// The store behind `rkv.DB`.
+#[pyclass(frozen, module = "rkv._rkv")]
+pub struct Engine {
+    handle: Arc<Handle>,
+}
+
+impl Engine {
+    /// Builds an engine.
+    pub(crate) fn build(options: EngineOptions) -> PyResult<Self> {
+        let core = Core::new(options).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let generation = AtomicU32::new(GENERATION.load(Ordering::Relaxed));
+        Ok(Self { handle: Arc::new(Handle { core, generation }) })
+    }
+
+    /// The engine itself.
+    pub(crate) fn inner(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    /// What Python objects share.
+    pub(crate) const fn handle(&self) -> &Arc<Handle> {
+        &self.handle
+    }
+}
+
+#[pymethods]
+impl Engine {
+    /// An empty store in memory. `directives` are names and values as in redis.conf.
+    #[new]
+    #[pyo3(signature = (directives=vec![], clock=None), text_signature = "(directives=[], clock=None)")]
+    fn new(directives: Vec<(String, String)>, clock: Option<&Bound<'_, ManualClock>>) -> PyResult<Self> {
+        let mut config = Config::default();
+        for (name, value) in &directives {
+            config
+                .set(name.as_bytes(), &[value.as_bytes()])
+                .map_err(|error| PyValueError::new_err(format!("{name} {value}: {error}")))?;
+        }
+        let time: Arc<dyn Clock> = match clock {
+            Some(clock) => clock.get().clock.clone(),
+            None => Arc::new(SystemClock::new()),
+        };
+        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[] };
+        let engine = Self::build(options)?;
+        if let Some(clock) = clock {
+            clock.get().engines().push(Arc::downgrade(engine.inner()));
+        }
+        Ok(engine)
+    }
+
+    /// How many keys all databases hold.
+    fn keys(&self, py: Python<'_>) -> PyResult<usize> {
+        self.handle.check(py)?;
+        let keyspace = &self.handle.core.store().keyspace;
+        Ok(py.detach(|| {
+            (0..keyspace.len())
+                .filter_map(|shard| keyspace.lock(1 << shard).ok())
+                .map(|locks| locks.iter().flat_map(|shard| shard.dbs()).map(|(_, db)| db.len()).sum::<usize>())
+                .sum()
+        }))
+    }
+
+    /// Bytes of memory of all data.
+    fn used_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.handle.check(py)?;
+        Ok(py.detach(|| self.handle.core.store().used_bytes()))
+    }
+
+    /// How many databases there are.
+    #[getter]
+    fn databases(&self) -> usize {
+        self.handle.core.store().settings.databases()
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.generation.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Stops background work; every later call raises. Closing twice does nothing.
+    fn close(&self, py: Python<'_>) {
+        let is_foreign = self.handle.is_foreign();
+        if !is_foreign && self.handle.generation.swap(CLOSED, Ordering::Relaxed) != CLOSED {
+            py.detach(|| self.handle.core.close());
+        }
+    }
+}
+
+/// A clock that stands still until it is moved: keys expire, and blocking calls time out, by it alone.
+#[pyclass(frozen, module = "rkv._rkv")]
+pub struct ManualClock {
+    clock: Arc<clock::ManualClock>,
+    engines: Mutex<Vec<Weak<Core>>>,
+}
+
+impl ManualClock {
+    fn engines(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Core>>> {
+        // A list of references is whole after every statement.
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tick(&self, py: Python<'_>) {
+        py.detach(|| {
+            let mut engines = self.engines();
+            engines.retain(|engine| engine.strong_count() > 0);
+            let alive: Vec<_> = engines.iter().filter_map(Weak::upgrade).collect();
+            drop(engines);
+            for engine in alive {
+                engine.tick();
+            }
+        });
+    }
+}
+
+fn microseconds(seconds: f64) -> PyResult<u64> {
+    let microseconds = (seconds * 1e6).round();
+    // 2^63 microseconds are 292,000 years.
+    if (0.0..9.2e18).contains(&microseconds) {
+        return Ok(microseconds as u64);
+    }
+    Err(PyValueError::new_err("seconds must be finite and not negative"))
+}
+
+#[pymethods]
+impl ManualClock {
+    /// A clock that shows `start`, in seconds since 1970.
+    #[new]
+    #[pyo3(signature = (start=1_700_000_000.0), text_signature = "(start=1700000000.0)")]
+    fn new(start: f64) -> PyResult<Self> {
+        let clock = clock::ManualClock::new((microseconds(start)? / 1000) as i64);
+        Ok(Self { clock: Arc::new(clock), engines: Mutex::default() })
+    }
+
+    /// Lets `seconds` pass; what is due in the stores that use this clock is done before the call returns.
+    fn advance(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+        self.clock.advance_us(microseconds(seconds)?);
+        self.tick(py);
+        Ok(())
+    }
+
+    /// The time it shows, in seconds since 1970.
+    fn time(&self) -> f64 {
+        self.clock.unix_us() as f64 / 1e6
+    }
+}

@@ -1,0 +1,484 @@
+//! One database as Python calls it: the hot commands, `execute` and `execute_many`. The rest of redis-py's methods stands in
+//! `rkv/keyspace.py` and ends in `execute`.
+
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
+use rkv_engine::error::Error;
+use rkv_engine::handler::{Args, Command, CommandTable, Flags};
+use rkv_engine::resp::{Tape, Value};
+use smallvec::SmallVec;
+
+use crate::caller::{Callers, State};
+use crate::engine::Engine;
+use crate::error;
+use crate::value::{Text, integer};
+use crate::words::{Word, borrowed, with_words};
+
+/// A command that was looked up once.
+#[derive(Clone, Copy)]
+struct Known {
+    name: &'static str,
+    id: Option<u16>,
+}
+
+impl Known {
+    fn new(table: &CommandTable, name: &'static str) -> Self {
+        Self { name, id: table.command_named(name.as_bytes()).map(|command| command.id) }
+    }
+}
+
+/// The commands behind the methods below.
+#[derive(Clone, Copy)]
+struct Hot {
+    get: Known,
+    set: Known,
+    incrby: Known,
+    decrby: Known,
+    mget: Known,
+    mset: Known,
+    exists: Known,
+    del: Known,
+    dbsize: Known,
+}
+
+/// One database of a store, for any number of threads.
+#[pyclass(frozen, subclass, generic, module = "rkv._rkv")]
+pub struct Keyspace {
+    callers: Callers,
+    text: Text,
+    hot: Hot,
+    db: usize,
+}
+
+impl Keyspace {
+    fn table(&self) -> &CommandTable {
+        &self.callers.handle().core().store().table
+    }
+
+    /// Runs a known command and reads the reply from the tape.
+    #[inline]
+    fn call<R>(
+        &self,
+        py: Python<'_>,
+        known: Known,
+        words: &[&[u8]],
+        read: impl FnOnce(&Tape) -> PyResult<R>,
+    ) -> PyResult<R> {
+        self.callers.with(py, |state| {
+            match known.id.and_then(|id| self.table().all().get(usize::from(id))) {
+                Some(command) => state.call(py, command, words)?,
+                None => state.execute(py, words)?,
+            }
+            read(&state.tape)
+        })
+    }
+
+    fn call_objects<R>(
+        &self,
+        py: Python<'_>,
+        known: Known,
+        objects: &[Bound<'_, PyAny>],
+        read: impl FnOnce(&Tape) -> PyResult<R>,
+    ) -> PyResult<R> {
+        with_words(&[known.name.as_bytes()], objects, |words| self.call(py, known, words, read))?
+    }
+
+    /// Runs a request of any name.
+    fn run(&self, py: Python<'_>, state: &mut State, words: &[&[u8]]) -> PyResult<()> {
+        match self.table().resolve(Args::new(words)) {
+            Ok(command) => {
+                self.check_stateless(py, command)?;
+                state.call(py, command, words)
+            }
+            // The door has the words for it.
+            Err(_) => state.execute(py, words),
+        }
+    }
+
+    /// What would change the state of a connection is refused where there is none.
+    fn check_stateless(&self, py: Python<'_>, command: &Command) -> PyResult<()> {
+        if self.callers.is_connection() || !command.row.flags.has(Flags::SESSION) {
+            return Ok(());
+        }
+        let name = command.full_name().to_ascii_uppercase();
+        let text = format!(
+            "ERR {name} changes the state of a connection, which a keyspace does not have: \
+             use pipeline(), or another keyspace of the same store"
+        );
+        Err(error::reply(py, &Error::text(text)))
+    }
+
+    /// The next commands of a batch, at most a window; their replies, errors among them, are appended.
+    fn run_chunk<'py>(
+        &self,
+        py: Python<'py>,
+        state: &mut State,
+        requests: &[Bound<'py, PyTuple>],
+        replies: &mut Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let odd = converted(requests)?;
+        let mut odd = odd.iter();
+        let mut words: SmallVec<[&[u8]; 64]> = SmallVec::new();
+        let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
+        for request in requests {
+            for object in request.as_slice() {
+                let word = borrowed(object)?.or_else(|| odd.next().map(Word::bytes));
+                words.push(word.unwrap_or_default());
+            }
+            ends.push(words.len());
+        }
+        let mut calls: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
+        let mut begin = 0;
+        for &end in &ends {
+            let args = Args::new(&words[begin..end]);
+            if let Ok(command) = self.table().resolve(args) {
+                calls.push(Call { command, args });
+            }
+            begin = end;
+        }
+        state.tape.clear();
+        if calls.len() == requests.len() && state.try_window(&calls) {
+            let mut values = state.tape.iter();
+            for _ in requests {
+                replies.push(self.text.next(py, &mut values)?);
+            }
+            return Ok(());
+        }
+        let mut begin = 0;
+        for &end in &ends {
+            state.tape.clear();
+            match self.run(py, state, &words[begin..end]) {
+                Ok(()) => replies.push(self.text.next(py, &mut state.tape.iter())?),
+                Err(raised) if raised.is_instance(py, &error::response_error(py)?) => {
+                    replies.push(raised.into_value(py).into_bound(py).into_any());
+                }
+                Err(raised) => return Err(raised),
+            }
+            begin = end;
+        }
+        Ok(())
+    }
+}
+
+/// The words of a batch that cannot be borrowed, in order.
+fn converted<'a>(requests: &'a [Bound<'_, PyTuple>]) -> PyResult<Vec<Word<'a>>> {
+    let mut words = Vec::new();
+    for object in requests.iter().flat_map(|request| request.as_slice()) {
+        if !object.is_instance_of::<PyString>() && !object.is_instance_of::<PyBytes>() {
+            words.push(Word::new(object)?);
+        }
+    }
+    Ok(words)
+}
+
+/// Whether redis-py takes it for one key rather than for many.
+fn is_one_key(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<PyString>()
+        || object.is_instance_of::<PyBytes>()
+        || object.is_instance_of::<PyInt>()
+        || object.is_instance_of::<PyFloat>()
+        || object.is_instance_of::<PyByteArray>()
+        || object.is_instance_of::<PyMemoryView>()
+}
+
+/// An integer reply.
+#[inline]
+fn read_integer<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
+    match tape.iter().next() {
+        Some(Value::Integer(number)) => Ok(integer(py, number)),
+        _ => Text(false).reply(py, tape.iter()),
+    }
+}
+
+/// Whether the reply is anything but nothing.
+#[inline]
+fn read_done<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Option<bool>> {
+    match tape.iter().next() {
+        Some(Value::Null | Value::NullArray) | None => Ok(None),
+        Some(Value::Error(error)) => Err(error::reply(py, error)),
+        Some(_) => Ok(Some(true)),
+    }
+}
+
+fn read_count(py: Python<'_>, tape: &Tape) -> PyResult<i64> {
+    match tape.iter().next() {
+        Some(Value::Integer(number)) => Ok(number),
+        Some(Value::Error(error)) => Err(error::reply(py, error)),
+        _ => Ok(0),
+    }
+}
+
+#[pymethods]
+impl Keyspace {
+    #[new]
+    #[pyo3(signature = (engine, db, text=false, connection=false))]
+    fn new(engine: &Bound<'_, Engine>, db: usize, text: bool, connection: bool) -> PyResult<Self> {
+        let handle = engine.get().handle();
+        handle.check(engine.py())?;
+        let databases = handle.core().store().settings.databases();
+        if db >= databases {
+            return Err(PyValueError::new_err(format!("database {db} of {databases}")));
+        }
+        let table = &handle.core().store().table;
+        let hot = Hot {
+            get: Known::new(table, "GET"),
+            set: Known::new(table, "SET"),
+            incrby: Known::new(table, "INCRBY"),
+            decrby: Known::new(table, "DECRBY"),
+            mget: Known::new(table, "MGET"),
+            mset: Known::new(table, "MSET"),
+            exists: Known::new(table, "EXISTS"),
+            del: Known::new(table, "DEL"),
+            dbsize: Known::new(table, "DBSIZE"),
+        };
+        let callers = Callers::new(handle.clone(), db, connection);
+        Ok(Self { callers, text: Text(text), hot, db })
+    }
+
+    /// Number of the database.
+    #[getter]
+    fn number(&self) -> usize {
+        self.db
+    }
+
+    /// The same database over a connection of its own, whose state (WATCH, MULTI, names) stays from call to call.
+    fn connection(&self, py: Python<'_>) -> PyResult<Self> {
+        self.callers.handle().check(py)?;
+        let callers = Callers::new(self.callers.share(), self.db, true);
+        Ok(Self { callers, text: self.text, hot: self.hot, db: self.db })
+    }
+
+    /// Whether strings come back as `str`.
+    #[getter]
+    fn text(&self) -> bool {
+        self.text.0
+    }
+
+    /// The value of a string key, or None.
+    fn get<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let name = Word::new(name)?;
+        self.call(py, self.hot.get, &[b"GET", name.bytes()], |tape| self.text.reply(py, tape.iter()))
+    }
+
+    /// Sets a key; see `rkv.keyspace.Commands.set` for the options.
+    #[expect(clippy::too_many_arguments, reason = "redis-py's signature is what it is")]
+    #[pyo3(
+        signature = (name, value, ex=None, px=None, nx=None, xx=None, keepttl=None, get=None, exat=None, pxat=None,
+                     ifeq=None, ifne=None, ifdeq=None, ifdne=None),
+        text_signature = "($self, name, value, ex=None, px=None, nx=False, xx=False, keepttl=False, get=False, exat=None, \
+                          pxat=None, ifeq=None, ifne=None, ifdeq=None, ifdne=None)"
+    )]
+    fn set<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        ex: Option<&Bound<'py, PyAny>>,
+        px: Option<&Bound<'py, PyAny>>,
+        nx: Option<&Bound<'py, PyAny>>,
+        xx: Option<&Bound<'py, PyAny>>,
+        keepttl: Option<&Bound<'py, PyAny>>,
+        get: Option<&Bound<'py, PyAny>>,
+        exat: Option<&Bound<'py, PyAny>>,
+        pxat: Option<&Bound<'py, PyAny>>,
+        ifeq: Option<&Bound<'py, PyAny>>,
+        ifne: Option<&Bound<'py, PyAny>>,
+        ifdeq: Option<&Bound<'py, PyAny>>,
+        ifdne: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let options = [ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne];
+        if options.iter().any(Option::is_some) {
+            let given = [name, value].into_iter().map(Some).chain(options);
+            let arguments = PyTuple::new(
+                py,
+                given.map(|option| option.map_or_else(|| py.None(), |o| o.clone().unbind())).collect::<Vec<_>>(),
+            )?;
+            return slf.call_method1("_set", arguments);
+        }
+        let this = slf.get();
+        let (name, value) = (Word::new(name)?, Word::new(value)?);
+        let done = this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_done(py, tape))?;
+        Ok(match done {
+            Some(_) => pyo3::types::PyBool::new(py, true).to_owned().into_any(),
+            None => py.None().into_bound(py),
+        })
+    }
+
+    /// Adds `amount` to the integer in a key and returns the sum.
+    #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
+    fn incr<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        amount: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let name = Word::new(name)?;
+        let amount = amount.map_or(Ok(Word::Borrowed(b"1")), Word::new)?;
+        self.call(py, self.hot.incrby, &[b"INCRBY", name.bytes(), amount.bytes()], |tape| read_integer(py, tape))
+    }
+
+    /// Adds `amount` to the integer in a key and returns the sum.
+    #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
+    fn incrby<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        amount: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.incr(py, name, amount)
+    }
+
+    /// Subtracts `amount` from the integer in a key and returns the difference.
+    #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
+    fn decr<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        amount: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let name = Word::new(name)?;
+        let amount = amount.map_or(Ok(Word::Borrowed(b"1")), Word::new)?;
+        self.call(py, self.hot.decrby, &[b"DECRBY", name.bytes(), amount.bytes()], |tape| read_integer(py, tape))
+    }
+
+    /// Subtracts `amount` from the integer in a key and returns the difference.
+    #[pyo3(signature = (name, amount=None), text_signature = "($self, name, amount=1)")]
+    fn decrby<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        amount: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.decr(py, name, amount)
+    }
+
+    /// The values of many keys, None where there is no string.
+    #[pyo3(signature = (keys, *args))]
+    fn mget<'py>(
+        &self,
+        py: Python<'py>,
+        keys: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut objects: SmallVec<[Bound<'py, PyAny>; 16]> = SmallVec::new();
+        if is_one_key(keys) {
+            objects.push(keys.clone());
+        } else {
+            for key in keys.try_iter()? {
+                objects.push(key?);
+            }
+        }
+        objects.extend(args.iter());
+        if objects.is_empty() {
+            return Ok(PyList::empty(py).into_any());
+        }
+        self.call_objects(py, self.hot.mget, &objects, |tape| self.text.reply(py, tape.iter()))
+    }
+
+    /// Sets many keys at once.
+    fn mset<'py>(&self, py: Python<'py>, mapping: &Bound<'py, PyAny>) -> PyResult<Option<bool>> {
+        let mut objects: SmallVec<[Bound<'py, PyAny>; 16]> = SmallVec::new();
+        if let Ok(dict) = mapping.cast_exact::<PyDict>() {
+            for (key, value) in dict {
+                objects.extend([key, value]);
+            }
+        } else {
+            for pair in mapping.call_method0("items")?.try_iter()? {
+                let (key, value) = pair?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
+                objects.extend([key, value]);
+            }
+        }
+        self.call_objects(py, self.hot.mset, &objects, |tape| read_done(py, tape))
+    }
+
+    /// How many of the keys exist; a key named twice counts twice.
+    #[pyo3(signature = (*names))]
+    fn exists<'py>(&self, py: Python<'py>, names: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.call_objects(py, self.hot.exists, names.as_slice(), |tape| read_integer(py, tape))
+    }
+
+    /// Deletes keys and returns how many there were.
+    #[pyo3(signature = (*names))]
+    fn delete<'py>(&self, py: Python<'py>, names: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.call_objects(py, self.hot.del, names.as_slice(), |tape| read_integer(py, tape))
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.get(py, name)?;
+        if value.is_none() { Err(PyKeyError::new_err((name.clone().unbind(),))) } else { Ok(value) }
+    }
+
+    fn __setitem__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        Self::set(slf, name, value, None, None, None, None, None, None, None, None, None, None, None, None).map(drop)
+    }
+
+    fn __delitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<()> {
+        let word = Word::new(name)?;
+        match self.call(py, self.hot.del, &[b"DEL", word.bytes()], |tape| read_count(py, tape))? {
+            0 => Err(PyKeyError::new_err((name.clone().unbind(),))),
+            _ => Ok(()),
+        }
+    }
+
+    fn __contains__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<bool> {
+        let name = Word::new(name)?;
+        let count = self.call(py, self.hot.exists, &[b"EXISTS", name.bytes()], |tape| read_count(py, tape))?;
+        Ok(count > 0)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let count = self.call(py, self.hot.dbsize, &[b"DBSIZE"], |tape| read_count(py, tape))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// An empty keyspace is a keyspace nevertheless.
+    #[expect(clippy::unused_self, reason = "Python calls it on an instance")]
+    const fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// Runs any command and returns its reply as it is.
+    #[pyo3(signature = (*args))]
+    fn execute<'py>(&self, py: Python<'py>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        if args.is_empty() {
+            return Err(pyo3::exceptions::PyTypeError::new_err("execute() needs at least the name of a command"));
+        }
+        let words = args.as_slice().iter().map(Word::new).collect::<PyResult<SmallVec<[Word<'_>; 8]>>>()?;
+        // redis-py spells subcommands in one word: "CONFIG GET".
+        let name = words[0].bytes().split(|&byte| byte == b' ');
+        let refs: SmallVec<[&[u8]; 8]> = name.chain(words[1..].iter().map(Word::bytes)).collect();
+        self.callers.with(py, |state| {
+            self.run(py, state, &refs)?;
+            self.text.reply(py, state.tape.iter())
+        })
+    }
+
+    /// Runs commands in order, each a tuple of words, and returns their replies; errors are in their places.
+    fn execute_many<'py>(&self, py: Python<'py>, commands: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let mut requests: Vec<Bound<'py, PyTuple>> = Vec::with_capacity(commands.len().unwrap_or(0));
+        for request in commands.try_iter()? {
+            let request = match request?.cast_into::<PyTuple>() {
+                Ok(tuple) => tuple,
+                Err(other) => other
+                    .into_inner()
+                    .try_iter()?
+                    .collect::<PyResult<Vec<_>>>()
+                    .and_then(|words| PyTuple::new(py, words))?,
+            };
+            if request.is_empty() {
+                return Err(PyValueError::new_err("a command needs at least its name"));
+            }
+            requests.push(request);
+        }
+        let mut replies = Vec::with_capacity(requests.len());
+        self.callers.with(py, |state| {
+            for chunk in requests.chunks(WINDOW_CALLS_MAX) {
+                self.run_chunk(py, state, chunk, &mut replies)?;
+            }
+            Ok(())
+        })?;
+        PyList::new(py, replies)
+    }
+}
