@@ -132,8 +132,9 @@ impl Core {
     /// Takes messages into the output, and ends the wait of a command whose reply came or whose time is over.
     pub(super) fn drain_inbox(&mut self) {
         if self.client.link.is_killed() {
-            self.client.is_closing = true;
             self.stop_waiting(false);
+            // A peer that does not read must not be able to keep its connection: what it has not taken is lost.
+            self.abandon();
         }
         if self.client.link.has_mail() {
             for message in self.client.link.take_mail() {
