@@ -1,6 +1,5 @@
 //! Reactor threads for accepted sockets: trio accepts, they serve without the GIL.
 
-use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +25,8 @@ pub struct Reactor {
 impl Reactor {
     /// Starts `threads` threads, at least one.
     #[new]
-    fn new(engine: Bound<'_, Engine>, threads: usize) -> io::Result<Self> {
+    fn new(engine: Bound<'_, Engine>, threads: usize) -> PyResult<Self> {
+        engine.get().handle().check(engine.py())?;
         let clock = Arc::clone(&engine.get().inner().store().clock);
         let clock: Clock = Arc::new(move || clock.monotonic_us());
         let reactor = rkv_reactor::Reactor::start(threads, "rkv-io", &clock, &Hooks::default())?;

@@ -58,6 +58,7 @@ impl Session {
         local: String,
         transport: &str,
     ) -> PyResult<Self> {
+        engine.get().handle().check(engine.py())?;
         let origin = Origin { peer, local, transport: self::transport(transport)?, fd: -1 };
         let session = engine.get().inner().session(origin, queue.handle(number));
         Ok(Self { engine: engine.unbind(), session: Some(session) })
