@@ -41,7 +41,7 @@ from rkv.pipeline import Pipeline
 # What mypy takes for typing.TYPE_CHECKING, without importing typing.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rkv.server import serve, serve_in_thread
+    from rkv.server import serve, serve_in_thread, serve_stream
 
 __all__ = [
     "DB",
@@ -69,10 +69,11 @@ __all__ = [
     "open",
     "serve",
     "serve_in_thread",
+    "serve_stream",
 ]
 
 # What needs trio is imported when it is first asked for.
-_LAZY = {"serve": "rkv.server", "serve_in_thread": "rkv.server"}
+_LAZY = {"serve": "rkv.server", "serve_in_thread": "rkv.server", "serve_stream": "rkv.server"}
 
 
 def __getattr__(name: str) -> object:

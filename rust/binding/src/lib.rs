@@ -4,10 +4,16 @@
 //! Python objects are made from a reply only when every shard is released.
 
 mod caller;
+mod config;
 mod engine;
 mod error;
+mod front;
 mod keyspace;
+mod log;
+mod reactor;
+mod session;
 mod value;
+mod wake;
 mod words;
 
 use pyo3::prelude::*;
@@ -23,5 +29,10 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keyspace::Keyspace>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
-    Ok(())
+    config::register(module)?;
+    front::register(module)?;
+    log::register(module)?;
+    reactor::register(module)?;
+    session::register(module)?;
+    wake::register(module)
 }

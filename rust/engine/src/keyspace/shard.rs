@@ -116,7 +116,12 @@ impl Keyspace {
     /// 2^`shard_bits` empty shards (at most 64), with a secret for the hash.
     pub fn new(shard_bits: u32, secret: [u8; 16]) -> Self {
         let shards = (0..1usize << shard_bits).map(|_| Padded::default()).collect();
-        Self { shards, hasher: KeyHasher::new(secret, shard_bits), published: AtomicUsize::new(0), is_cut: AtomicBool::new(false) }
+        Self {
+            shards,
+            hasher: KeyHasher::new(secret, shard_bits),
+            published: AtomicUsize::new(0),
+            is_cut: AtomicBool::new(false),
+        }
     }
 
     /// Bytes that the data of all shards needs, as last published: without any lock, and a little behind.

@@ -1,0 +1,134 @@
+"""A connection served by trio tasks, over any stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from rkv._rkv import Session
+
+from .driver import driver
+from .engine import engine_of
+
+if TYPE_CHECKING:
+    from rkv._rkv import Engine
+
+READ_BYTES_MAX = 64 * 1024
+SEND_BYTES_MAX = 256 * 1024
+
+
+async def serve_stream(
+    db: object,
+    stream: trio.abc.Stream,
+    *,
+    peer: str = "stream:0",
+    local: str = "stream:0",
+) -> None:
+    """Serve one client over a stream (TLS, memory, a pipe) until either side ends it; closes the stream.
+
+    `peer` and `local` are what CLIENT LIST shows as the two addresses. Cancelling closes the connection.
+    """
+    await Connection(engine_of(db), stream, peer, local, "stream").run()
+
+
+class Connection:
+    """Two tasks and a session: one task reads, the other one answers to wakes and deadlines; either sends."""
+
+    def __init__(self, engine: Engine, stream: trio.abc.Stream, peer: str, local: str, transport: str) -> None:
+        self._stream = stream
+        self._driver = driver()
+        self._woken = trio.Event()
+        self._number = self._driver.register(self._wake)
+        self._session = Session(engine, self._driver.queue, self._number, peer, local, transport)
+        self._reading: trio.CancelScope | None = None
+        self._is_finishing = False
+        self._is_sending = False
+        self._moved = trio.Event()
+
+    async def run(self) -> None:
+        """Serve until the connection ends."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._mind, nursery.cancel_scope)
+                await self._serve()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._driver.forget(self._number)
+            self._session.close()
+            await trio.aclose_forcefully(self._stream)
+
+    def finish(self) -> None:
+        """Read no more; what was received is answered, then the connection ends."""
+        self._is_finishing = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    async def _serve(self) -> None:
+        try:
+            await self._read()
+            await self._drain()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # Nobody is there any more.
+            return
+
+    async def _read(self) -> None:
+        session = self._session
+        while not session.closing and not self._is_finishing:
+            data = b""
+            # Only waiting is cut short by `finish`: a reply that is being sent is sent whole.
+            with trio.CancelScope() as self._reading:
+                if not session.wants_input:
+                    await self._moved.wait()
+                    continue
+                data = await self._stream.receive_some(READ_BYTES_MAX)
+            self._reading = None
+            if not data:
+                return
+            session.receive(data)
+            if session.wait_s is not None:
+                # The other task learns of the new deadline.
+                self._woken.set()
+            await self._send()
+
+    async def _drain(self) -> None:
+        """Send what is left, and wait for what may not be sent yet."""
+        await self._send()
+        while self._is_sending or self._session.withheld:
+            await self._moved.wait()
+
+    async def _send(self) -> None:
+        """Send all there is; if the other task is at it already, it does."""
+        if self._is_sending:
+            return
+        session, self._is_sending = self._session, True
+        try:
+            while data := session.output(SEND_BYTES_MAX):
+                await self._stream.send_all(data)
+                session.advance(len(data))
+        finally:
+            self._is_sending = False
+            self._move()
+
+    def _move(self) -> None:
+        moved, self._moved = self._moved, trio.Event()
+        moved.set()
+
+    async def _mind(self, scope: trio.CancelScope) -> None:
+        session = self._session
+        while True:
+            wait_s = session.wait_s
+            with trio.move_on_after(float("inf") if wait_s is None else wait_s):
+                await self._woken.wait()
+            self._woken = trio.Event()
+            session.poll()
+            try:
+                await self._send()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                scope.cancel()
+            if session.closing and not session.withheld and not session.output(1):
+                scope.cancel()
+            self._move()

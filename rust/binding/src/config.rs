@@ -1,0 +1,157 @@
+//! The configuration of a server: files and arguments read, orders refused that rkv cannot follow.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use pyo3::exceptions::{PyException, PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use rkv_engine::config::{self, Directive, DirectiveKind, Files, Loaded};
+use rkv_engine::{EngineOptions, glob};
+
+use crate::engine::Engine;
+
+pyo3::create_exception!(
+    _rkv,
+    ConfigError,
+    PyException,
+    "A configuration that cannot be used; the message names file, line and reason."
+);
+
+/// Configuration files in the file system.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
+        let start = if pattern.starts_with('/') { PathBuf::from("/") } else { PathBuf::new() };
+        let mut found = vec![start];
+        for part in pattern.split('/').filter(|part| !part.is_empty()) {
+            found = expand(&found, part)?;
+        }
+        let mut paths: Vec<String> =
+            found.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+/// The entries of `folders` that a part of a pattern describes. A name that begins with a dot must be asked for.
+fn expand(folders: &[PathBuf], part: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        if !part.contains(['*', '?', '[']) {
+            let path = folder.join(part);
+            if path.exists() {
+                found.push(path);
+            }
+            continue;
+        }
+        let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder.as_path() };
+        let entries = match fs::read_dir(listed) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b".") == part.starts_with('.') && glob::matches(part.as_bytes(), bytes, false) {
+                found.push(folder.join(name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What files and arguments said.
+#[pyclass(module = "rkv._rkv")]
+#[derive(Debug)]
+pub struct Config {
+    config: config::Config,
+    ineffective: Vec<&'static str>,
+    file: Option<OsString>,
+}
+
+#[pymethods]
+impl Config {
+    /// An option's value as `CONFIG GET` prints it; `KeyError` if no option has this name.
+    fn text(&self, name: &str) -> PyResult<OsString> {
+        let text = self.config.text(name.as_bytes());
+        text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+    }
+
+    /// Gives an option a value, whatever its flags say.
+    fn set(&mut self, name: &str, value: &str) -> PyResult<()> {
+        let words = [value];
+        self.config.set(name.as_bytes(), &words).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Names of options that were given and have no effect yet.
+    #[getter]
+    fn ineffective(&self) -> Vec<&'static str> {
+        self.ineffective.clone()
+    }
+
+    /// The configuration file that was named, if one was.
+    #[getter]
+    fn file(&self) -> Option<&OsString> {
+        self.file.as_ref()
+    }
+
+    /// An empty engine with this configuration.
+    fn build(&self) -> PyResult<Engine> {
+        Engine::build(EngineOptions { config: self.config.clone(), ..EngineOptions::default() })
+    }
+}
+
+/// Reads what `argv` (the arguments behind the program's name) says, like redis-server. Raises `ConfigError`.
+#[pyfunction]
+fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
+    let arguments = config::read_arguments(&argv);
+    let mut stdin = Vec::new();
+    if arguments.reads_stdin {
+        io::stdin().lock().read_to_end(&mut stdin)?;
+    }
+    let refuse = |error: config::ConfigError| ConfigError::new_err(error.to_string());
+    let loaded = config::load(&arguments, &stdin, &Disk).map_err(refuse)?;
+    refuse_openness(&loaded)?;
+    let Loaded { config, ineffective, .. } = loaded;
+    Ok(Config { config, ineffective, file: arguments.file.map(OsString::from_vec) })
+}
+
+/// Refuses what would leave the server more open than its file says, if it were read over.
+fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
+    if let Some(directive) = loaded.directives.first() {
+        return Err(ConfigError::new_err(directive.refuse(reason(directive)).to_string()));
+    }
+    for (name, off, why) in [
+        ("aclfile", "", "users with rules are not supported, so its users would not exist"),
+        ("tls-port", "0", "TLS is not supported yet, so connections would not be encrypted"),
+    ] {
+        if loaded.config.text(name.as_bytes()).is_some_and(|value| value != off.as_bytes()) {
+            return Err(ConfigError::new_err(format!("{name}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+const fn reason(directive: &Directive) -> &'static str {
+    match directive.kind {
+        DirectiveKind::LoadModule => "rkv loads no modules",
+        DirectiveKind::RenameCommand => "renaming commands is not supported, so the command would keep its name",
+        DirectiveKind::User => "users with rules are not supported, so this user would not exist",
+    }
+}
+
+/// Adds what this file defines.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("ConfigError", module.py().get_type::<ConfigError>())?;
+    module.add_class::<Config>()?;
+    module.add_function(wrap_pyfunction!(load_config, module)?)
+}

@@ -1,0 +1,131 @@
+//! What a front end asks an engine: settings of admission, idle clients, whether to stop.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::prelude::*;
+use rkv_engine::client::{Link, Transport};
+use rkv_engine::config::options;
+use rkv_engine::handler::Store;
+
+use crate::engine::Engine;
+use crate::wake::WakeQueue;
+
+/// What a front end asks its engine.
+#[pyclass(frozen, module = "rkv._rkv")]
+#[derive(Debug)]
+pub struct Front {
+    engine: Arc<rkv_engine::Engine>,
+    /// Clients without commands that may still be taking a long reply: bytes sent, and when that was last more than before.
+    taking: Mutex<HashMap<u64, (u64, i64)>>,
+}
+
+impl Front {
+    fn store(&self) -> &Store {
+        self.engine.store()
+    }
+}
+
+/// Whether the peer still takes the reply of its last command: some of it has left since `oldest_ms`.
+fn is_taking(link: &Link, taking: &mut HashMap<u64, (u64, i64)>, now_ms: i64, oldest_ms: i64) -> bool {
+    if link.output_bytes.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let sent_bytes = link.sent_bytes.load(Ordering::Relaxed);
+    let (seen_bytes, seen_ms) = taking.entry(link.id).or_insert((sent_bytes, now_ms));
+    if *seen_bytes != sent_bytes {
+        (*seen_bytes, *seen_ms) = (sent_bytes, now_ms);
+    }
+    *seen_ms >= oldest_ms
+}
+
+/// Whether `timeout` may close this client: it came over a socket, and does not wait for a key.
+fn may_time_out(link: &Link) -> bool {
+    matches!(link.origin.transport, Transport::Tcp | Transport::Unix | Transport::Stream) && link.blocking.is_idle()
+}
+
+#[pymethods]
+impl Front {
+    #[new]
+    fn new(engine: &Engine) -> Self {
+        Self { engine: Arc::clone(engine.inner()), taking: Mutex::default() }
+    }
+
+    /// An option's value now, as `CONFIG GET` prints it; `KeyError` if no option has this name.
+    fn setting(&self, name: &str) -> PyResult<OsString> {
+        let text = self.store().config().text(name.as_bytes());
+        text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+    }
+
+    /// Tells the engine what became of an option at start: the port that was chosen, the absolute `dir`.
+    fn settle(&self, name: &str, value: &str) -> PyResult<()> {
+        let mut config = self.store().config_mut();
+        config.set(name.as_bytes(), &[value]).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.store().settings.follow(&config);
+        Ok(())
+    }
+
+    /// For each new connection: `maxclients`, whether only this machine is answered, seconds of `tcp-keepalive`.
+    fn admission(&self) -> (i64, bool, i64) {
+        let config = self.store().config();
+        let is_protected = config.get(options::PROTECTED_MODE) && config.get(options::REQUIREPASS).is_empty();
+        (config.get(options::MAXCLIENTS), is_protected, config.get(options::TCP_KEEPALIVE))
+    }
+
+    /// Counts a connection that was refused.
+    fn count_rejected(&self) {
+        self.store().counters.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Closes clients that have neither sent a command nor taken a part of a reply for longer than `timeout`; returns how
+    /// many. To be called about once per second.
+    fn close_idle(&self, py: Python<'_>) -> usize {
+        py.detach(|| {
+            let store = self.store();
+            let timeout_ms = store.config().get(options::TIMEOUT).saturating_mul(1000);
+            let mut taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+            if timeout_ms == 0 {
+                taking.clear();
+                return 0;
+            }
+            let oldest_ms = store.clock.unix_ms().saturating_sub(timeout_ms);
+            let mut links = store.clients.all();
+            links.retain(|link| may_time_out(link) && link.active_ms.load(Ordering::Relaxed) < oldest_ms);
+            taking.retain(|id, _| links.iter().any(|link| link.id == *id));
+            links.retain(|link| !is_taking(link, &mut taking, store.clock.unix_ms(), oldest_ms));
+            links.iter().for_each(|link| link.kill());
+            links.len()
+        })
+    }
+
+    /// From now on `queue` says `number` when a client asks to stop, or a bug has poisoned the store.
+    fn listen(&self, queue: &WakeQueue, number: u64) {
+        let wake = queue.handle(number);
+        self.store().on_shutdown(Some(Arc::new(move || wake.wake())));
+    }
+
+    /// Nobody listens any more: SHUTDOWN is refused.
+    fn unlisten(&self) {
+        self.store().on_shutdown(None);
+    }
+
+    /// What a client asked for: (now, force); `None` if nobody asked.
+    fn shutdown(&self) -> Option<(bool, bool)> {
+        self.store().shutdown().map(|shutdown| (shutdown.now, shutdown.force))
+    }
+
+    /// Whether a bug has stopped the store.
+    #[getter]
+    fn is_poisoned(&self) -> bool {
+        self.store().is_poisoned()
+    }
+}
+
+/// Adds what this file defines.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Front>()
+}
