@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::plan::plan;
 use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Link, Unblock};
 use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
-use crate::keyspace::{Key, Locks};
+use crate::keyspace::{Db, Key, Locks};
 use crate::resp::Reply;
 
 /// A command with its words.
@@ -115,15 +117,13 @@ fn execute_locked<'e>(
 
 /// Brings the entries of several keys towards the processor, all at once instead of one behind the other.
 pub(super) fn prefetch(locks: &Locks<'_>, db: usize, keys: &[Key<'_>]) {
-    for key in keys {
-        if let Some(part) = locks.peek(key.shard()).db(db) {
-            part.prefetch_bucket(key);
-        }
+    let parts: SmallVec<[(&Db, &Key<'_>); 64]> =
+        keys.iter().filter_map(|key| locks.peek(key.shard()).db(db).map(|part| (part, key))).collect();
+    for (part, key) in &parts {
+        part.prefetch_bucket(key);
     }
-    for key in keys {
-        if let Some(part) = locks.peek(key.shard()).db(db) {
-            part.prefetch_blob(key);
-        }
+    for (part, key) in &parts {
+        part.prefetch_blob(key);
     }
 }
 
@@ -150,8 +150,10 @@ pub(super) fn run<'a>(
     let mut context = Context::new(world, keys);
     match handler(&mut context, call.args, reply) {
         Ok(effect) => {
-            if effect != Effect::none() || context.has_trace() {
+            if context.has_trace() || context.store.is_heard() {
                 apply(&mut context, db, call, &effect);
+            } else if !matches!(effect.log, Log::Nothing) {
+                context.count_change();
             }
             effect.wait
         }
@@ -209,7 +211,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
-    for db in std::mem::take(&mut account.databases) {
+    for db in account.databases.drain(..) {
         let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
         account.ready.extend(keys);
     }

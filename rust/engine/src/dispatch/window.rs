@@ -9,7 +9,7 @@ use super::run::{Call, prefetch, run, settle, wake};
 use super::transaction::Queue;
 use super::waiting::serve_strays;
 use crate::client::Client;
-use crate::handler::{Account, Flags, Keys, Store, World, key_positions};
+use crate::handler::{Account, Store, World, key_positions};
 use crate::keyspace::Key;
 use crate::resp::Reply;
 
@@ -22,20 +22,14 @@ const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Memory that a window can take at most: what is written costs less than its bytes twice.
 pub const WINDOW_BYTES_MAX: usize = 2 * WINDOW_CALLS_MAX * WINDOW_CALL_BYTES_MAX;
 
-/// Whether a command may share its locks with its neighbours.
+/// Whether a command of a plain client needs no further check and may share its locks with its neighbours.
 #[inline]
 pub fn fits_window(call: &Call<'_>) -> bool {
-    const ALONE: Flags = Flags::SESSION
-        .with(Flags::LINEAR)
-        .with(Flags::BLOCKING)
-        .with(Flags::PROTECTED)
-        .with(Flags::ADMIN)
-        .with(Flags::UNQUEUED);
-    let row = call.command.row;
-    !row.flags.has(ALONE)
-        && !matches!(row.keys, Keys::All | Keys::AllWith(_) | Keys::Each)
-        && call.args.len() <= WINDOW_KEYS_MAX
-        && call.args.words().iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
+    let words = call.args.words();
+    call.command.shares_locks()
+        && call.command.row.accepts(words.len())
+        && words.len() <= WINDOW_KEYS_MAX
+        && words.iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
 }
 
 /// Runs admitted commands in order, together if nobody else holds one of their shards. False: nothing was done, and each
@@ -60,23 +54,20 @@ pub fn execute_window(
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
     let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return false };
     prefetch(&locks, client.db, &keys);
-    let mut left = Account::default();
+    let mut account = Account::default();
     let mut begin = 0;
     for (call, &end) in calls.iter().zip(&ends) {
-        let mut account = Account::default();
         let world =
             World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
         run(world, call, &keys[begin..end], reply);
         settle(store, &mut locks, &mut account, now_ms);
-        left.wakes.append(&mut account.wakes);
-        left.strays.append(&mut account.strays);
         begin = end;
     }
     store.publish_memory(&mut locks);
     drop(locks);
-    if !left.strays.is_empty() {
-        serve_strays(store, &mut left, now_ms);
+    if !account.strays.is_empty() {
+        serve_strays(store, &mut account, now_ms);
     }
-    wake(&left.wakes);
+    wake(&account.wakes);
     true
 }

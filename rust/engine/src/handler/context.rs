@@ -193,20 +193,10 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The live entry of a key for a read: counts a hit or miss and sets the access clock.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
-        let (now_ms, db) = (self.now_ms, self.client.db);
-        let clock = self.store.settings.access_clock(now_ms);
-        let no_touch = self.client.no_touch;
-        let shard = self.locks.shard(key.shard());
-        let Some(place) = shard.db(db).and_then(|part| part.find_live(&key, now_ms)) else {
-            shard.misses += 1;
-            return None;
-        };
-        shard.hits += 1;
-        let part = shard.db_mut(db);
-        if !no_touch {
-            part.touch(place, |old| clock.next(old));
-        }
-        Some(part.at(place))
+        let clock = self.store.settings.access_clock(self.now_ms);
+        let touches = !self.client.no_touch;
+        let next = |old| if touches { clock.next(old) } else { old };
+        self.locks.shard(key.shard()).read(self.client.db, &key, self.now_ms, next)
     }
 
     /// The live entry of a key for a question about it: counts a hit or miss and leaves the access clock alone.

@@ -154,6 +154,18 @@ impl Row {
         follow.fold(self.categories | speed | family, Categories::with)
     }
 
+    /// Whether it may share its locks with its neighbours in a pipeline: it is quick, locks no more than its keys, and
+    /// changes nothing but data.
+    pub const fn shares_locks(&self) -> bool {
+        const ALONE: Flags = Flags::SESSION
+            .with(Flags::LINEAR)
+            .with(Flags::BLOCKING)
+            .with(Flags::PROTECTED)
+            .with(Flags::ADMIN)
+            .with(Flags::UNQUEUED);
+        self.handler.is_some() && !self.flags.has(ALONE) && matches!(self.keys, Keys::None | Keys::Specs(_))
+    }
+
     /// Whether a request of `words` words (the name included) has a legal length.
     pub const fn accepts(&self, words: usize) -> bool {
         let least = self.arity.unsigned_abs() as usize;

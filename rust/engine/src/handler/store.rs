@@ -207,6 +207,12 @@ impl Store {
         let _ = self.observer.set(observer);
     }
 
+    /// Whether the journal or an observer takes what commands do.
+    #[inline]
+    pub fn is_heard(&self) -> bool {
+        self.journal.is_on() || self.observer.get().is_some()
+    }
+
     /// Whether anybody hears of keyspace events.
     pub fn has_observer(&self) -> bool {
         self.observer.get().is_some()

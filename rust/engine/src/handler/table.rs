@@ -20,6 +20,8 @@ pub struct Command {
     pub id: u16,
     /// Where its only key stands, if it has one key at a fixed place and locks nothing else; 0 otherwise.
     single_key: u8,
+    /// Whether it may share its locks with its neighbours in a pipeline.
+    shares_locks: bool,
     full_name: Box<str>,
     subcommands: Range<u16>,
 }
@@ -28,6 +30,19 @@ impl Command {
     /// Lower case, a subcommand behind its container: `get`, `client|id`.
     pub fn full_name(&self) -> &str {
         &self.full_name
+    }
+
+    /// Whether it may share its locks with its neighbours in a pipeline: it is quick, locks no more than its keys, and
+    /// changes nothing but data.
+    #[inline]
+    pub const fn shares_locks(&self) -> bool {
+        self.shares_locks
+    }
+
+    /// Whether `name` is its name in the case in which nearly everybody writes it, and that alone says what it is.
+    #[inline]
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        self.row.name.as_bytes() == name && self.subcommands.is_empty() && self.parent.is_none()
     }
 
     /// Where its only key stands, if it always has exactly one, at a fixed place, and touches nothing else.
@@ -88,7 +103,8 @@ impl CommandTable {
         let full_name = parent.map_or_else(|| row.name.to_owned(), |parent| format!("{}|{}", parent.name, row.name));
         let single_key = keys::single_key(&row.keys).and_then(|index| u8::try_from(index).ok()).unwrap_or(0);
         let full_name = full_name.to_ascii_lowercase().into();
-        Command { row, parent, id: id as u16, single_key, full_name, subcommands: 0..0 }
+        let shares_locks = row.shares_locks();
+        Command { row, parent, id: id as u16, single_key, shares_locks, full_name, subcommands: 0..0 }
     }
 
     fn insert(&mut self, at: usize) {

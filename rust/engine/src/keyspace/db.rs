@@ -316,6 +316,24 @@ impl Db {
         self.find(key).map(|place| self.blobs.entry(place))
     }
 
+    /// The entry of a key, unless its time is over; sets its access clock.
+    #[inline]
+    pub fn read(&mut self, key: &Key<'_>, now_ms: i64, clock: impl FnOnce(u32) -> u32) -> Option<Entry<'_>> {
+        let place = self.find(key)?;
+        let blob = self.blobs.arena.bytes_mut(place);
+        let layout = Layout::of(blob);
+        if layout.deadline_ms(blob).is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+            return None;
+        }
+        let old = blob::clock(blob);
+        let next = clock(old);
+        if next != old {
+            // A clock that stands still is not written: the cache line stays clean.
+            blob::set_clock(blob, next);
+        }
+        Some(Entry { blob: self.blobs.arena.bytes(place), layout, blobs: &self.blobs })
+    }
+
     /// Where the entry of a key is, unless its time is over.
     #[inline]
     pub fn find_live(&self, key: &Key<'_>, now_ms: i64) -> Option<Place> {

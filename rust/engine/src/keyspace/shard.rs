@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use smallvec::SmallVec;
 
-use super::db::Db;
+use super::db::{Db, Entry};
 use super::hash::{Key, KeyHasher};
 use super::waiters::Waiters;
 use super::watch::Watches;
@@ -56,6 +56,21 @@ impl Shard {
     /// All databases' parts with their numbers.
     pub fn dbs(&self) -> impl Iterator<Item = (usize, &Db)> {
         self.dbs.iter().enumerate()
+    }
+
+    /// The live entry of a key for a read: counts a hit or miss and sets the access clock.
+    #[inline]
+    pub fn read(&mut self, db: usize, key: &Key<'_>, now_ms: i64, clock: impl FnOnce(u32) -> u32) -> Option<Entry<'_>> {
+        match self.dbs.get_mut(db).and_then(|part| part.read(key, now_ms, clock)) {
+            Some(entry) => {
+                self.hits += 1;
+                Some(entry)
+            }
+            None => {
+                self.misses += 1;
+                None
+            }
+        }
     }
 
     /// Exchanges two databases.

@@ -3,6 +3,7 @@
 //! Replies are written into one contiguous buffer; large shared values are spliced in between without being copied. Marks say
 //! from which journal offset on a part may leave: a reply must not be seen before the change that it confirms is safe.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -10,8 +11,8 @@ use rkv_collections::bytes::Shared;
 
 /// From this size on a shared buffer is sent from where it is: below, a copy is cheaper than one more piece of a `writev`.
 pub const SPLICE_BYTES_MIN: usize = 16 * 1024;
-/// Capacity that a drained output keeps.
-pub const CAPACITY_KEPT: usize = 16 * 1024;
+/// Capacity that a thread keeps for its next output; a drained output itself keeps none.
+pub const CAPACITY_KEPT: usize = 64 * 1024;
 
 /// A shared buffer on its way out.
 #[derive(Debug)]
@@ -41,6 +42,11 @@ struct Mark {
     offset: u64,
 }
 
+thread_local! {
+    /// The buffer of the connection of this thread that was drained last: one for all, as most are drained at once.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// A queue of bytes. Positions count all bytes ever written to it.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -58,6 +64,15 @@ pub struct Output {
 }
 
 impl Output {
+    /// Gets ready for a round of replies with the thread's spare buffer, so that a connection that owns none need not grow
+    /// one reply by reply.
+    #[inline]
+    pub fn warm(&mut self) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = SPARE.take();
+        }
+    }
+
     /// Bytes still to be sent, whether they may leave yet or not.
     #[inline]
     pub fn len(&self) -> usize {
@@ -262,23 +277,16 @@ impl Output {
         }
     }
 
-    /// Gives back what an idle connection does not need.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            self.bytes = Vec::new();
-            self.splices = VecDeque::new();
-            self.marks.shrink_to_fit();
-        }
-    }
-
     fn drained(&mut self) {
-        self.bytes.clear();
         self.head = 0;
         self.marks.clear();
-        if self.bytes.capacity() > CAPACITY_KEPT {
-            self.bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.capacity() <= CAPACITY_KEPT {
+            bytes.clear();
+            SPARE.set(bytes);
         }
         self.splices.shrink_to(4);
+        self.marks.shrink_to(4);
     }
 
     fn compact(&mut self) {

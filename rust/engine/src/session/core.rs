@@ -127,13 +127,11 @@ impl Core {
         }
     }
 
-    /// Whether requests may share a window now, and this one fits.
-    pub(super) fn fits_window(&self, call: &Call<'_>) -> bool {
+    /// Whether requests that fit a window need no further check now.
+    #[inline]
+    pub(super) fn may_share(&self) -> bool {
         // Where memory ends, what one command took must be known before the next is admitted.
-        self.client.is_plain()
-            && dispatch::fits_window(call)
-            && !self.store.is_memory_short(WINDOW_BYTES_MAX)
-            && matches!(dispatch::admit(&self.store, &self.client, call), Ok(Admission::Run))
+        self.client.is_plain() && !self.store.is_memory_short(WINDOW_BYTES_MAX)
     }
 
     /// Answers malformed input and closes.

@@ -1,9 +1,11 @@
 //! From bytes to requests: parses ahead, gathers windows, hands over what must run alone.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::core::Core;
-use crate::dispatch::{Call, WINDOW_CALLS_MAX};
+use crate::dispatch::{self, Call, WINDOW_CALLS_MAX};
 use crate::handler::Args;
 use crate::resp::{ProtocolError, RequestLimits, RequestParser, Span};
 
@@ -12,6 +14,8 @@ use crate::resp::{ProtocolError, RequestLimits, RequestParser, Span};
 pub(super) struct Intake {
     parser: RequestParser,
     spans: Vec<Span>,
+    /// Number of the last command in the table: probably that of the next.
+    last_command: usize,
 }
 
 /// Spans of one request, and where the next begins.
@@ -80,29 +84,34 @@ impl Intake {
     }
 
     /// Runs requests in order. `Some(end)` if the session stopped behind one of them.
-    fn execute(&self, core: &mut Core, input: &[u8], requests: &[Request]) -> Option<usize> {
+    fn execute(&mut self, core: &mut Core, input: &[u8], requests: &[Request]) -> Option<usize> {
         let words: SmallVec<[&[u8]; 64]> = self.spans.iter().map(|span| self.parser.word(input, *span)).collect();
-        let store = std::sync::Arc::clone(&core.store);
+        let store = Arc::clone(&core.store);
+        let mut last = store.table.all().get(self.last_command);
         let mut window: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
-        let mut window_end = 0;
-        for request in requests {
+        let mut may_share = core.may_share();
+        for (number, request) in requests.iter().enumerate() {
             let args = Args::new(words.get(request.first..request.last).unwrap_or_default());
             if args.is_empty() {
                 continue;
             }
-            let call = store.table.resolve(args).map(|command| Call { command, args });
-            if let Ok(call) = &call
-                && core.fits_window(call)
-            {
-                window.push(*call);
-                window_end = request.end;
-                continue;
+            let call = match last {
+                // Most pipelines repeat one command.
+                Some(command) if command.is_named(args.word(0)) => Ok(Call { command, args }),
+                _ => store.table.resolve(args).map(|command| Call { command, args }),
+            };
+            if let Ok(call) = &call {
+                last = Some(call.command);
+                if may_share && dispatch::fits_window(call) {
+                    window.push(*call);
+                    continue;
+                }
             }
             if !window.is_empty() {
                 core.run_window(&window);
                 window.clear();
                 if core.is_parked() {
-                    return Some(window_end);
+                    return requests.get(number - 1).map(|request| request.end);
                 }
             }
             if call.is_err() {
@@ -112,14 +121,13 @@ impl Intake {
             if core.is_parked() || !core.is_authenticated() {
                 return Some(request.end);
             }
+            may_share = core.may_share();
         }
         if !window.is_empty() {
             core.run_window(&window);
-            if core.is_parked() {
-                return Some(window_end);
-            }
         }
-        None
+        self.last_command = last.map_or(0, |command| usize::from(command.id));
+        if core.is_parked() { requests.last().map(|request| request.end) } else { None }
     }
 }
 

@@ -91,6 +91,7 @@ impl Session {
         if input.is_empty() || self.core.is_parked() {
             return 0;
         }
+        self.core.output.warm();
         self.intake.run(&mut self.core, input)
     }
 
@@ -136,7 +137,6 @@ impl Session {
         if !self.input.is_empty() && !self.core.is_parked() {
             self.guarded(|session| session.take_in(&[]));
         } else if self.core.output.is_empty() {
-            self.core.output.shrink();
             self.core.publish(self.input.len());
         }
     }

@@ -72,18 +72,22 @@ fn large_buffers_are_not_copied() {
 }
 
 #[test]
-fn a_drained_output_keeps_little_and_an_idle_one_nothing() {
+fn a_drained_output_owns_nothing_and_the_next_one_starts_warm() {
     let mut output = Output::default();
     output.extend(&vec![0; 1 << 20]);
     output.advance(1 << 20);
-    assert!(output.heap_bytes() <= CAPACITY_KEPT);
-    output.extend(b"abc");
-    output.shrink();
-    assert_eq!(output.sendable(), b"abc", "shrink never drops bytes");
-    output.advance(3);
-    output.mark(7);
-    output.shrink();
     assert_eq!(output.heap_bytes(), 0);
+    output.warm();
+    assert_eq!(output.heap_bytes(), 0, "a huge buffer is not kept");
+    output.extend(&[0; 5000]);
+    output.advance(5000);
+    assert_eq!(output.heap_bytes(), 0);
+    let mut other = Output::default();
+    other.warm();
+    assert!((5000..=CAPACITY_KEPT).contains(&other.heap_bytes()), "the thread's spare buffer serves the next output");
+    other.extend(b"abc");
+    other.warm();
+    assert_eq!(other.sendable(), b"abc");
 }
 
 #[test]
