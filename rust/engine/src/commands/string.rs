@@ -201,3 +201,6 @@ fn write_old(context: &mut Context<'_, '_>, key: Key<'_>, reply: &mut Reply<'_>)
 fn instead<const N: usize>(context: &Context<'_, '_>, words: [&[u8]; N]) -> Effect {
     if context.is_logged() { Effect::instead(words) } else { Effect::changed() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,8 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Reads all words from `index` on. An option may be repeated, then the last one counts, as in Redis.
+    /// Reads all words from `index` on. All options but IFEQ may be repeated, then the
+    /// last one counts, as in Redis.
     ///
     /// # Errors
     /// A syntax error: an unknown option, one of another command, two that exclude each other, or one without its value.
@@ -131,10 +132,7 @@ impl<'a> Options<'a> {
             self.condition = Condition::Absent;
         } else if stores && is("XX") && matches!(self.condition, Condition::Always | Condition::Present) {
             self.condition = Condition::Present;
-        } else if reader == Reader::Set
-            && is("IFEQ")
-            && matches!(self.condition, Condition::Always | Condition::Equal(_))
-        {
+        } else if reader == Reader::Set && is("IFEQ") && self.condition == Condition::Always {
             self.condition = Condition::Equal(words.expect_word()?);
         } else if reader == Reader::Set && is("GET") {
             self.returns_old = true;

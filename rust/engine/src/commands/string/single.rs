@@ -52,13 +52,13 @@ pub fn getdel(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>)
 pub fn getex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let options = Options::read(Reader::Getex, args, 2)?;
     let (key, now_ms) = (context.key(0), context.now_ms());
+    let deadline = options.deadline(now_ms, "getex")?;
     let Some(entry) = context.read(key) else {
         reply.null();
         return Ok(Effect::none());
     };
     let value = StringRef::of(entry.value())?;
     let has_deadline = entry.deadline_ms().is_some();
-    let deadline = options.deadline(now_ms, "getex")?;
     write(value, reply);
     match (options.expiry, deadline) {
         (_, Deadline::At(deadline_ms)) if deadline_ms <= now_ms => {
