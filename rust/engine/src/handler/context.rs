@@ -264,13 +264,16 @@ impl<'a, 'e> Context<'a, 'e> {
         self.trace.expired.push((db, key));
     }
 
-    /// The mutation point: every change of a key begins here.
+    /// The mutation point: every change of a key passes here.
     #[inline]
     fn mutate(&mut self, db: usize, key: Key<'a>) {
-        let shard = self.locks.peek(key.shard());
-        if shard.watches.is_empty() && shard.waiters.is_empty() {
-            return;
+        if self.locks.peek(key.shard()).is_observed() {
+            self.record_change(db, key);
         }
+    }
+
+    #[cold]
+    fn record_change(&mut self, db: usize, key: Key<'a>) {
         if self.trace.changed.last().is_none_or(|(last_db, last)| (*last_db, last.bytes()) != (db, key.bytes())) {
             self.trace.changed.push((db, key));
         }
@@ -290,10 +293,11 @@ impl<'a, 'e> Context<'a, 'e> {
     }
 
     fn store_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline, clock: u32) {
-        self.mutate(db, key);
         let now_ms = self.now_ms;
         let hasher = self.locks.hasher();
-        let part = self.part(db, &key);
+        let shard = self.locks.shard(key.shard());
+        let is_observed = shard.is_observed();
+        let part = shard.db_mut(db);
         let deadline_ms = match deadline {
             Deadline::Clear => None,
             Deadline::At(deadline_ms) => Some(deadline_ms),
@@ -303,8 +307,11 @@ impl<'a, 'e> Context<'a, 'e> {
         };
         let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
         if before.is_expired(now_ms) {
-            self.locks.shard(key.shard()).expired += 1;
+            shard.expired += 1;
             self.trace.expired.push((db, key));
+        }
+        if is_observed {
+            self.record_change(db, key);
         }
         self.watch_clock(deadline_ms);
     }
@@ -328,9 +335,11 @@ impl<'a, 'e> Context<'a, 'e> {
     ) -> Result<Option<i64>, E> {
         let db = self.client.db;
         let now = Now { unix_ms: self.now_ms, clock: self.store.settings.access_clock(self.now_ms).first() };
-        let number = self.part(db, &key).update_integer(&key, now, update)?;
-        if number.is_some() {
-            self.mutate(db, key);
+        let shard = self.locks.shard(key.shard());
+        let is_observed = shard.is_observed();
+        let number = shard.db_mut(db).update_integer(&key, now, update)?;
+        if is_observed && number.is_some() {
+            self.record_change(db, key);
         }
         Ok(number)
     }

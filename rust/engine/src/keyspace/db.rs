@@ -341,18 +341,6 @@ impl Db {
         if self.blobs.entry(place).is_expired(now_ms) { None } else { Some(Place(place)) }
     }
 
-    /// Sets the access clock of an entry.
-    #[inline]
-    pub fn touch(&mut self, place: Place, clock: impl FnOnce(u32) -> u32) {
-        let blob = self.blobs.arena.bytes_mut(place.0);
-        let clock_before = blob::clock(blob);
-        let next = clock(clock_before);
-        // Mostly it is the same second still: then the cache line stays clean.
-        if next != clock_before {
-            blob::set_clock(blob, next);
-        }
-    }
-
     /// The entry at a place that was just found.
     #[inline]
     pub fn at(&self, place: Place) -> Entry<'_> {

@@ -48,6 +48,12 @@ impl Shard {
         &mut self.dbs[index]
     }
 
+    /// Whether anybody must know that a key here changed.
+    #[inline]
+    pub fn is_observed(&self) -> bool {
+        !self.watches.is_empty() || !self.waiters.is_empty()
+    }
+
     /// All databases' parts with their numbers.
     pub fn dbs_mut(&mut self) -> impl Iterator<Item = (usize, &mut Db)> {
         self.dbs.iter_mut().enumerate()

@@ -104,6 +104,21 @@ pub fn set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
 fn set_with_options(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let options = Options::read(Reader::Set, args, 3)?;
     let deadline = options.deadline(context.now_ms(), "set")?;
+    if options.condition != Condition::Always || options.returns_old {
+        return set_if(context, args.word(2), &options, deadline, reply);
+    }
+    reply.ok();
+    Ok(store_or_expire(context, args.word(2), deadline))
+}
+
+/// SET that depends on what was there, or returns it.
+fn set_if(
+    context: &mut Context<'_, '_>,
+    value: &[u8],
+    options: &Options<'_>,
+    deadline: Deadline,
+    reply: &mut Reply<'_>,
+) -> Outcome {
     let key = context.key(0);
     // Only a key whose value is returned counts as read.
     let entry = if options.returns_old { context.read(key) } else { context.peek(key) };
@@ -122,11 +137,20 @@ fn set_with_options(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut R
     if !is_met {
         return Ok(Effect::none());
     }
+    Ok(store_or_expire(context, value, deadline))
+}
+
+/// Stores a value, or deletes the key if the value's time is over already.
+fn store_or_expire(context: &mut Context<'_, '_>, value: &[u8], deadline: Deadline) -> Effect {
     match deadline {
         Deadline::At(deadline_ms) if deadline_ms <= context.now_ms() => {
-            Ok(if context.remove(key) { expired(context) } else { Effect::none() })
+            if context.remove(context.key(0)) {
+                expired(context)
+            } else {
+                Effect::none()
+            }
         }
-        _ => Ok(store(context, args.word(2), deadline, false)),
+        _ => store(context, value, deadline, false),
     }
 }
 

@@ -3,8 +3,9 @@
     python record.py /path/to/valkey-server
 
 replies-valkey.tsv has four columns: commands that prepare the empty database (`;` between them), a command, its reply,
-and the keyspace events of keys that it caused. Words are separated by spaces; `""` is the empty word. Replies are written as the
-test writes them: strings and statuses as they are, `nil`, `(integer)`, `-ERR text`, `[a b]` an array, `<name=value>` a map.
+and the keyspace events of keys that it caused. Words are separated by spaces; `""` is the empty word. Replies are
+written as the test writes them: strings and statuses as they are, `nil`, `(integer)`, `-ERR text`, `[a b]` an array,
+`<name=value>` a map.
 """
 
 import itertools
@@ -19,15 +20,69 @@ HERE = pathlib.Path(__file__).parent
 TIMES = ("EX 100", "PX 100000", "EXAT 99999999999", "PXAT 99999999999999")
 SET_OPTIONS = ("NX", "xx", "GET", "IFEQ v", "IFEQ other", "KEEPTTL", "PERSIST", *TIMES, "PXAT 1", "EXAT", "IFEQ", "FOO")
 STATES = ("", "SET k v", "SET k v EX 100")
-NUMBERS = (
-    "0 1 -1 5 -5 100 9223372036854775807 -9223372036854775807 -9223372036854775808 9223372036854775808 "
-    '9223372036854775 9223372036854776 1.5 x +1 01 -0 ""'
-).split()
-FLOATS = 'x "" 1.5 -2.25 5.0e3 1e400 inf -inf nan 0x10 1e4932 1e4931 -0 0.1 99999999999999999'.split()
-COMMANDS = (
-    "APPEND DECR DECRBY DELIFEQ GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET MSET MSETEX MSETNX "
-    "PSETEX SET SETEX SETNX SETRANGE STRLEN SUBSTR"
-).split()
+NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "5",
+    "-5",
+    "100",
+    "9223372036854775807",
+    "-9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "9223372036854775",
+    "9223372036854776",
+    "1.5",
+    "x",
+    "+1",
+    "01",
+    "-0",
+    '""',
+]
+FLOATS = [
+    "x",
+    '""',
+    "1.5",
+    "-2.25",
+    "5.0e3",
+    "1e400",
+    "inf",
+    "-inf",
+    "nan",
+    "0x10",
+    "1e4932",
+    "1e4931",
+    "-0",
+    "0.1",
+    "99999999999999999",
+]
+COMMANDS = [
+    "APPEND",
+    "DECR",
+    "DECRBY",
+    "DELIFEQ",
+    "GET",
+    "GETDEL",
+    "GETEX",
+    "GETRANGE",
+    "GETSET",
+    "INCR",
+    "INCRBY",
+    "INCRBYFLOAT",
+    "LCS",
+    "MGET",
+    "MSET",
+    "MSETEX",
+    "MSETNX",
+    "PSETEX",
+    "SET",
+    "SETEX",
+    "SETNX",
+    "SETRANGE",
+    "STRLEN",
+    "SUBSTR",
+]
 
 
 def set_cases():
@@ -37,7 +92,11 @@ def set_cases():
         for state in STATES:
             yield state, f"SET k new {words}".strip()
         yield "SET a 1", f"MSETEX 2 a 2 b 2 {words}".strip()
-    for options in [(), *((option,) for option in SET_OPTIONS), *itertools.permutations(TIMES + ("PERSIST", "PXAT 1"), 2)]:
+    for options in [
+        (),
+        *((option,) for option in SET_OPTIONS),
+        *itertools.permutations((*TIMES, "PERSIST", "PXAT 1"), 2),
+    ]:
         for state in STATES:
             yield state, f"GETEX k {' '.join(options)}".strip()
     for number in NUMBERS:
@@ -77,12 +136,32 @@ def number_cases():
 def other_cases():
     """Everything else, and wrong numbers of words."""
     texts = "SET a ohmytext;SET b mynewtext"
-    options = ("LEN", "IDX", "idx WITHMATCHLEN", "MINMATCHLEN 4", "MINMATCHLEN -1", "MINMATCHLEN x", "MINMATCHLEN", "FOO")
+    options = (
+        "LEN",
+        "IDX",
+        "idx WITHMATCHLEN",
+        "MINMATCHLEN 4",
+        "MINMATCHLEN -1",
+        "MINMATCHLEN x",
+        "MINMATCHLEN",
+        "FOO",
+    )
     for words in [(), *((option,) for option in options), *itertools.permutations(options, 2)]:
         yield texts, f"LCS a b {' '.join(words)}".strip()
     yield from (("", f"LCS a b {option}") for option in options)
     for state, key in itertools.product(("", "SET k v", "SET k 12", "SET k v EX 100"), ("k",)):
-        for command in ("GET", "GETDEL", "STRLEN", "DELIFEQ v", "DELIFEQ 12", "DELIFEQ x", "GETSET w", "SETNX w", "APPEND x", "MGET no"):
+        for command in (
+            "GET",
+            "GETDEL",
+            "STRLEN",
+            "DELIFEQ v",
+            "DELIFEQ 12",
+            "DELIFEQ x",
+            "GETSET w",
+            "SETNX w",
+            "APPEND x",
+            "MGET no",
+        ):
             name, *rest = command.split()
             yield state, " ".join((name, key, *rest))
         yield state, f'APPEND {key} ""'
@@ -158,7 +237,9 @@ def main(server):
         try:
             time.sleep(1)
             streams = [socket.create_connection(("127.0.0.1", port)).makefile("rwb") for _ in range(2)]
-            for stream, command in zip(streams, ("DEBUG SET-ACTIVE-EXPIRE 0", "PSUBSCRIBE __keyevent@0__:*"), strict=True):
+            for stream, command in zip(
+                streams, ("DEBUG SET-ACTIVE-EXPIRE 0", "PSUBSCRIBE __keyevent@0__:*"), strict=True
+            ):
                 stream.write(encode("HELLO 3") + encode(command))
                 stream.flush()
                 read(stream)
