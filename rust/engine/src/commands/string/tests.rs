@@ -1,3 +1,5 @@
+//! The string commands against what Valkey answered, against a map, and against their own journal.
+
 mod model;
 
 use std::sync::{Arc, Mutex};

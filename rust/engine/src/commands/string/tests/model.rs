@@ -92,12 +92,40 @@ impl Model {
         }
     }
 
+    /// The commands of several keys.
+    fn run_several(&mut self, name: &str, words: &[Vec<u8>]) -> Answer {
+        let data = || words[1..].chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+        match name {
+            "MGET" => Answer::Several(words[1..].iter().map(|key| self.text(key)).collect()),
+            "MSETNX" if data().any(|(key, _)| self.keys.contains_key(&key)) => Answer::Integer(0),
+            "MSET" | "MSETNX" => {
+                data().for_each(|(key, value)| self.put(&key, &value));
+                if name == "MSET" { Answer::Ok } else { Answer::Integer(1) }
+            }
+            "MSETEX" => {
+                let (data, options) = words[2..].split_at(2 * integer(&words[1]).unwrap() as usize);
+                let is_there = |pair: &[Vec<u8>]| self.keys.contains_key(&pair[0]);
+                let is_met = match options.first().map(Vec::as_slice) {
+                    Some(b"NX") => !data.chunks(2).any(is_there),
+                    Some(b"XX") => data.chunks(2).all(is_there),
+                    _ => true,
+                };
+                if is_met {
+                    let expiry: Vec<_> =
+                        options.iter().filter(|word| !matches!(word.as_slice(), b"NX" | b"XX")).cloned().collect();
+                    data.chunks(2).for_each(|pair| drop(self.set(&pair[0], &pair[1], &expiry)));
+                }
+                Answer::Integer(i64::from(is_met))
+            }
+            other => panic!("the model does not know {other}"),
+        }
+    }
+
     fn run(&mut self, words: &[Vec<u8>]) -> Answer {
         self.forget_expired();
         let name = String::from_utf8(words[0].clone()).unwrap();
         let word = |at: usize| words.get(at).map_or(b"".as_slice(), Vec::as_slice);
         let key = word(1);
-        let data = || words[1..].chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
         let answer = match name.as_str() {
             "SELECT" | "MULTI" | "EXEC" => Answer::Ok,
             "DEL" => self.keys.remove(key).map_or(Answer::Integer(0), |_| Answer::Integer(1)),
@@ -136,27 +164,7 @@ impl Model {
                 self.put(key, word(2));
                 Answer::Integer(1)
             }
-            "MGET" => Answer::Several(words[1..].iter().map(|key| self.text(key)).collect()),
-            "MSETNX" if data().any(|(key, _)| self.keys.contains_key(&key)) => Answer::Integer(0),
-            "MSET" | "MSETNX" => {
-                data().for_each(|(key, value)| self.put(&key, &value));
-                if name == "MSET" { Answer::Ok } else { Answer::Integer(1) }
-            }
-            "MSETEX" => {
-                let (data, options) = words[2..].split_at(2 * integer(key).unwrap() as usize);
-                let is_there = |pair: &[Vec<u8>]| self.keys.contains_key(&pair[0]);
-                let is_met = match options.first().map(Vec::as_slice) {
-                    Some(b"NX") => !data.chunks(2).any(is_there),
-                    Some(b"XX") => data.chunks(2).all(is_there),
-                    _ => true,
-                };
-                if is_met {
-                    let expiry: Vec<_> =
-                        options.iter().filter(|word| !matches!(word.as_slice(), b"NX" | b"XX")).cloned().collect();
-                    data.chunks(2).for_each(|pair| drop(self.set(&pair[0], &pair[1], &expiry)));
-                }
-                Answer::Integer(i64::from(is_met))
-            }
+            "MGET" | "MSET" | "MSETNX" | "MSETEX" => self.run_several(&name, words),
             "DELIFEQ" if self.value(key).as_deref() == Some(word(2)) => {
                 self.keys.remove(key);
                 Answer::Integer(1)
