@@ -181,8 +181,13 @@ def test_object(with_redis: Pair) -> None:
 def test_access_clocks_follow_the_policy(with_redis: Pair) -> None:
     try:
         with_redis.same("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
-        with_redis.same("SET", "k", "1")
+        with_redis.same("SET", "k", "text")
         assert with_redis.same("OBJECT", "FREQ", "k") == Integer(5)
+        with_redis.same("GET", "k")
+        assert with_redis.same("OBJECT", "FREQ", "k") == Integer(6)
+        with_redis.same("SET", "k", "other")
+        for server in (with_redis.rkv, with_redis.peer):
+            assert server.call("OBJECT", "FREQ", "k").value in (6, 7), "a write is a use, counted by chance"
         with_redis.same("OBJECT", "IDLETIME", "k")
         with_redis.same("OBJECT", "IDLETIME", "none")
         with_redis.same("OBJECT", "FREQ", "none")

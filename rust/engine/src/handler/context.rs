@@ -285,8 +285,19 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Stores a value under a key of another database.
     #[inline]
     pub fn put_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline) {
-        let clock = self.store.settings.access_clock(self.now_ms).first();
+        let clock = self.written_clock(db, &key);
         self.store_in(db, key, value, deadline, clock);
+    }
+
+    /// The access clock of a key that is written now: a count of uses goes on, a time of last use begins anew.
+    #[inline]
+    fn written_clock(&self, db: usize, key: &Key<'_>) -> u32 {
+        let clock = self.store.settings.access_clock(self.now_ms);
+        if !self.store.settings.counts_frequency() {
+            return clock.first();
+        }
+        let old = self.locks.peek(key.shard()).db(db).and_then(|part| part.get(key));
+        old.map_or(clock.first(), |entry| clock.next(entry.clock()))
     }
 
     fn store_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline, clock: u32) {
@@ -327,7 +338,7 @@ impl<'a, 'e> Context<'a, 'e> {
         update: impl FnOnce(i64) -> Result<i64, E>,
     ) -> Result<Option<i64>, E> {
         let db = self.client.db;
-        let now = Now { unix_ms: self.now_ms, clock: self.store.settings.access_clock(self.now_ms).first() };
+        let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
         let number = self.part(db, &key).update_integer(&key, now, update)?;
         if number.is_some() {
             self.mutate(db, key);
