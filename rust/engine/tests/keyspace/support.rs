@@ -22,7 +22,6 @@ const ONE: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RW)]);
 /// Commands that other families bring, as far as these tests need them.
 const ROWS: &[Row] = &[
     Row::new("TEST.RAW", 3, Group::String, raw).keys(ONE).flags(Flags::WRITE),
-    Row::new("TEST.SELECT", 2, Group::Connection, select).flags(Flags::SESSION),
     Row::new("TEST.VISIT", 1, Group::Server, visit).keys(Keys::Each),
     Row::new("TEST.VISIT-ALL", 1, Group::Server, visit).keys(Keys::All),
 ];
@@ -32,13 +31,6 @@ fn raw(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     context.put(context.key(0), NewValue::Raw(args.word(2)), Deadline::Keep);
     reply.ok();
     Ok(Effect::changed())
-}
-
-fn select(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let db = context.db_index(args.word(1))?;
-    context.client.select(db);
-    reply.ok();
-    Ok(Effect::none())
 }
 
 /// Counts keys as DBSIZE does, under whatever the plan holds.
@@ -126,7 +118,7 @@ impl Lab {
         let flag = Arc::new(WatchFlag::default());
         let key = self.store().keyspace.key(key.as_bytes());
         let mut locks = self.store().keyspace.lock(key.mask()).expect("a lock");
-        locks.shard(key.shard()).watches.add(db, key.bytes(), Arc::clone(&flag));
+        locks.shard(key.shard()).watches.add(db, key.bytes(), Arc::clone(&flag), false);
         flag
     }
 
