@@ -404,21 +404,20 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The plan names keys, so no other shard may be locked; or the store is poisoned.
     ///
     /// [`Keys::Each`]: super::Keys::Each
-    pub fn visit<T>(&mut self, shard: usize, visit: impl FnOnce(&Shard, &KeyHasher) -> T) -> Result<T, Error> {
+    pub fn visit<T>(&mut self, shard: usize, visit: impl FnOnce(&mut Shard, &KeyHasher) -> T) -> Result<T, Error> {
+        let hasher = self.locks.hasher();
         if self.locks.holds(shard) {
-            return Ok(visit(self.locks.peek(shard), self.locks.hasher()));
+            return Ok(visit(self.locks.shard(shard), hasher));
         }
         debug_assert!(self.locks.mask() == 0, "a shard would be locked while others are held");
         if self.locks.mask() != 0 {
             return Err(error::UNDECLARED_KEY);
         }
-        match self.store.keyspace.lock(1 << shard) {
-            Ok(locks) => Ok(visit(locks.peek(shard), locks.hasher())),
-            Err(_) => {
-                self.store.poison();
-                Err(error::POISONED)
-            }
-        }
+        let Ok(mut locks) = self.store.keyspace.lock(1 << shard) else {
+            self.store.poison();
+            return Err(error::POISONED);
+        };
+        Ok(visit(locks.shard(shard), hasher))
     }
 
     /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.
@@ -500,12 +499,9 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Shows every shard, one after the other: under the locks that are held, or each under a lock of its own, so that
     /// nobody has to wait for all of them. For rows with `Keys::Each` or all shards.
     pub fn visit_shards(&mut self, mut each: impl FnMut(&mut Shard)) {
-        let is_locked = self.locks.mask() != 0;
         for index in 0..self.store.keyspace.len() {
-            if is_locked {
-                each(self.locks.shard(index));
-            } else if let Ok(mut locks) = self.store.keyspace.lock(1 << index) {
-                each(locks.shard(index));
+            if self.visit(index, |shard, _| each(shard)).is_err() {
+                return;
             }
         }
     }
