@@ -271,27 +271,30 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..150)
 }
 
+/// In Unix milliseconds, if there is one.
+type Deadline = Option<i64>;
+
 /// What is stored, expired or not, by database and key.
 #[derive(Default)]
 struct Model {
-    stored: BTreeMap<(usize, usize), Option<i64>>,
+    stored: BTreeMap<(usize, usize), Deadline>,
     now_ms: i64,
     db: usize,
     expired: u64,
 }
 
 impl Model {
-    fn is_over(&self, deadline_ms: Option<i64>) -> bool {
+    fn is_over(&self, deadline_ms: Deadline) -> bool {
         deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms)
     }
 
     /// What a reader sees.
-    fn get(&self, db: usize, key: usize) -> Option<Option<i64>> {
+    fn get(&self, db: usize, key: usize) -> Option<Deadline> {
         self.stored.get(&(db, key)).copied().filter(|deadline_ms| !self.is_over(*deadline_ms))
     }
 
     /// What a writer sees, who deletes what has expired.
-    fn open(&mut self, db: usize, key: usize) -> Option<Option<i64>> {
+    fn open(&mut self, db: usize, key: usize) -> Option<Deadline> {
         let found = self.get(db, key);
         if found.is_none() && self.stored.remove(&(db, key)).is_some() {
             self.expired += 1;

@@ -199,9 +199,12 @@ fn an_event_names_its_key_however_many_there_are() {
     assert_eq!(lab.events(), ["del 0 last"]);
 }
 
+/// A key and its database.
+type DbKey<'a> = (usize, &'a str);
+
 #[test]
 fn watchers_hear_of_every_change() {
-    let changes: &[(&str, &[(usize, &str)], &[(usize, &str)])] = &[
+    let changes: &[(&str, &[DbKey<'_>], &[DbKey<'_>])] = &[
         ("RENAME a b", &[(0, "a"), (0, "b")], &[(1, "a"), (0, "c")]),
         ("COPY a b", &[(0, "b")], &[(0, "a"), (1, "b")]),
         ("COPY a b DB 1", &[(1, "b")], &[(0, "a"), (0, "b")]),
@@ -224,7 +227,7 @@ fn watchers_hear_of_every_change() {
         for setup in ["SET a v", "SET c v", "EXPIRE c 100", "SET x v", "MOVE x 1"] {
             user.say(setup);
         }
-        let watch = |keys: &[(usize, &str)]| keys.iter().map(|(db, key)| lab.watch(*db, key)).collect::<Vec<_>>();
+        let watch = |keys: &[DbKey<'_>]| keys.iter().map(|(db, key)| lab.watch(*db, key)).collect::<Vec<_>>();
         let (raised, silent) = (watch(raised), watch(silent));
         let reply = user.say(line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");

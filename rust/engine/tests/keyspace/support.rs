@@ -8,7 +8,7 @@ use rkv_engine::dispatch::Mode;
 use rkv_engine::handler::{
     Args, Context, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row, Store,
 };
-use rkv_engine::keyspace::WatchFlag;
+use rkv_engine::keyspace::{Db, WatchFlag};
 use rkv_engine::observe::Observer;
 use rkv_engine::resp::{Reply, Tape, Value};
 use rkv_engine::values::NewValue;
@@ -37,7 +37,7 @@ fn raw(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 fn visit(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut count = 0;
     for shard in 0..context.store.keyspace.len() {
-        count += context.visit(shard, |shard, _| shard.db(0).map_or(0, |part| part.len()))?;
+        count += context.visit(shard, |shard, _| shard.db(0).map_or(0, Db::len))?;
     }
     reply.integer(count as i64);
     Ok(Effect::none())
