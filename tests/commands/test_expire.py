@@ -105,9 +105,10 @@ def test_writing_over_a_key_forgets_its_deadline(with_redis: Pair) -> None:
 
 def test_an_expired_key_is_gone_for_every_command(with_redis: Pair) -> None:
     commands = [
-        ["EXISTS", "k"], ["TYPE", "k"], ["TTL", "k"], ["GET", "k"], ["TOUCH", "k"], ["PERSIST", "k"], ["EXPIRE", "k", 10],
-        ["DEL", "k"], ["RENAME", "k", "l"], ["COPY", "k", "l"], ["MOVE", "k", 1], ["OBJECT", "ENCODING", "k"],
-        ["KEYS", "*"], ["RANDOMKEY"], ["SCAN", "0", "COUNT", "1000"], ["RENAMENX", "stays", "k"], ["COPY", "stays", "k"],
+        ["EXISTS", "k"], ["TYPE", "k"], ["TTL", "k"], ["GET", "k"], ["TOUCH", "k"], ["PERSIST", "k"],
+        ["EXPIRE", "k", 10], ["DEL", "k"], ["RENAME", "k", "l"], ["COPY", "k", "l"], ["MOVE", "k", 1],
+        ["OBJECT", "ENCODING", "k"], ["KEYS", "*"], ["RANDOMKEY"], ["SCAN", "0", "COUNT", "1000"],
+        ["RENAMENX", "stays", "k"], ["COPY", "stays", "k"],
     ]  # fmt: skip
     with_redis.same("DEBUG", "SET-ACTIVE-EXPIRE", 0)
     try:

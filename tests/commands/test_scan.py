@@ -49,8 +49,9 @@ def test_small_databases(with_redis: Pair) -> None:
         for pattern in PATTERNS:
             with_redis.same_elements("KEYS", pattern)
             for options in (["COUNT", 1], ["COUNT", 1000], []):
-                found = [sorted(walk(server, "MATCH", pattern, *options)) for server in (with_redis.rkv, with_redis.peer)]
-                assert found[0] == sorted(found[1]), pattern
+                mine = walk(with_redis.rkv, "MATCH", pattern, *options)
+                theirs = walk(with_redis.peer, "MATCH", pattern, *options)
+                assert sorted(mine) == sorted(theirs), pattern
 
 
 def test_an_empty_name(with_redis: Pair) -> None:
@@ -73,8 +74,9 @@ def test_options(with_redis: Pair) -> None:
     with_redis.same("SET", "k", "v")
     for options in (
         ["COUNT"], ["COUNT", "0"], ["COUNT", "-1"], ["COUNT", "x"], ["COUNT", ""], ["COUNT", "9223372036854775808"],
-        ["MATCH"], ["TYPE"], ["x"], ["x", "y"], ["COUNT", "1000", "COUNT", "0"], ["COUNT", "0", "x"], ["COUNT", "x", "x"],
-        ["MATCH", "n", "MATCH", "k", "COUNT", "1000"], ["count", "1000", "match", "K"], ["COUNT", "1000", "TYPE", "string"],
+        ["MATCH"], ["TYPE"], ["x"], ["x", "y"], ["COUNT", "1000", "COUNT", "0"], ["COUNT", "0", "x"],
+        ["COUNT", "x", "x"], ["MATCH", "n", "MATCH", "k", "COUNT", "1000"], ["count", "1000", "match", "K"],
+        ["COUNT", "1000", "TYPE", "string"],
         ["COUNT", "1000", "TYPE", "STRING"], ["COUNT", "1000", "TYPE", "list"], ["COUNT", "1000", "TYPE", "nosuch"],
         ["COUNT", "1000", "TYPE", ""], ["COUNT", "9223372036854775807"],
     ):  # fmt: skip

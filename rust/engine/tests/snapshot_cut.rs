@@ -229,7 +229,8 @@ fn write_one(caller: &mut Caller, random: &mut Random) {
         10 => run(caller, &[b"INCRBY", &counter(random), ttl_ms]),
         11 => run(caller, &[b"APPEND", key, value]),
         12 => run(caller, &[b"SETRANGE", key, ttl_ms, b"xyz"]),
-        13 => run(caller, &[b"COPY", key, &self::key(random), b"REPLACE"]),
+        // No key has this suffix, so it is never copied onto itself.
+        13 => run(caller, &[b"COPY", key, &[&self::key(random), b":copy".as_slice()].concat(), b"REPLACE"]),
         14 => run(caller, &[b"GETDEL", key]),
         _ => run(caller, &[b"MSET", key, value, &self::key(random), value]),
     }

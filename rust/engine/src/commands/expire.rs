@@ -92,42 +92,48 @@ impl Unit {
     }
 }
 
-/// Under which conditions a deadline is changed.
-#[derive(Clone, Copy, Default)]
-struct Conditions {
-    if_none: bool,
-    if_any: bool,
-    if_later: bool,
-    if_earlier: bool,
-}
+/// Under which conditions a deadline is changed: a set of bits.
+#[derive(Clone, Copy)]
+struct Conditions(u8);
 
 impl Conditions {
+    const IF_NONE: u8 = 1;
+    const IF_ANY: u8 = 1 << 1;
+    const IF_LATER: u8 = 1 << 2;
+    const IF_EARLIER: u8 = 1 << 3;
+
     fn read(words: &[&[u8]]) -> Result<Self, Error> {
-        let mut conditions = Self::default();
+        let mut conditions = Self(0);
         for word in words {
-            match word.to_ascii_lowercase().as_slice() {
-                b"nx" => conditions.if_none = true,
-                b"xx" => conditions.if_any = true,
-                b"gt" => conditions.if_later = true,
-                b"lt" => conditions.if_earlier = true,
+            conditions.0 |= match word.to_ascii_lowercase().as_slice() {
+                b"nx" => Self::IF_NONE,
+                b"xx" => Self::IF_ANY,
+                b"gt" => Self::IF_LATER,
+                b"lt" => Self::IF_EARLIER,
                 _ => return Err(unsupported(word)),
-            }
+            };
         }
-        if conditions.if_none && (conditions.if_any || conditions.if_later || conditions.if_earlier) {
+        if conditions.has(Self::IF_NONE) && conditions.0 != Self::IF_NONE {
             return Err(error::EXPIRE_NX);
         }
-        if conditions.if_later && conditions.if_earlier {
+        if conditions.has(Self::IF_LATER) && conditions.has(Self::IF_EARLIER) {
             return Err(error::EXPIRE_GT_LT);
         }
         Ok(conditions)
     }
 
+    const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+
     /// A key without a deadline counts as one that expires at the end of time.
     fn allow(self, old_ms: Option<i64>, new_ms: i64) -> bool {
         match old_ms {
-            None => !self.if_any && !self.if_later,
+            None => !self.has(Self::IF_ANY | Self::IF_LATER),
             Some(old_ms) => {
-                !self.if_none && (!self.if_later || new_ms > old_ms) && (!self.if_earlier || new_ms < old_ms)
+                !self.has(Self::IF_NONE)
+                    && (!self.has(Self::IF_LATER) || new_ms > old_ms)
+                    && (!self.has(Self::IF_EARLIER) || new_ms < old_ms)
             }
         }
     }
@@ -176,7 +182,7 @@ fn pexpiretime(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>
 }
 
 fn pttl(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    tell(context, reply, |deadline_ms, now_ms| deadline_ms.saturating_sub(now_ms))
+    tell(context, reply, i64::saturating_sub)
 }
 
 fn ttl(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -129,8 +129,7 @@ fn cursor_number(word: &[u8]) -> Option<u64> {
     }
     let (is_negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        _ => (false, text.strip_prefix(b"+").unwrap_or(text)),
     };
     if digits.is_empty() {
         return None;

@@ -288,8 +288,19 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Stores a value under a key of another database.
     #[inline]
     pub fn put_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline) {
-        let clock = self.store.settings.access_clock(self.now_ms).first();
+        let clock = self.written_clock(db, &key);
         self.store_in(db, key, value, deadline, clock);
+    }
+
+    /// The access clock of a key that is written now: a count of uses goes on, a time of last use begins anew.
+    #[inline]
+    fn written_clock(&self, db: usize, key: &Key<'_>) -> u32 {
+        let clock = self.store.settings.access_clock(self.now_ms);
+        if !self.store.settings.counts_frequency() {
+            return clock.first();
+        }
+        let old = self.locks.peek(key.shard()).db(db).and_then(|part| part.get(key));
+        old.map_or(clock.first(), |entry| clock.next(entry.clock()))
     }
 
     fn store_in(&mut self, db: usize, key: Key<'a>, value: NewValue<'_>, deadline: Deadline, clock: u32) {
@@ -334,7 +345,7 @@ impl<'a, 'e> Context<'a, 'e> {
         update: impl FnOnce(i64) -> Result<i64, E>,
     ) -> Result<Option<i64>, E> {
         let db = self.client.db;
-        let now = Now { unix_ms: self.now_ms, clock: self.store.settings.access_clock(self.now_ms).first() };
+        let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
         let shard = self.locks.shard(key.shard());
         let is_observed = shard.is_observed();
         let number = shard.db_mut(db).update_integer(&key, now, update)?;
@@ -402,21 +413,20 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The plan names keys, so no other shard may be locked; or the store is poisoned.
     ///
     /// [`Keys::Each`]: super::Keys::Each
-    pub fn visit<T>(&mut self, shard: usize, visit: impl FnOnce(&Shard, &KeyHasher) -> T) -> Result<T, Error> {
+    pub fn visit<T>(&mut self, shard: usize, visit: impl FnOnce(&mut Shard, &KeyHasher) -> T) -> Result<T, Error> {
+        let hasher = self.locks.hasher();
         if self.locks.holds(shard) {
-            return Ok(visit(self.locks.peek(shard), self.locks.hasher()));
+            return Ok(visit(self.locks.shard(shard), hasher));
         }
         debug_assert!(self.locks.mask() == 0, "a shard would be locked while others are held");
         if self.locks.mask() != 0 {
             return Err(error::UNDECLARED_KEY);
         }
-        match self.store.keyspace.lock(1 << shard) {
-            Ok(locks) => Ok(visit(locks.peek(shard), locks.hasher())),
-            Err(_) => {
-                self.store.poison();
-                Err(error::POISONED)
-            }
-        }
+        let Ok(mut locks) = self.store.keyspace.lock(1 << shard) else {
+            self.store.poison();
+            return Err(error::POISONED);
+        };
+        Ok(visit(locks.shard(shard), hasher))
     }
 
     /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.
@@ -498,12 +508,9 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Shows every shard, one after the other: under the locks that are held, or each under a lock of its own, so that
     /// nobody has to wait for all of them. For rows with `Keys::Each` or all shards.
     pub fn visit_shards(&mut self, mut each: impl FnMut(&mut Shard)) {
-        let is_locked = self.locks.mask() != 0;
         for index in 0..self.store.keyspace.len() {
-            if is_locked {
-                each(self.locks.shard(index));
-            } else if let Ok(mut locks) = self.store.keyspace.lock(1 << index) {
-                each(locks.shard(index));
+            if self.visit(index, |shard, _| each(shard)).is_err() {
+                return;
             }
         }
     }

@@ -443,11 +443,11 @@ impl Db {
 
     /// Files a deadline with the wheel unless an earlier entry there will look at the key in time.
     /// True if it relies on such an entry.
-    fn file(&mut self, now_ms: i64, hash: u64, before: Option<(i64, bool)>, new_ms: i64) -> bool {
+    fn file(&mut self, now_ms: i64, hash: u64, before: Option<(i64, bool)>, deadline_ms: i64) -> bool {
         match before {
-            Some((old_ms, extended)) if new_ms >= old_ms => extended || new_ms > old_ms,
+            Some((old_ms, extended)) if deadline_ms >= old_ms => extended || deadline_ms > old_ms,
             _ => {
-                self.wheel.schedule(now_ms, new_ms, filed(hash));
+                self.wheel.schedule(now_ms, deadline_ms, filed(hash));
                 false
             }
         }

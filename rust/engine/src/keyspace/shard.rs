@@ -108,7 +108,7 @@ impl Shard {
 
     /// Bytes of memory that the data of all databases' parts needs.
     pub fn used_bytes(&self) -> usize {
-        self.dbs.iter().map(Db::used_bytes).sum()
+        self.dbs.iter().chain(&self.emptied).map(Db::used_bytes).sum()
     }
 }
 
