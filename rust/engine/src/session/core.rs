@@ -115,16 +115,17 @@ impl Core {
         }
         let now_ms = self.store.clock.unix_ms();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
-        if !self.store.is_poisoned()
-            && dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
-        {
-            self.commands += calls.len() as u64;
-            if let Some(last) = calls.last() {
-                self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
-            }
+        let done = if self.store.is_poisoned() {
+            0
         } else {
-            calls.iter().for_each(|call| self.run_one(&Ok(*call)));
+            dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
+        };
+        let (together, alone) = calls.split_at(done);
+        self.commands += done as u64;
+        if let Some(last) = together.last() {
+            self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
         }
+        alone.iter().for_each(|call| self.run_one(&Ok(*call)));
     }
 
     /// Whether requests that fit a window need no further check now.
