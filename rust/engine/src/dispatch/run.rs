@@ -183,7 +183,9 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
                 if commands.len() > 1 {
                     context.account.batch.set_transaction();
                 }
-                commands.iter().for_each(|words| context.account.batch.push(db, words));
+                for words in commands {
+                    context.account.batch.push(db, words);
+                }
             }
         }
     }

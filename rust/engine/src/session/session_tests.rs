@@ -282,6 +282,13 @@ fn who_is_killed_is_closed_without_the_rest() {
     assert_eq!(ask(&mut killer, &format!("CLIENT KILL ID {id}\r\n")), ":1\r\n");
     victim.poll();
     assert!(victim.closing() && victim.output().is_empty());
+    // Even if its driver has input before it hears of it.
+    let mut victim = session(&engine);
+    let id = victim.id();
+    assert_eq!(ask(&mut killer, &format!("CLIENT KILL ID {id}\r\n")), ":1\r\n");
+    assert_eq!(ask(&mut victim, "SET a 1\r\n"), "");
+    assert!(victim.closing());
+    assert_eq!(ask(&mut killer, "GET a\r\n"), "$-1\r\n");
     // From inside EXEC, and while it waits.
     let mut victim = session(&engine);
     let id = victim.id();
