@@ -1,4 +1,4 @@
-"""CLIENT beside Valkey 9.1: the same replies and errors, lines of the same fields, the same clients found and closed."""
+"""CLIENT beside Valkey 9.1: equal replies and errors, lines of equal fields, the same clients found and closed."""
 
 from __future__ import annotations
 
@@ -16,30 +16,36 @@ if TYPE_CHECKING:
     from support.resp import Connection, Reply
     from support.servers import Server
 
-# Each word of one character below is one of the fields' values that mean nothing across servers.
 REPLIES = """
 CLIENT | CLIENT NOSUCH | CLIENT ID x | CLIENT INFO x | CLIENT GETNAME x | CLIENT HELP x
 CLIENT GETNAME | CLIENT SETNAME | CLIENT SETNAME a b | CLIENT SETNAME me | CLIENT GETNAME | CLIENT SETNAME a~!b
-CLIENT GETNAME | CLIENT SETNAME a\tb | CLIENT SETNAME \x7f | CLIENT SETNAME é | CLIENT GETNAME | CLIENT SETNAME  | CLIENT GETNAME
-CLIENT SETINFO | CLIENT SETINFO lib-name | CLIENT SETINFO lib-name x y | CLIENT SETINFO lib-name x | CLIENT SETINFO LIB-VER 1.2
+CLIENT GETNAME | CLIENT SETNAME a\tb | CLIENT SETNAME \x7f | CLIENT SETNAME é | CLIENT GETNAME | CLIENT SETNAME 
+CLIENT GETNAME
+CLIENT SETINFO | CLIENT SETINFO lib-name | CLIENT SETINFO lib-name x y | CLIENT SETINFO lib-name x
+CLIENT SETINFO LIB-VER 1.2
 CLIENT SETINFO lib-name a\tb | CLIENT SETINFO Lib-Ver a\x01b | CLIENT SETINFO nosuch x | CLIENT SETINFO lib-name
 CLIENT REPLY | CLIENT REPLY x | CLIENT REPLY on x | CLIENT REPLY on | CLIENT NO-EVICT | CLIENT NO-EVICT x
-CLIENT NO-EVICT on | CLIENT NO-EVICT OFF | CLIENT NO-TOUCH | CLIENT NO-TOUCH x | CLIENT NO-TOUCH on | CLIENT NO-TOUCH off
+CLIENT NO-EVICT on | CLIENT NO-EVICT OFF | CLIENT NO-TOUCH | CLIENT NO-TOUCH x | CLIENT NO-TOUCH on
+CLIENT NO-TOUCH off
 """
-# Of LIST and KILL alike; {own} is the client's own number.
+# Of LIST and KILL alike.
 FILTERS = """
-NOSUCH | NOSUCH x | TYPE | TYPE nosuch | TYPE master | TYPE primary | TYPE replica | TYPE SLAVE | TYPE pubsub | NOT-TYPE normal
-ID | ID x | ID 0 | ID -1 | ID 99999999 | ID 99999999 99999998 | ID 99999999 x | ID 99999999 TYPE normal | NOT-ID | NOT-ID x
+NOSUCH | NOSUCH x | TYPE | TYPE nosuch | TYPE master | TYPE primary | TYPE replica | TYPE SLAVE | TYPE pubsub
+NOT-TYPE normal
+ID | ID x | ID 0 | ID -1 | ID 99999999 | ID 99999999 99999998 | ID 99999999 x | ID 99999999 TYPE normal | NOT-ID
+NOT-ID x
 ID 99999999 ID 99999998 | ID 99999999999999999999 | USER | USER nosuch | NOT-USER nosuch | NOT-USER default
 ADDR 1.2.3.4:5 | LADDR 1.2.3.4:5 | IP 1.2.3.4 | IP nosuch | SKIPME | SKIPME x | MAXAGE | MAXAGE x | MAXAGE 0 | MAXAGE -1
-MAXAGE 1000000 | IDLE x | IDLE 0 | IDLE 1000000 | NOT-MAXAGE 1 | NOT-IDLE 1 | NOT-SKIPME yes | NAME nosuch | FLAGS Z | FLAGS !
+MAXAGE 1000000 | IDLE x | IDLE 0 | IDLE 1000000 | NOT-MAXAGE 1 | NOT-IDLE 1 | NOT-SKIPME yes | NAME nosuch
+FLAGS Z | FLAGS !
 FLAGS xN | FLAGS M | NOT-FLAGS Z | LIB-NAME nosuch | LIB-VER nosuch | DB x | DB 16 | DB -1 | DB 14 | CAPA x | CAPA r
 NOT-DB x | NOT-DB 16 | NOT-CAPA x | ID 99999999 SKIPME no | NAME nosuch MAXAGE 1000000 | TYPE normal NOT-TYPE normal
 """
 # What finds one client and not another: {name} is a name of a client in database 5 with a library, watching nothing.
 FINDING = """
 NAME {name} | LIB-NAME lib-{name} | LIB-VER 1-{name} | DB 5 | DB 5 NAME {name} | DB 4 NAME {name} | NOT-DB 5 NAME {name}
-NAME {name} NAME nosuch | NAME nosuch NAME {name} | NOT-NAME {name} DB 5 | NOT-NAME nosuch DB 5 | FLAGS e DB 5 | FLAGS N DB 5
+NAME {name} NAME nosuch | NAME nosuch NAME {name} | NOT-NAME {name} DB 5 | NOT-NAME nosuch DB 5 | FLAGS e DB 5
+FLAGS N DB 5
 FLAGS eT NAME {name} | NOT-FLAGS e NAME {name} | TYPE normal DB 5 | NOT-TYPE pubsub DB 5 | USER default NAME {name}
 CAPA r NAME {name} | NOT-CAPA r NAME {name} | IP 127.0.0.1 DB 5 | NOT-IP 127.0.0.1 DB 5 | NOT-LIB-NAME nosuch DB 5
 NOT-LIB-VER 1-{name} DB 5 | NOT-ID 99999999 DB 5 | NOT-ADDR 1.2.3.4:5 DB 5 | NOT-LADDR 1.2.3.4:5 DB 5 | SKIPME yes DB 5
@@ -95,17 +101,20 @@ def test_filters_that_find_nobody_or_are_wrong(pair: Pair, command: str) -> None
 
 
 @pytest.mark.parametrize("command", ["LIST", "KILL"])
-def test_filters_find_the_same_clients(
-    rkv_server: Server, valkey_server: Server, pair: Pair, command: str
-) -> None:
-    for number, words in enumerate(requests(FINDING)):
+def test_filters_find_the_same_clients(rkv_server: Server, valkey_server: Server, pair: Pair, command: str) -> None:
+    for number, templates in enumerate(requests(FINDING)):
         name = f"found-{command}-{number}"
-        words = [word.format(name=name) for word in words]
+        words = [template.format(name=name) for template in templates]
         found = []
         for server, connection in ((rkv_server, pair.rkv), (valkey_server, pair.peer)):
             with server.connect() as wanted:
-                for setting in (["SETNAME", name], ["SETINFO", "lib-name", f"lib-{name}"],
-                                ["SETINFO", "lib-ver", f"1-{name}"], ["NO-EVICT", "on"], ["NO-TOUCH", "on"]):  # fmt: skip
+                for setting in (
+                    ["SETNAME", name],
+                    ["SETINFO", "lib-name", f"lib-{name}"],
+                    ["SETINFO", "lib-ver", f"1-{name}"],
+                    ["NO-EVICT", "on"],
+                    ["NO-TOUCH", "on"],
+                ):
                     assert wanted.call("CLIENT", *setting) == Simple(b"OK")
                 wanted.call("SELECT", 5)
                 reply = connection.call("CLIENT", command, *words)

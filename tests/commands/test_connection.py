@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 NOT_AUTHENTICATED = """
 PING | NOSUCH | GET | GET a | CLIENT ID | CLIENT | MULTI | EXEC | DISCARD | COMMAND | SELECT 1
-HELLO | HELLO 3 | HELLO 9 | HELLO x | HELLO 3 FOO | HELLO 3 SETNAME a | HELLO 3 AUTH default | HELLO 3 AUTH default wrong
+HELLO | HELLO 3 | HELLO 9 | HELLO x | HELLO 3 FOO | HELLO 3 SETNAME a | HELLO 3 AUTH default
+HELLO 3 AUTH default wrong
 HELLO 3 AUTH other secret | AUTH | AUTH wrong | AUTH secre | AUTH secretsecret | AUTH default wrong | AUTH other secret
 AUTH a b c | RESET
 """

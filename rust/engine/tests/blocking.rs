@@ -308,65 +308,62 @@ fn one_transaction_serves_several_waiters_in_their_order() {
     assert!(nobody_waits(&engine));
 }
 
+const PUSHERS: usize = 3;
+const POPPERS: usize = 6;
+const EACH: usize = 3_000;
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn push_many(engine: &Engine, pusher: usize) {
+    let mut caller = engine.caller();
+    for number in 0..EACH {
+        push(&mut caller, NAMES[(number * (pusher + 1) + pusher) % NAMES.len()]);
+        if number % 7 == 0 {
+            // Lets the poppers run dry, so that they wait.
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// Pops until it gets `stop`; what it popped.
+fn pop_many(engine: &Arc<Engine>, popper: usize) -> BTreeMap<String, usize> {
+    let mut driver = Driver::new(engine, popper % 2 == 0);
+    let mut popped = BTreeMap::<String, usize>::new();
+    for turn in 0_usize.. {
+        let (one, other) = (NAMES[(turn + popper) % 5], NAMES[(turn / 5 + 2) % 5]);
+        let keys: &[&str] = match turn % 3 {
+            0 => &[one, other, "stop"],
+            1 => &[one, "stop"],
+            _ => &["a", "b", "c", "d", "e", "stop"],
+        };
+        // A third waits so shortly that time and server race.
+        let timeout_ms = u64::from(turn % 3 == 1);
+        match driver.pop(keys, timeout_ms) {
+            Some(key) if key == "stop" => break,
+            Some(key) => *popped.entry(key).or_default() += 1,
+            None => assert!(timeout_ms > 0),
+        }
+        if turn % 64 == 63 {
+            // Somebody leaves while it waits, and another comes.
+            let own = format!("own:{popper}:{turn}");
+            if let Some(key) = driver.leave(&[&own, one], &own) {
+                *popped.entry(key).or_default() += 1;
+            }
+            driver = Driver::new(engine, popper % 2 == 0);
+        }
+    }
+    popped
+}
+
 #[test]
 fn no_wake_is_lost_and_no_unit_is_taken_twice() {
-    const PUSHERS: usize = 3;
-    const POPPERS: usize = 6;
-    const EACH: usize = 3_000;
-    const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
     let engine = engine(4);
     let popped = thread::scope(|scope| {
-        let pushers: Vec<_> = (0..PUSHERS)
-            .map(|pusher| {
-                let engine = &engine;
-                scope.spawn(move || {
-                    let mut caller = engine.caller();
-                    for number in 0..EACH {
-                        push(&mut caller, NAMES[(number * (pusher + 1) + pusher) % NAMES.len()]);
-                        if number % 7 == 0 {
-                            // Lets the poppers run dry, so that they wait.
-                            thread::sleep(Duration::from_micros(200));
-                        }
-                    }
-                })
-            })
-            .collect();
-        let poppers: Vec<_> = (0..POPPERS)
-            .map(|popper| {
-                let engine = &engine;
-                scope.spawn(move || {
-                    let mut driver = Driver::new(engine, popper % 2 == 0);
-                    let mut popped = BTreeMap::<String, usize>::new();
-                    for turn in 0_usize.. {
-                        let (one, other) = (NAMES[(turn + popper) % 5], NAMES[(turn / 5 + 2) % 5]);
-                        let keys: &[&str] = match turn % 3 {
-                            0 => &[one, other, "stop"],
-                            1 => &[one, "stop"],
-                            _ => &["a", "b", "c", "d", "e", "stop"],
-                        };
-                        // A third waits so shortly that time and server race.
-                        let timeout_ms = if turn % 3 == 1 { 1 } else { 0 };
-                        match driver.pop(keys, timeout_ms) {
-                            Some(key) if key == "stop" => break,
-                            Some(key) => *popped.entry(key).or_default() += 1,
-                            None => assert!(timeout_ms > 0),
-                        }
-                        if turn % 64 == 63 {
-                            // Somebody leaves while it waits, and another comes.
-                            let own = format!("own:{popper}:{turn}");
-                            if let Some(key) = driver.leave(&[&own, one], &own) {
-                                *popped.entry(key).or_default() += 1;
-                            }
-                            driver = Driver::new(engine, popper % 2 == 0);
-                        }
-                    }
-                    popped
-                })
-            })
-            .collect();
+        let engine = &engine;
+        let pushers: Vec<_> = (0..PUSHERS).map(|pusher| scope.spawn(move || push_many(engine, pusher))).collect();
+        let poppers: Vec<_> = (0..POPPERS).map(|popper| scope.spawn(move || pop_many(engine, popper))).collect();
         pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
         let begun = Instant::now();
-        while NAMES.iter().any(|name| left(&engine, name).is_some()) {
+        while NAMES.iter().any(|name| left(engine, name).is_some()) {
             assert!(begun.elapsed() < LOST, "units lie there and nobody takes them");
             thread::yield_now();
         }
@@ -374,10 +371,8 @@ fn no_wake_is_lost_and_no_unit_is_taken_twice() {
             push(&mut engine.caller(), "stop");
         }
         let mut all = BTreeMap::<String, usize>::new();
-        for popper in poppers {
-            for (key, count) in popper.join().unwrap() {
-                *all.entry(key).or_default() += count;
-            }
+        for (key, count) in poppers.into_iter().flat_map(|popper| popper.join().unwrap()) {
+            *all.entry(key).or_default() += count;
         }
         all
     });
