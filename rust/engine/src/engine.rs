@@ -156,12 +156,19 @@ impl Caller {
         if self.store.is_poisoned() || !self.client.is_plain() || !calls.iter().all(|call| fits(self, call)) {
             return false;
         }
-        let mut done = true;
+        let mut done = calls.len();
         self.guarded(tape, |caller, reply| {
             let now_ms = caller.store.clock.unix_ms();
-            done = dispatch::execute_window(&caller.store, &mut caller.client, calls, now_ms, reply);
+            let (store, client) = (&caller.store, &mut caller.client);
+            done = dispatch::execute_window(store, client, calls, now_ms, reply);
+            if done > 0 {
+                // The window ended early to let somebody who waited come first; the replies are all wanted together.
+                for call in calls.iter().skip(done) {
+                    dispatch::execute(store, client, call, Mode::Now, now_ms, reply);
+                }
+            }
         });
-        done
+        done > 0
     }
 
     /// Runs a step of the door; a panic inside poisons the store, and that is then the only reply on the tape.

@@ -123,8 +123,6 @@ fixed! {
     NO_PROTOCOL = "NOPROTO unsupported protocol version";
     /// HELLO asked for a protocol that is no number.
     PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
-    /// An integer must fit 32 bits.
-    OUT_OF_INT_RANGE = "ERR value is out of range, value must between -2147483648 and 2147483647";
     /// A client's name has characters that would garble CLIENT LIST.
     INVALID_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
     /// No client has that address.

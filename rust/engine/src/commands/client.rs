@@ -116,9 +116,9 @@ const SUBCOMMANDS: &[Row] = &[
 fn getname(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let names = context.client.link.names();
     if names.name.is_empty() {
-        reply.null()
+        reply.null();
     } else {
-        reply.bulk(names.name.as_bytes())
+        reply.bulk(names.name.as_bytes());
     }
     drop(names);
     Ok(Effect::none())
@@ -264,9 +264,9 @@ fn setinfo(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
     };
     let mut names = context.client.link.names();
     if is_name {
-        names.library = value.into()
+        names.library = value.into();
     } else {
-        names.library_version = value.into()
+        names.library_version = value.into();
     }
     drop(names);
     reply.ok();

@@ -178,9 +178,7 @@ fn is_equal(secret: &[u8], given: &[u8]) -> bool {
 }
 
 fn select(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let index = i32::try_from(args.integer(1)?).map_err(|_| error::OUT_OF_INT_RANGE)?;
-    let databases = context.store.settings.databases();
-    let index = usize::try_from(index).ok().filter(|index| *index < databases).ok_or(error::DB_INDEX_RANGE)?;
+    let index = context.db_index(args.word(1))?;
     context.client.select(index);
     reply.ok();
     Ok(Effect::none())

@@ -1,5 +1,7 @@
 //! Transactions.
 
+use std::sync::atomic::Ordering;
+
 use crate::error;
 use crate::handler::{Args, Context, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row};
 use crate::keyspace::Presence;
@@ -87,10 +89,14 @@ fn exec(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Ou
         return Ok(Effect::none());
     }
     let door = context.door;
+    // To others the client is in its transaction until the end of it.
+    let link = std::sync::Arc::clone(&context.client.link);
+    link.queued.store(transaction.queue.len() as i64, Ordering::Relaxed);
     reply.array(transaction.queue.len());
     for queued in &transaction.queue {
         door.run_queued(context, queued, reply);
     }
+    link.queued.store(-1, Ordering::Relaxed);
     Ok(Effect::none())
 }
 

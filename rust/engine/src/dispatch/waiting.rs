@@ -147,6 +147,7 @@ pub(super) fn serve_strays(store: &Store, account: &mut Account, now_ms: i64) {
         let Ok(mut locks) = store.keyspace.lock(mask) else { return };
         account.ready.push((db, key));
         serve(store, &mut locks, account, now_ms);
+        store.publish_memory(&mut locks);
     }
 }
 
@@ -226,6 +227,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, repl
     }
     blocked.link.blocking.finish();
     settle(store, &mut locks, &mut account, now_ms);
+    store.publish_memory(&mut locks);
     drop(locks);
     serve_strays(store, &mut account, now_ms);
     wake(&account.wakes);

@@ -32,15 +32,15 @@ pub fn fits_window(call: &Call<'_>) -> bool {
         && words.iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
 }
 
-/// Runs admitted commands in order, together if nobody else holds one of their shards. False: nothing was done, and each
-/// must be run alone.
+/// Runs admitted commands in order, together if nobody else holds one of their shards. Returns how many were run; the rest
+/// must be run alone, one after the other.
 pub fn execute_window(
     store: &Store,
     client: &mut Client,
     calls: &[Call<'_>],
     now_ms: i64,
     reply: &mut Reply<'_>,
-) -> bool {
+) -> usize {
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
     let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
     for call in calls {
@@ -52,16 +52,21 @@ pub fn execute_window(
         ends.push(keys.len());
     }
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
-    let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return false };
+    let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return 0 };
     prefetch(&locks, client.db, &keys);
     let mut account = Account::default();
-    let mut begin = 0;
+    let (mut begin, mut done) = (0, 0);
     for (call, &end) in calls.iter().zip(&ends) {
         let world =
             World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
         run(world, call, &keys[begin..end], reply);
         settle(store, &mut locks, &mut account, now_ms);
         begin = end;
+        done += 1;
+        if !account.strays.is_empty() {
+            // Who waits for a key comes before the next command of who changed it.
+            break;
+        }
     }
     store.publish_memory(&mut locks);
     drop(locks);
@@ -69,5 +74,5 @@ pub fn execute_window(
         serve_strays(store, &mut account, now_ms);
     }
     wake(&account.wakes);
-    true
+    done
 }

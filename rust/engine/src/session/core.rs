@@ -115,15 +115,18 @@ impl Core {
         }
         let now_ms = self.store.clock.unix_ms();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
-        if !self.store.is_poisoned()
-            && dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
-        {
-            self.commands += calls.len() as u64;
-            if let Some(last) = calls.last() {
-                self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
-            }
+        let done = if self.store.is_poisoned() {
+            0
         } else {
-            calls.iter().for_each(|call| self.run_one(&Ok(*call)));
+            dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
+        };
+        let (together, alone) = calls.split_at(done);
+        self.commands += done as u64;
+        if let Some(last) = together.last() {
+            self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
+        }
+        for call in alone {
+            self.run_one(&Ok(*call));
         }
     }
 
@@ -135,7 +138,7 @@ impl Core {
     }
 
     /// Answers malformed input and closes.
-    pub(super) fn protocol_error(&mut self, error: &ProtocolError) {
+    pub(super) fn protocol_error(&mut self, error: ProtocolError) {
         let error = Error::text(format!("ERR {error}"));
         self.store.counters.count_error(&error);
         Reply::wire(&mut self.output, self.client.protocol).error(&error);
@@ -150,10 +153,7 @@ impl Core {
 
     /// Takes messages into the output, and ends the wait of a command whose reply came or whose time is over.
     pub(super) fn drain_inbox(&mut self) {
-        if self.client.link.is_killed() {
-            // Who kills a client does not want to wait until it has read what it was sent.
-            self.stop_waiting(false);
-            self.abandon();
+        if self.is_cut_off() {
             return;
         }
         self.take_mail();
@@ -161,6 +161,17 @@ impl Core {
         if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) && !self.stop_waiting(true) {
             self.take_mail();
         }
+    }
+
+    /// Whether somebody closed the connection: nothing is run or sent any more.
+    pub(super) fn is_cut_off(&mut self) -> bool {
+        let is_killed = self.client.link.is_killed();
+        if is_killed {
+            // Who kills a client does not want to wait until it has read what it was sent.
+            self.stop_waiting(false);
+            self.abandon();
+        }
+        is_killed
     }
 
     fn take_mail(&mut self) {
@@ -203,9 +214,7 @@ impl Core {
 
     /// The end of a round: marks what the replies depend on and brings the figures up to date that others see.
     pub(super) fn publish(&mut self, input_bytes: usize) {
-        if self.client.link.is_killed() {
-            self.client.is_closing = true;
-        }
+        self.is_cut_off();
         let journal = &self.store.journal;
         if journal.is_gated() {
             self.output.mark(journal.end());

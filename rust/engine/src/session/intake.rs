@@ -37,7 +37,7 @@ impl Intake {
             let failure = self.parse(core, input, at, &mut requests);
             let Some(last) = requests.last() else {
                 if let Some(error) = failure {
-                    core.protocol_error(&error);
+                    core.protocol_error(error);
                     return input.len();
                 }
                 break;
@@ -51,7 +51,7 @@ impl Intake {
                 continue;
             }
             if let Some(error) = failure {
-                core.protocol_error(&error);
+                core.protocol_error(error);
                 return input.len();
             }
         }

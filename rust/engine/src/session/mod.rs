@@ -62,7 +62,11 @@ impl Session {
     pub fn receive(&mut self, bytes: &[u8]) {
         self.core.client.link.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.core.store.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.guarded(|session| session.take_in(bytes));
+        self.guarded(|session| {
+            if !session.core.is_cut_off() {
+                session.take_in(bytes);
+            }
+        });
     }
 
     /// Drains the inbox, ends waits whose time is over, goes on with input that had to wait.
@@ -96,9 +100,8 @@ impl Session {
     }
 
     fn settle(&mut self) {
-        if self.core.client.is_closing {
-            self.input = Vec::new();
-        } else if self.input.is_empty() && self.input.capacity() > INPUT_KEPT {
+        let is_spare = self.input.is_empty() && self.input.capacity() > INPUT_KEPT;
+        if self.core.client.is_closing || is_spare {
             self.input = Vec::new();
         }
         if self.input.len() > self.core.query_bytes_max() {

@@ -83,19 +83,21 @@ fn user<'a>(word: &[u8]) -> Result<Test<'a>, Error> {
     Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(word))))
 }
 
-fn letters<'a>(word: &'a [u8], known: &[u8], name: &str) -> Result<&'a [u8], Error> {
+fn letters<'a>(word: &'a [u8], known: &[u8], name: &str, is_negated: bool) -> Result<&'a [u8], Error> {
     if word.iter().all(|letter| known.contains(letter)) {
         return Ok(word);
     }
     let shown = String::from_utf8_lossy(word);
-    Err(Error::text(format!("ERR Unknown {name} found in the provided filter: {shown}")))
+    let filter = if is_negated { format!("NOT-{}", name.to_uppercase()) } else { "provided".to_owned() };
+    Err(Error::text(format!("ERR Unknown {name} found in the {filter} filter: {shown}")))
 }
 
-fn database(store: &Store, word: &[u8]) -> Result<usize, Error> {
+fn database(store: &Store, word: &[u8], name: &str) -> Result<usize, Error> {
     let last = store.settings.databases().saturating_sub(1);
-    let number = number::parse_i64(word).ok_or(Error::fixed("ERR DB is not an integer or out of range"))?;
+    let number = number::parse_i64(word);
+    let number = number.ok_or_else(|| Error::text(format!("ERR {name} is not an integer or out of range")))?;
     let db = usize::try_from(number).ok().filter(|db| *db <= last);
-    db.ok_or_else(|| Error::text(format!("ERR DB number should be between 0 and {last}")))
+    db.ok_or_else(|| Error::text(format!("ERR {name} number should be between 0 and {last}")))
 }
 
 impl<'a> Filter<'a> {
@@ -119,7 +121,7 @@ impl<'a> Filter<'a> {
                 continue;
             }
             let (name, is_negated) = name.strip_prefix(b"NOT-").map_or((name.as_slice(), false), |name| (name, true));
-            let test = test(store, name, word, &mut cursor)?;
+            let test = test(store, (name, is_negated), word, &mut cursor)?;
             if is_negated && matches!(test, Test::MaxAge(_) | Test::Idle(_)) {
                 return Err(error::SYNTAX);
             }
@@ -146,7 +148,12 @@ impl<'a> Filter<'a> {
     }
 }
 
-fn test<'a>(store: &Store, name: &[u8], word: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Test<'a>, Error> {
+fn test<'a>(
+    store: &Store,
+    (name, is_negated): (&[u8], bool),
+    word: &'a [u8],
+    cursor: &mut Cursor<'a>,
+) -> Result<Test<'a>, Error> {
     Ok(match name {
         b"ID" => Test::Id(ids(word, cursor)?),
         b"TYPE" => Test::Kind(kind(word)?),
@@ -157,9 +164,9 @@ fn test<'a>(store: &Store, name: &[u8], word: &'a [u8], cursor: &mut Cursor<'a>)
         b"NAME" => Test::Name(word),
         b"LIB-NAME" => Test::LibName(word),
         b"LIB-VER" => Test::LibVer(word),
-        b"FLAGS" => Test::Flags(letters(word, FLAG_LETTERS, "flags")?),
-        b"CAPA" => Test::Capa(letters(word, b"r", "capa")?),
-        b"DB" => Test::Db(database(store, word)?),
+        b"FLAGS" => Test::Flags(letters(word, FLAG_LETTERS, "flags", is_negated)?),
+        b"CAPA" => Test::Capa(letters(word, b"r", "capa", is_negated)?),
+        b"DB" => Test::Db(database(store, word, if is_negated { "NOT-DB" } else { "DB" })?),
         b"MAXAGE" => Test::MaxAge(positive(word, "maxage")?),
         b"IDLE" => Test::Idle(positive(word, "idle")?),
         _ => return Err(error::SYNTAX),
