@@ -102,7 +102,7 @@ fn memory_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
 }
 
 fn memory_malloc_stats(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    reply.verbatim("txt", b"Stats not supported for the current allocator");
+    reply.bulk(b"Stats not supported for the current allocator");
     Ok(Effect::none())
 }
 

@@ -16,7 +16,7 @@ const fn section(
     in_default: bool,
     write: fn(&Report<'_>, &mut Text),
 ) -> Section {
-    Section { name, title, in_default, in_all: true, write }
+    Section { name, title, in_default, write }
 }
 
 pub(super) const SECTIONS: &[Section] = &[
@@ -27,8 +27,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("stats", "Stats", true, stats),
     section("replication", "Replication", true, replication),
     section("cpu", "CPU", true, cpu),
-    // Redis's `all` means all but what modules add.
-    Section { name: "modules", title: "Modules", in_default: true, in_all: false, write: nothing },
+    section("modules", "Modules", true, nothing),
     section("errorstats", "Errorstats", true, errorstats),
     section("cluster", "Cluster", true, cluster),
     section("keyspace", "Keyspace", true, keyspace),
