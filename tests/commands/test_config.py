@@ -28,7 +28,8 @@ CONFIG SET databases 3 | CONFIG SET DATABASES 3 | CONFIG SET enable-debug-comman
 CONFIG SET notify-keyspace-events KEA | CONFIG GET notify-keyspace-events | CONFIG SET notify-keyspace-events Kx
 CONFIG GET notify-keyspace-events | CONFIG SET notify-keyspace-events Y | CONFIG SET notify-keyspace-events ''
 CONFIG SET hz 9999 | CONFIG GET hz | CONFIG SET hz 0 | CONFIG GET hz | CONFIG SET hz -1 | CONFIG SET hz 10
-CONFIG GET nosuch | CONFIG GET nosuch hz | CONFIG GET MAXMEMORY maxmemory | CONFIG GET m[ae]xmemory | CONFIG GET Requirepass
+CONFIG GET nosuch | CONFIG GET nosuch hz | CONFIG GET MAXMEMORY maxmemory | CONFIG GET m[ae]xmemory
+CONFIG GET Requirepass
 CONFIG SET timeout -1 | CONFIG SET timeout 99999999999 | CONFIG SET timeout 1.5 | CONFIG SET timeout ''
 CONFIG SET proto-max-bulk-len 1 | CONFIG SET proto-max-bulk-len 2mb | CONFIG GET proto-max-bulk-len
 CONFIG SET proto-max-bulk-len 512mb | CONFIG SET dir /tmp | CONFIG SET dbfilename x/y | CONFIG SET appendonly maybe

@@ -38,14 +38,16 @@ def test_every_type(with_redis: Pair) -> None:
 
 
 def value(rng: random.Random) -> str | bytes:
-    return rng.choice([
-        lambda: str(rng.randrange(-(2**63), 2**63)),
-        lambda: str(rng.randrange(-200, 200)),
-        lambda: rng.randbytes(rng.randrange(30)),
-        lambda: rng.randbytes(rng.randrange(5000)),
-        lambda: "0" * rng.randrange(1, 30),
-        lambda: "x" * rng.randrange(40, 70),
-    ])()
+    return rng.choice(
+        [
+            lambda: str(rng.randrange(-(2**63), 2**63)),
+            lambda: str(rng.randrange(-200, 200)),
+            lambda: rng.randbytes(rng.randrange(30)),
+            lambda: rng.randbytes(rng.randrange(5000)),
+            lambda: "0" * rng.randrange(1, 30),
+            lambda: "x" * rng.randrange(40, 70),
+        ]
+    )()
 
 
 def test_digest(with_redis: Pair, rng: random.Random) -> None:
@@ -73,7 +75,7 @@ def test_object(with_redis: Pair) -> None:
         mine, theirs = (reply.text.split() for reply in with_redis.both("DEBUG", "OBJECT", "k"))
         names = [word.split(b":")[0] for word in theirs]
         assert [word.split(b":")[0] for word in mine] == names, text
-        # Address and time differ from run to run; small integers are shared there, so their count of references differs.
+        # Address and time differ from run to run, and small integers are shared there.
         same = [names.index(name) for name in (b"encoding", b"serializedlength")]
         assert [mine[at] for at in same] == [theirs[at] for at in same], text
     assert b"serializedlength" not in with_redis.rkv.call("DEBUG", "OBJECT", "k", "fast").text

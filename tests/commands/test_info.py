@@ -39,7 +39,7 @@ def fields(connection: Connection, *sections: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "sections",
-    ["", "default", "all", "everything", "keyspace", "KEYSPACE", "keyspace server", "nosuch", "nosuch keyspace", "modules"],
+    ["", "default", "all", "everything", "keyspace", "KEYSPACE", "keyspace server", "nosuch", "x keyspace", "modules"],
 )
 def test_sections(with_redis: Pair, sections: str) -> None:
     mine, theirs = (headings(text(server, *sections.split())) for server in (with_redis.rkv, with_redis.peer))

@@ -70,9 +70,7 @@ def test_memory_usage(with_valkey: Pair) -> None:
 def test_memory_stats(with_valkey: Pair) -> None:
     with_valkey.same("SET", "k", "v")
     mine, theirs = (
-        [item.data for item, _ in reply.pairs]
-        if hasattr(reply, "pairs")
-        else [item.data for item in reply.items[::2]]
+        [item.data for item, _ in reply.pairs] if hasattr(reply, "pairs") else [item.data for item in reply.items[::2]]
         for reply in with_valkey.both("MEMORY", "STATS")
     )
     shared = [name for name in mine if name in theirs]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{self, Error};
 use crate::handler::{AccessClock, Args, Context, Effect, Flags, Group, Keys, Row, subcommand};
-use crate::keyspace::Entry;
+use crate::keyspace::{Db, Entry};
 use crate::number;
 use crate::resp::Reply;
 use crate::values::digest::Digest;
@@ -94,7 +94,7 @@ fn digest(context: &Context<'_, '_>) -> Digest {
     let now_ms = context.now_ms();
     let mut all = Digest::default();
     for db in 0..context.store.settings.databases() {
-        let entries = || context.parts(db).flat_map(|part| part.iter()).filter(|entry| !entry.is_expired(now_ms));
+        let entries = || context.parts(db).flat_map(Db::iter).filter(|entry| !entry.is_expired(now_ms));
         if entries().next().is_none() {
             continue;
         }
@@ -126,11 +126,9 @@ fn object(context: &Context<'_, '_>, key: &[u8], is_fast: bool, reply: &mut Repl
     let entry = context.peek(context.undeclared(key)?).ok_or(error::NO_SUCH_KEY)?;
     let AccessTime { lru, idle_s } = AccessTime::of(&entry, context.store.settings.access_clock(context.now_ms()));
     // Where a value lies is nobody's business; the field is there for those who read the others by their place.
-    let mut line = format!("Value at:0x0 refcount:1 encoding:{}", entry.value().encoding(entry.is_raw()));
-    if !is_fast {
-        line += &format!(" serializedlength:{}", serialized_len(&entry.value()));
-    }
-    reply.simple(&format!("{line} lru:{lru} lru_seconds_idle:{idle_s}"));
+    let encoding = entry.value().encoding(entry.is_raw());
+    let length = if is_fast { String::new() } else { format!(" serializedlength:{}", serialized_len(&entry.value())) };
+    reply.simple(&format!("Value at:0x0 refcount:1 encoding:{encoding}{length} lru:{lru} lru_seconds_idle:{idle_s}"));
     Ok(())
 }
 
@@ -170,6 +168,8 @@ fn protocol(kind: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.integer(12345),
+        // Not meant as a value of π.
+        #[expect(clippy::approx_constant)]
         b"double" => reply.double(3.141),
         b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
         b"null" => reply.null(),
