@@ -147,6 +147,7 @@ pub(super) fn serve_strays(store: &Store, account: &mut Account, now_ms: i64) {
         let Ok(mut locks) = store.keyspace.lock(mask) else { return };
         account.ready.push((db, key));
         serve(store, &mut locks, account, now_ms);
+        store.publish_memory(&mut locks);
     }
 }
 
