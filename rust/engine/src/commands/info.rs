@@ -23,12 +23,13 @@ pub(super) const ROWS: &[Row] = &[Row::new("INFO", -1, Group::Server, info)
 fn info(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let words = args.from(1);
     let has = |name: &str| words.iter().any(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-    let (everything, all) = (has("everything"), has("all"));
+    // `all` is everything but what modules add, of which there are none.
+    let everything = has("everything") || has("all");
     let default = words.is_empty() || has("default");
     let report = Report::new(context);
     let mut text = Text::default();
     for section in SECTIONS {
-        let wanted = everything || (all && section.in_all) || (default && section.in_default) || has(section.name);
+        let wanted = everything || (default && section.in_default) || has(section.name);
         if wanted {
             text.section(section.title);
             (section.write)(&report, &mut text);
@@ -46,8 +47,6 @@ struct Section {
     title: &'static str,
     /// Without arguments it is shown.
     in_default: bool,
-    /// `all` shows it.
-    in_all: bool,
     write: fn(&Report<'_>, &mut Text),
 }
 

@@ -6,10 +6,13 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod debug;
 mod expire;
 mod generic;
 mod info;
+mod memory;
 mod scan;
+mod server;
 mod string;
 mod transaction;
 
@@ -28,6 +31,9 @@ pub const FAMILIES: &[&[Row]] = &[
     transaction::ROWS,
     config::ROWS,
     info::ROWS,
+    server::ROWS,
+    memory::ROWS,
+    debug::ROWS,
 ];
 
 /// A name that a client gives itself: visible characters only, so that CLIENT LIST stays readable.

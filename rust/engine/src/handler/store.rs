@@ -41,6 +41,8 @@ pub struct Store {
     /// Held while a change of the configuration is computed, applied and made: one at a time.
     changing: Mutex<()>,
     on_config: Mutex<Option<Arc<ApplyConfig>>>,
+    /// Monotonic microseconds of the last time that all shards were asked what they use.
+    measured_us: AtomicI64,
     process: OnceLock<Box<dyn Process>>,
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
@@ -99,6 +101,7 @@ impl Store {
             config: RwLock::new(config),
             changing: Mutex::new(()),
             on_config: Mutex::new(None),
+            measured_us: AtomicI64::new(i64::MIN),
             process: OnceLock::new(),
             observer: OnceLock::new(),
             random: Mutex::new(random),
@@ -174,23 +177,42 @@ impl Store {
         }
     }
 
-    /// Whether the data takes more than `maxmemory`. Mostly one load: only where the published total, which may be off by
-    /// a little, cannot decide are all shards asked, so not to be called with a shard held.
+    /// Whether the data takes more than `maxmemory`. Mostly one load; only where the published total is above the limit are
+    /// the shards asked, one after the other, so not to be called with a shard held.
+    #[inline]
     pub fn is_memory_full(&self) -> bool {
         let limit = self.settings.maxmemory();
-        let published = (self.keyspace.published_bytes() + self.lazyfree.bytes()) as u64;
-        if limit == 0 || published <= limit {
-            return false;
-        }
+        limit != 0 && self.published_bytes() > limit && self.is_measured_full(limit)
+    }
+
+    /// Far above the limit, where every write is refused, the shards are not asked each time.
+    #[cold]
+    fn is_measured_full(&self, limit: u64) -> bool {
+        const INTERVAL_US: i64 = 10_000;
         let doubt = published_step(limit).saturating_mul(self.keyspace.len()) as u64;
-        published - limit > doubt || self.used_bytes() as u64 > limit
+        let now_us = self.clock.monotonic_us() as i64;
+        let is_old = now_us.saturating_sub(self.measured_us.load(Ordering::Relaxed)) >= INTERVAL_US;
+        if self.published_bytes().saturating_sub(limit) > doubt && !is_old {
+            return true;
+        }
+        self.measured_us.store(now_us, Ordering::Relaxed);
+        for shard in 0..self.keyspace.len() {
+            if let Ok(mut locks) = self.keyspace.lock(1 << shard) {
+                self.keyspace.publish(&mut locks, 0);
+            }
+        }
+        self.published_bytes() > limit
+    }
+
+    fn published_bytes(&self) -> u64 {
+        (self.keyspace.published_bytes() + self.lazyfree.bytes()) as u64
     }
 
     /// Whether so little memory is left that commands must be admitted one at a time.
     #[inline]
     pub fn is_memory_short(&self, reserve_bytes: usize) -> bool {
         let limit = self.settings.maxmemory();
-        limit != 0 && (self.keyspace.published_bytes() + reserve_bytes) as u64 > limit
+        limit != 0 && self.published_bytes() + reserve_bytes as u64 > limit
     }
 
     /// Cuts for a snapshot: what is stored now is told by the [`Cut`], and the journal from this offset on says what was done

@@ -1,5 +1,6 @@
 //! Operations on one value: no keys, no clients, no replies, no clock.
 
+pub mod digest;
 pub mod lcs;
 pub mod string;
 mod value;

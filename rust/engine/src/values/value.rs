@@ -45,4 +45,10 @@ impl ValueRef<'_> {
             Self::Bytes(_) | Self::Shared(_) => "raw",
         }
     }
+    /// Redis's number of the type: 0 is a string.
+    pub const fn type_number(&self) -> u32 {
+        match self {
+            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => 0,
+        }
+    }
 }

@@ -16,7 +16,7 @@ const fn section(
     in_default: bool,
     write: fn(&Report<'_>, &mut Text),
 ) -> Section {
-    Section { name, title, in_default, in_all: true, write }
+    Section { name, title, in_default, write }
 }
 
 pub(super) const SECTIONS: &[Section] = &[
@@ -27,14 +27,15 @@ pub(super) const SECTIONS: &[Section] = &[
     section("stats", "Stats", true, stats),
     section("replication", "Replication", true, replication),
     section("cpu", "CPU", true, cpu),
-    // Redis's `all` means all but what modules add.
-    Section { name: "modules", title: "Modules", in_default: true, in_all: false, write: nothing },
+    section("modules", "Modules", true, nothing),
+    section("commandstats", "Commandstats", false, nothing),
     section("errorstats", "Errorstats", true, errorstats),
+    section("latencystats", "Latencystats", false, nothing),
     section("cluster", "Cluster", true, cluster),
     section("keyspace", "Keyspace", true, keyspace),
 ];
 
-/// There are no modules.
+/// There are no modules, and the time of single commands is not taken.
 fn nothing(_: &Report<'_>, _: &mut Text) {}
 
 fn server(report: &Report<'_>, text: &mut Text) {
@@ -49,7 +50,9 @@ fn server(report: &Report<'_>, text: &mut Text) {
     text.field("process_id", std::process::id());
     text.field("process_supervised", config.get(options::SUPERVISED));
     text.field("run_id", &store.run_id);
-    text.field("tcp_port", config.get(options::PORT));
+    // A store inside a program has a port in its configuration all the same.
+    let is_served = store.can_shutdown();
+    text.field("tcp_port", if is_served { config.get(options::PORT) } else { 0 });
     text.field("server_time_usec", store.clock.unix_us());
     let uptime_s = report.now_ms.saturating_sub(store.started_ms).max(0) / 1000;
     text.field("uptime_in_seconds", uptime_s);
@@ -62,7 +65,9 @@ fn server(report: &Report<'_>, text: &mut Text) {
     }
     text.field("config_file", process.config_file());
     text.field("io_threads_active", u8::from(config.get(options::IO_THREADS) > 0));
-    listeners(report, text);
+    if is_served {
+        listeners(report, text);
+    }
 }
 
 fn listeners(report: &Report<'_>, text: &mut Text) {
