@@ -95,7 +95,7 @@ class Queue:
     def same(self, words: Words, theirs: Reply, ours: Reply) -> bool:
         """Whether two servers answered alike, and what it does to the queue."""
         name = words[0].upper()
-        queued = self.queued or []
+        queued = self.queued if self.queued is not None else []
         if theirs == Simple(b"QUEUED"):
             queued.append(words)
         elif name == b"MULTI" and theirs == Simple(b"OK"):
