@@ -5,9 +5,9 @@ Everything not named here is compared as it came on the wire: kind, bytes, order
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from support.resp import Array, Bulk, Error, Integer, Set, Simple
+from support.resp import Array, Bulk, Double, Error, Integer, Map, Null, Set, Simple, Verbatim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ class Queue:
     def same(self, words: Words, theirs: Reply, ours: Reply) -> bool:
         """Whether two servers answered alike, and what it does to the queue."""
         name = words[0].upper()
-        queued = self.queued or []
+        queued = self.queued if self.queued is not None else []
         if theirs == Simple(b"QUEUED"):
             queued.append(words)
         elif name == b"MULTI" and theirs == Simple(b"OK"):
@@ -107,3 +107,35 @@ class Queue:
                 return False
             return all(map(same, queued, theirs.items, ours.items))
         return same(words, theirs, ours)
+
+
+def as_reply(value: Any, like: Reply | None) -> Reply:
+    """A Python object that rkv gave in process, as a reply of the wire. Python does not tell a status from a string, nor a
+    set from a list: there the kind is that of the reply to which it is compared.
+    """
+    match value:
+        case None:
+            return Null()
+        case bool():
+            return Integer(int(value))
+        case int():
+            return Integer(value)
+        case float():
+            return Double(like.text if isinstance(like, Double) and like.value == value else repr(value).encode())
+        case bytes() if isinstance(like, Simple):
+            return Simple(value)
+        case bytes() if isinstance(like, Verbatim):
+            return Verbatim(like.form, value)
+        case bytes():
+            return Bulk(value)
+        case list() | tuple() | set():
+            likes = like.items if isinstance(like, Array | Set) and len(like.items) == len(value) else [None] * len(value)
+            items = tuple(as_reply(item, each) for item, each in zip(value, likes, strict=True))
+            return Set(items) if isinstance(like, Set) else Array(items)
+        case dict():
+            pairs = like.pairs if isinstance(like, Map) and len(like.pairs) == len(value) else [(None, None)] * len(value)
+            return Map(tuple((as_reply(k, a), as_reply(v, b)) for (k, v), (a, b) in zip(value.items(), pairs, strict=True)))
+        case Exception(reply=text):
+            return Error(text.encode())
+        case _:
+            raise AssertionError(f"no reply: {value!r}")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
 from model import differences, sequences, usage
-from model.replies import Queue
+from model.replies import Queue, as_reply
 from model.sequences import CLIENTS, Step
 from support import servers
 from support.resp import Connection, Reply, Simple
@@ -72,6 +73,30 @@ class Target:
         client.pipeline(commands)
 
 
+class Embedded:
+    """A store in this process. Its Python replies are given back the kinds that the other side's replies have."""
+
+    name = "in process"
+    protocol = 3
+
+    def __init__(self) -> None:
+        import rkv
+
+        self.db = rkv.open()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.db.close()
+
+    def run(self, steps: list[Step], theirs: list[Reply]) -> list[Reply]:
+        """The replies to a sequence on an empty store."""
+        first = self.db.db(0)
+        first.execute("FLUSHALL")
+        clients = [first.connection() for _ in range(CLIENTS)]
+        ours = [reply for client, words in _runs(steps) for reply in clients[client].execute_many(words)]
+        return [as_reply(value, like) for value, like in zip(ours, theirs, strict=True)]
+
+
 def _runs(steps: list[Step]) -> Iterator[tuple[int, list[tuple[bytes, ...]]]]:
     """Neighbouring steps of one client, to be sent at once."""
     run: list[tuple[bytes, ...]] = []
@@ -105,13 +130,14 @@ class Bench:
     def __init__(self, oracle_name: str, oracle: Server, rkvs: dict[str, Server]) -> None:
         self.oracle_name = oracle_name
         self.oracles = {protocol: Target(oracle_name, oracle, protocol) for protocol in (2, 3)}
+        self.embedded = Embedded()
         self.targets = [
             Target(f"{name}, RESP{protocol}", server, protocol) for name, server in rkvs.items() for protocol in (2, 3)
         ]
 
     def close(self) -> None:
         """Close all connections."""
-        for target in (*self.oracles.values(), *self.targets):
+        for target in (*self.oracles.values(), *self.targets, self.embedded):
             target.close()
 
     def compare(self, steps: list[Step], protocol: int) -> None:
@@ -121,6 +147,8 @@ class Bench:
         for target in self.targets:
             if target.protocol == protocol:
                 self._compare(steps, theirs, target.name, target.run(steps))
+        if protocol == self.embedded.protocol:
+            self._compare(steps, theirs, self.embedded.name, self.embedded.run(steps, theirs))
 
     def _compare(self, steps: list[Step], theirs: list[Reply], name: str, ours: list[Reply]) -> None:
         queues = [Queue() for _ in range(CLIENTS)]
@@ -184,3 +212,100 @@ def test_sequences_as_redis(redis_bench: Bench, commands: list[usage.Command]) -
 
 def test_sequences_as_valkey(valkey_bench: Bench, commands: list[usage.Command]) -> None:
     _explore(valkey_bench, commands, NEWEST)
+
+
+# Sequences that random ones seldom make: each line is `client> words`, a quoted word may hold escapes.
+EXAMPLES = {
+    "watch is broken by another client": """
+        0> SET a 1 | 0> WATCH a | 1> SET a 2 | 0> MULTI | 0> INCR a | 0> EXEC | 0> GET a""",
+    "watch is not broken by the same value read": """
+        0> SET a 1 | 0> WATCH a | 1> GET a | 1> TTL a | 0> MULTI | 0> INCR a | 0> EXEC""",
+    "watch sees a key made and removed": """
+        0> WATCH a | 1> SET a 1 | 1> DEL a | 0> MULTI | 0> PING | 0> EXEC""",
+    "watch sees FLUSHDB only where the key was": """
+        0> WATCH a | 1> FLUSHDB | 0> MULTI | 0> PING | 0> EXEC
+        0> SET a 1 | 0> WATCH a | 1> FLUSHALL | 0> MULTI | 0> PING | 0> EXEC""",
+    "watch sees SWAPDB": """
+        0> SET a 1 | 0> WATCH a | 1> SWAPDB 0 1 | 0> MULTI | 0> PING | 0> EXEC | 0> GET a | 0> SELECT 1 | 0> GET a""",
+    "watch belongs to its database": """
+        0> SELECT 1 | 0> WATCH a | 1> SET a 1 | 0> MULTI | 0> PING | 0> EXEC""",
+    "unwatch and discard forget": """
+        0> WATCH a | 0> UNWATCH | 1> SET a 1 | 0> MULTI | 0> PING | 0> EXEC
+        0> WATCH a | 0> MULTI | 0> DISCARD | 1> SET a 2 | 0> MULTI | 0> PING | 0> EXEC""",
+    "an error while queueing aborts": """
+        0> MULTI | 0> SET a 1 | 0> NOSUCH | 0> SET a | 0> EXEC | 0> GET a | 0> EXEC""",
+    "an error while running does not": """
+        0> SET a x | 0> MULTI | 0> INCR a | 0> SET b 1 | 0> EXEC | 0> GET b""",
+    "SELECT inside MULTI": """
+        0> MULTI | 0> SELECT 1 | 0> SET a 1 | 0> EXEC | 0> GET a | 1> GET a | 0> SELECT 0 | 0> GET a""",
+    "EXEC, DISCARD without MULTI": "0> EXEC | 0> DISCARD | 0> UNWATCH",
+    "RESET in MULTI": "0> MULTI | 0> SET a 1 | 0> RESET | 0> EXEC | 0> GET a",
+    "encodings": r"""
+        0> SET a 44444444444444444444444444444444444444444444 | 0> OBJECT ENCODING a
+        0> SET a 12345678901234567890 | 0> OBJECT ENCODING a | 0> SET a 9223372036854775807 | 0> OBJECT ENCODING a
+        0> SET a "" | 0> OBJECT ENCODING a | 0> APPEND a 1 | 0> OBJECT ENCODING a | 0> SETRANGE b 0 1
+        0> OBJECT ENCODING b | 0> INCRBYFLOAT c 1 | 0> OBJECT ENCODING c | 0> SET a -0 | 0> OBJECT ENCODING a""",
+    "integers at their ends": """
+        0> SET a 9223372036854775807 | 0> INCR a | 0> DECR a | 0> INCRBY a -9223372036854775808 | 0> DECRBY a 1
+        0> SET a -9223372036854775808 | 0> DECR a | 0> DECRBY a -9223372036854775808 | 0> INCRBY a 9223372036854775807
+        0> SET a 9223372036854775808 | 0> INCR a | 0> SET a " 1" | 0> INCR a | 0> SET a 01 | 0> INCR a""",
+    "floats": """
+        0> SET a 10.50 | 0> INCRBYFLOAT a 0.1 | 0> INCRBYFLOAT a -5 | 0> SET a 5.0e3 | 0> INCRBYFLOAT a 2.0e2
+        0> INCRBYFLOAT a 1e400 | 0> INCRBYFLOAT a nan | 0> INCRBYFLOAT a inf | 0> SET a 1e17 | 0> INCRBYFLOAT a 1
+        0> SET a 3.0000000000000000000000001 | 0> INCRBYFLOAT a 0 | 0> SET a " 1" | 0> INCRBYFLOAT a 1""",
+    "ranges": """
+        0> SETRANGE a 0 "" | 0> EXISTS a | 0> SETRANGE a 5 x | 0> GET a | 0> GETRANGE a -3 -1 | 0> GETRANGE a 2 1
+        0> GETRANGE a -9223372036854775808 9223372036854775807 | 0> SETRANGE a -1 x | 0> SETRANGE a 536870912 x
+        0> SETRANGE a 536870911 "" | 0> STRLEN a | 0> SUBSTR a 0 0""",
+    "expiry conditions": """
+        0> SET a 1 | 0> EXPIRE a 100 XX | 0> EXPIRE a 100 NX | 0> EXPIRE a 200 NX | 0> EXPIRE a 50 GT | 0> EXPIRE a 300 GT
+        0> EXPIRE a 400 LT | 0> EXPIRE a 100 LT | 0> PERSIST a | 0> EXPIRE a 100 GT | 0> EXPIRE a 100 LT
+        0> EXPIRE a 100 NX XX | 0> EXPIRE a 100 GT LT | 0> EXPIRE a 9223372036854775807 | 0> EXPIRE a -1 | 0> EXISTS a""",
+    "SET's options": """
+        0> SET a 1 NX GET | 0> SET a 2 NX GET | 0> SET a 3 XX GET | 0> SET b 1 XX GET | 0> SET a 1 NX XX
+        0> SET a 1 EX 100 PX 100 | 0> SET a 1 EX 0 | 0> SET a 1 PX -1 | 0> SET a 1 EX 9223372036854775807
+        0> SET a 1 EX x | 0> SET a 1 KEEPTTL EX 100 | 0> SET a 1 EX 100 | 0> SET a 2 KEEPTTL | 0> TTL a | 0> SET a 3
+        0> TTL a | 0> SET a 1 GET GET | 0> SET a 1 EX""",
+    "copies and moves": """
+        0> SET a 1 EX 1000 | 0> COPY a b | 0> TTL b | 0> COPY a b | 0> COPY a b REPLACE | 0> COPY a a | 0> COPY a c DB 1
+        0> COPY a c DB 16 | 0> MOVE a 1 | 0> MOVE b 0 | 0> SELECT 1 | 0> TTL c | 0> RENAME c c | 0> RENAME nosuch c
+        0> RENAMENX c d | 0> RENAMENX d d | 0> MOVE d x""",
+    "HELLO": """
+        0> HELLO 4 | 0> HELLO x | 0> HELLO 2 SETNAME | 0> HELLO 2 AUTH a | 0> HELLO 2 NOSUCH | 0> HELLO 2 AUTH default x
+        0> HELLO 2 SETNAME "a b" """,
+    "names": """
+        0> CLIENT GETNAME | 0> CLIENT SETNAME name | 0> CLIENT GETNAME | 0> CLIENT SETNAME "" | 0> CLIENT GETNAME
+        0> CLIENT SETNAME "a b" | 0> CLIENT NOSUCH | 0> CLIENT | 0> CLIENT ID x""",
+}
+
+
+def _example(text: str) -> list[Step]:
+    steps = []
+    for line in " | ".join(text.strip().splitlines()).split(" | "):
+        client, words = line.strip().split("> ", 1)
+        steps.append(Step(int(client), tuple(word.encode() for word in shlex.split(words))))
+    return steps
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_as_redis(redis_bench: Bench, name: str, protocol: int) -> None:
+    redis_bench.compare(_example(EXAMPLES[name]), protocol)
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_as_valkey(valkey_bench: Bench, name: str, protocol: int) -> None:
+    valkey_bench.compare(_example(EXAMPLES[name]), protocol)
+
+
+@pytest.mark.parametrize("difference", differences.DIFFERENCES, ids=lambda difference: difference.reason[:50])
+def test_every_meant_difference_is_there(
+    difference: differences.Difference, redis_bench: Bench, valkey_bench: Bench
+) -> None:
+    bench = redis_bench if difference.server == "redis" else valkey_bench
+    steps = _example(difference.example)
+    theirs = bench.oracles[2].run(steps)[-1]
+    ours = bench.targets[0].run(steps)[-1]
+    assert theirs != ours, "the servers agree: the entry has no meaning any more"
+    assert difference.applies(bench.oracle_name, steps[-1].words, theirs, ours), (theirs, ours)
