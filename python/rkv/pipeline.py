@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rkv import _rkv
     from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
 
+# Characters of a command that an error repeats.
+_QUOTED_MAX = 100
 _ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 
 
@@ -104,10 +106,10 @@ class Pipeline(Commands[T]):
             self.reset()
 
     def _run_transaction(self, requests: list[tuple[Word, ...]]) -> list[Any]:
-        *queued, outcome = self._link().execute_many([("MULTI",), *requests, ("EXEC",)])
+        _, *queued, outcome = self._link().execute_many([("MULTI",), *requests, ("EXEC",)])
         if isinstance(outcome, ExecAbortError):
             # What was refused says more than that EXEC was, too.
-            raise next((reply for reply in queued if isinstance(reply, ResponseError)), outcome)
+            self._raise_first(requests, queued)
         if isinstance(outcome, ResponseError):
             raise outcome
         if outcome is None:
@@ -118,8 +120,9 @@ class Pipeline(Commands[T]):
     def _raise_first(requests: list[tuple[Word, ...]], replies: list[Any]) -> None:
         for number, (request, reply) in enumerate(zip(requests, replies, strict=True), 1):
             if isinstance(reply, ResponseError):
-                command = " ".join(str(word)[:64] for word in request[:8])
-                reply.args = (f"Command # {number} ({command}) of pipeline caused error: {reply.args[0]}",)
+                command = " ".join(word if isinstance(word, str) else repr(word) for word in request)
+                cut = command if len(command) <= _QUOTED_MAX else command[: _QUOTED_MAX - 3] + "..."
+                reply.args = (f"Command # {number} ({cut}) of pipeline caused error: {reply.args[0]}",)
                 raise reply
 
     def discard(self) -> None:
