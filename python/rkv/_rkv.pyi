@@ -64,7 +64,7 @@ class Keyspace(Generic[_T]):
     def text(self) -> bool:
         """Whether strings come back as `str`."""
 
-    def connection(self) -> Keyspace[_T]:
+    def connection(self) -> Self:
         """The same database over a connection of its own, whose state (WATCH, MULTI) stays from call to call."""
 
     def get(self, name: _Word) -> _T | None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from rkv import _rkv
     from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
 
 # Characters of a command that an error repeats.
@@ -37,13 +36,13 @@ class Pipeline(Commands[T]):
     def __init__(self, keyspace: Keyspace[T], transaction: bool = True) -> None:
         self._keyspace = keyspace
         self._is_transaction = transaction
-        self._connection: _rkv.Keyspace[T] | None = None
+        self._connection: Keyspace[T] | None = None
         self._requests: list[tuple[Word, ...]] = []
         self._shapes: list[Shape[Any]] = []
         self._watching = False
         self._is_explicit = False
 
-    def _link(self) -> _rkv.Keyspace[T]:
+    def _link(self) -> Keyspace[T]:
         """A connection of its own, which WATCH and MULTI need."""
         if self._connection is None:
             self._connection = self._keyspace.connection()

@@ -153,4 +153,5 @@ def test_a_keyspace_has_no_connection_state(kv: rkv.Keyspace[bytes]) -> None:
     connection = kv.connection()
     connection.execute("SELECT", 1)
     connection.set("a", 1)
-    assert (len(kv), len(connection)) == (0, 1)
+    assert connection.set("a", 2, ex=10, get=True) == b"1"
+    assert (len(kv), len(connection), list(connection)) == (0, 1, [b"a"])

@@ -30,7 +30,6 @@ impl Known {
 }
 
 /// The commands behind the methods below.
-#[derive(Clone, Copy)]
 struct Hot {
     get: Known,
     set: Known,
@@ -165,7 +164,7 @@ impl Keyspace {
 /// The words of a batch that cannot be borrowed, in order.
 fn converted<'a>(requests: &'a [Bound<'_, PyTuple>]) -> PyResult<Vec<Word<'a>>> {
     let mut words = Vec::new();
-    for object in requests.iter().flat_map(|request| request.as_slice()) {
+    for object in requests.iter().flat_map(PyTupleMethods::as_slice) {
         if !object.is_instance_of::<PyString>() && !object.is_instance_of::<PyBytes>() {
             words.push(Word::new(object)?);
         }
@@ -194,7 +193,7 @@ fn read_integer<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>
 
 /// Whether the reply is anything but nothing.
 #[inline]
-fn read_done<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Option<bool>> {
+fn read_done(py: Python<'_>, tape: &Tape) -> PyResult<Option<bool>> {
     match tape.iter().next() {
         Some(Value::Null | Value::NullArray) | None => Ok(None),
         Some(Value::Error(error)) => Err(error::reply(py, error)),
@@ -244,10 +243,10 @@ impl Keyspace {
     }
 
     /// The same database over a connection of its own, whose state (WATCH, MULTI, names) stays from call to call.
-    fn connection(&self, py: Python<'_>) -> PyResult<Self> {
-        self.callers.handle().check(py)?;
-        let callers = Callers::new(self.callers.share(), self.db, true);
-        Ok(Self { callers, text: self.text, hot: self.hot, db: self.db })
+    fn connection<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let engine = Engine::of(this.callers.share());
+        slf.get_type().call1((engine, this.db, this.text.0, true))
     }
 
     /// Whether strings come back as `str`.
@@ -263,7 +262,7 @@ impl Keyspace {
     }
 
     /// Sets a key; see `rkv.keyspace.Commands.set` for the options.
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature is what it is")]
+    #[expect(clippy::too_many_arguments, clippy::similar_names, reason = "redis-py's signature is what it is")]
     #[pyo3(
         signature = (name, value, ex=None, px=None, nx=None, xx=None, keepttl=None, get=None, exat=None, pxat=None,
                      ifeq=None, ifne=None, ifdeq=None, ifdne=None),

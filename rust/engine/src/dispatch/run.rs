@@ -42,13 +42,11 @@ pub fn execute(
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
     let plan = plan(store, client, call);
-    match store.keyspace.lock(plan.mask) {
-        Ok(locks) => execute_locked(store, client, call, &plan.keys, locks, mode, now_ms, reply),
-        Err(_) => {
-            refuse_poisoned(store, reply);
-            None
-        }
-    }
+    let Ok(locks) = store.keyspace.lock(plan.mask) else {
+        refuse_poisoned(store, reply);
+        return None;
+    };
+    execute_locked(store, client, call, &plan.keys, locks, mode, now_ms, reply)
 }
 
 /// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
