@@ -156,6 +156,9 @@ def _expiry_condition(nx: bool, xx: bool, gt: bool, lt: bool) -> list[Word]:
     return [word for word, wanted in (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt)) if wanted]
 
 
+_NO_OPTIONS = (None,) * 8
+
+
 def set_words(
     name: Word,
     value: Word,
@@ -173,6 +176,9 @@ def set_words(
     ifdne: str | None = None,
 ) -> list[Word]:
     """The words of SET."""
+    options = (ex, px, exat, pxat, ifeq, ifne, ifdeq, ifdne)
+    if not (nx or xx or keepttl or get) and options == _NO_OPTIONS:
+        return ["SET", name, value]
     _exclusive(
         "``ex``, ``px``, ``exat``, ``pxat``, and ``keepttl``",
         ex is not None,

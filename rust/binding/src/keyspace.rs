@@ -3,10 +3,11 @@
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
 use rkv_engine::error::Error;
 use rkv_engine::handler::{Args, Command, CommandTable, Flags};
+use rkv_engine::number::Decimal;
 use rkv_engine::resp::{Tape, Value};
 use smallvec::SmallVec;
 
@@ -14,7 +15,7 @@ use crate::caller::{Callers, State};
 use crate::engine::Engine;
 use crate::error;
 use crate::value::{Text, integer};
-use crate::words::{Word, borrowed, with_words};
+use crate::words::{Refs, Word, borrowed, with_words};
 
 /// A command that was looked up once.
 #[derive(Clone, Copy)]
@@ -161,6 +162,80 @@ impl Keyspace {
     }
 }
 
+/// The options of SET that most calls use.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command")]
+struct SetOptions {
+    ex: Option<i64>,
+    px: Option<i64>,
+    nx: bool,
+    xx: bool,
+    keepttl: bool,
+    get: bool,
+}
+
+impl SetOptions {
+    /// `None`: an option of another type, or options that exclude each other. Python has the words for these.
+    fn read(options: &[Option<&Bound<'_, PyAny>>; 12]) -> Option<Self> {
+        let number = |option: Option<&Bound<'_, PyAny>>| match option {
+            Some(value) => value.cast_exact::<PyInt>().ok()?.extract().ok().map(Some),
+            None => Some(None),
+        };
+        let flag = |option: Option<&Bound<'_, PyAny>>| option.map_or(Some(false), |value| value.is_truthy().ok());
+        let &[ex, px, nx, xx, keepttl, get, ..] = options;
+        let (ex, px, keepttl) = (number(ex)?, number(px)?, flag(keepttl)?);
+        let (nx, xx, get) = (flag(nx)?, flag(xx)?, flag(get)?);
+        let times = u8::from(ex.is_some()) + u8::from(px.is_some()) + u8::from(keepttl);
+        (times <= 1 && !(nx && xx)).then_some(Self { ex, px, nx, xx, keepttl, get })
+    }
+
+    fn push(&self, words: &mut SmallVec<[Word<'_>; 8]>) {
+        let flags = [(self.nx, "NX"), (self.xx, "XX"), (self.get, "GET"), (self.keepttl, "KEEPTTL")];
+        words.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| Word::Borrowed(word.as_bytes())));
+        for (name, number) in [("EX", self.ex), ("PX", self.px)] {
+            if let Some(number) = number {
+                words.extend([Word::Borrowed(name.as_bytes()), Word::Integer(Decimal::from(number))]);
+            }
+        }
+    }
+}
+
+fn set_with_options<'py>(
+    slf: &Bound<'py, Keyspace>,
+    name: &Bound<'py, PyAny>,
+    value: &Bound<'py, PyAny>,
+    options: &[Option<&Bound<'py, PyAny>>; 12],
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, this) = (slf.py(), slf.get());
+    let is_rare = options[6..].iter().any(Option::is_some);
+    let Some(plain) = SetOptions::read(options).filter(|_| !is_rare) else {
+        let given = [name, value].into_iter().map(Some).chain(options.iter().copied());
+        let given = given.map(|option| option.map_or_else(|| py.None(), |option| option.clone().unbind()));
+        return slf.call_method1("_set", PyTuple::new(py, given.collect::<Vec<_>>())?);
+    };
+    let mut words: SmallVec<[Word<'_>; 8]> = SmallVec::new();
+    words.push(Word::new(name)?);
+    words.push(Word::new(value)?);
+    plain.push(&mut words);
+    let refs: Refs<'_> = std::iter::once(b"SET".as_slice()).chain(words.iter().map(Word::bytes)).collect();
+    this.call(
+        py,
+        this.hot.set,
+        &refs,
+        |tape| {
+            if plain.get { this.text.reply(py, tape.iter()) } else { read_set(py, tape) }
+        },
+    )
+}
+
+/// What SET without GET returns: True, or None if a condition forbade it.
+#[inline]
+fn read_set<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match read_done(py, tape)? {
+        Some(_) => PyBool::new(py, true).to_owned().into_any(),
+        None => py.None().into_bound(py),
+    })
+}
+
 /// The words of a batch that cannot be borrowed, in order.
 fn converted<'a>(requests: &'a [Bound<'_, PyTuple>]) -> PyResult<Vec<Word<'a>>> {
     let mut words = Vec::new();
@@ -289,20 +364,11 @@ impl Keyspace {
         let py = slf.py();
         let options = [ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne];
         if options.iter().any(Option::is_some) {
-            let given = [name, value].into_iter().map(Some).chain(options);
-            let arguments = PyTuple::new(
-                py,
-                given.map(|option| option.map_or_else(|| py.None(), |o| o.clone().unbind())).collect::<Vec<_>>(),
-            )?;
-            return slf.call_method1("_set", arguments);
+            return set_with_options(slf, name, value, &options);
         }
         let this = slf.get();
         let (name, value) = (Word::new(name)?, Word::new(value)?);
-        let done = this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_done(py, tape))?;
-        Ok(match done {
-            Some(_) => pyo3::types::PyBool::new(py, true).to_owned().into_any(),
-            None => py.None().into_bound(py),
-        })
+        this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_set(py, tape))
     }
 
     /// Adds `amount` to the integer in a key and returns the sum.
