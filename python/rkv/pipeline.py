@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from rkv import _rkv
-    from rkv.keyspace import Keyspace, Shape, Word
+    from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
 
+# Characters of a command that an error repeats.
+_QUOTED_MAX = 100
 _ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 
 
@@ -35,13 +36,13 @@ class Pipeline(Commands[T]):
     def __init__(self, keyspace: Keyspace[T], transaction: bool = True) -> None:
         self._keyspace = keyspace
         self._is_transaction = transaction
-        self._connection: _rkv.Keyspace[T] | None = None
+        self._connection: Keyspace[T] | None = None
         self._requests: list[tuple[Word, ...]] = []
         self._shapes: list[Shape[Any]] = []
         self._watching = False
         self._is_explicit = False
 
-    def _link(self) -> _rkv.Keyspace[T]:
+    def _link(self) -> Keyspace[T]:
         """A connection of its own, which WATCH and MULTI need."""
         if self._connection is None:
             self._connection = self._keyspace.connection()
@@ -104,10 +105,10 @@ class Pipeline(Commands[T]):
             self.reset()
 
     def _run_transaction(self, requests: list[tuple[Word, ...]]) -> list[Any]:
-        *queued, outcome = self._link().execute_many([("MULTI",), *requests, ("EXEC",)])
+        _, *queued, outcome = self._link().execute_many([("MULTI",), *requests, ("EXEC",)])
         if isinstance(outcome, ExecAbortError):
             # What was refused says more than that EXEC was, too.
-            raise next((reply for reply in queued if isinstance(reply, ResponseError)), outcome)
+            self._raise_first(requests, queued)
         if isinstance(outcome, ResponseError):
             raise outcome
         if outcome is None:
@@ -118,8 +119,9 @@ class Pipeline(Commands[T]):
     def _raise_first(requests: list[tuple[Word, ...]], replies: list[Any]) -> None:
         for number, (request, reply) in enumerate(zip(requests, replies, strict=True), 1):
             if isinstance(reply, ResponseError):
-                command = " ".join(str(word)[:64] for word in request[:8])
-                reply.args = (f"Command # {number} ({command}) of pipeline caused error: {reply.args[0]}",)
+                command = " ".join(word if isinstance(word, str) else repr(word) for word in request)
+                cut = command if len(command) <= _QUOTED_MAX else command[: _QUOTED_MAX - 3] + "..."
+                reply.args = (f"Command # {number} ({cut}) of pipeline caused error: {reply.args[0]}",)
                 raise reply
 
     def discard(self) -> None:
@@ -160,10 +162,26 @@ class Pipeline(Commands[T]):
         """See :meth:`rkv.Keyspace.get`."""
         return self._call(None, "GET", name)
 
-    def set(self, name: Word, value: Word, *args: Any, **options: Any) -> Any:
+    def set(
+        self,
+        name: Word,
+        value: Word,
+        ex: Expiry | None = None,
+        px: Expiry | None = None,
+        nx: bool = False,
+        xx: bool = False,
+        keepttl: bool = False,
+        get: bool = False,
+        exat: Instant | None = None,
+        pxat: Instant | None = None,
+        ifeq: Word | None = None,
+        ifne: Word | None = None,
+        ifdeq: str | None = None,
+        ifdne: str | None = None,
+    ) -> Any:
         """See :meth:`rkv.Keyspace.set`."""
-        words = set_words(name, value, *args, **options)
-        return self._call(None if "GET" in words[3:] else _done, *words)
+        words = set_words(name, value, ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne)
+        return self._call(None if get else _done, *words)
 
     def incrby(self, name: Word, amount: int = 1) -> Any:
         """See :meth:`rkv.Keyspace.incrby`."""

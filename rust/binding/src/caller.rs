@@ -15,7 +15,7 @@ use pyo3::sync::MutexExt;
 use rkv_engine::Caller;
 use rkv_engine::client::{Unblock, Wake};
 use rkv_engine::dispatch::{Call, Mode};
-use rkv_engine::handler::{Command, Flags};
+use rkv_engine::handler::{Command, Flags, Keys};
 use rkv_engine::resp::{Protocol, Tape};
 
 use crate::engine::Handle;
@@ -75,7 +75,9 @@ impl State {
     #[inline]
     pub fn call(&mut self, py: Python<'_>, command: &Command, words: &[&[u8]]) -> PyResult<()> {
         const SLOW: Flags = Flags::LINEAR.with(Flags::BLOCKING);
-        let is_quick = !command.row.flags.has(SLOW) && words.len() <= WORDS_WITH_GIL;
+        // A walk from shard to shard waits for each of them.
+        let is_walk = matches!(command.row.keys, Keys::Each);
+        let is_quick = !command.row.flags.has(SLOW) && !is_walk && words.len() <= WORDS_WITH_GIL;
         if is_quick && self.caller.try_call(command, words, &mut self.tape) {
             return Ok(());
         }

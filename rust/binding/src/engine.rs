@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use rkv_engine::clock::{self, Clock, SystemClock};
 use rkv_engine::config::Config;
+use rkv_engine::keyspace::Shard;
 use rkv_engine::{Engine as Core, EngineOptions};
 
 use crate::error;
@@ -89,6 +90,11 @@ impl Engine {
         Ok(Self { handle: Arc::new(Handle { core, generation }) })
     }
 
+    /// The object for a store that is already there.
+    pub(crate) const fn of(handle: Arc<Handle>) -> Self {
+        Self { handle }
+    }
+
     /// The engine itself.
     pub(crate) fn inner(&self) -> &Arc<Core> {
         &self.handle.core
@@ -104,6 +110,7 @@ impl Engine {
 impl Engine {
     /// An empty store in memory. `directives` are names and values as in redis.conf.
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
     #[pyo3(signature = (directives=vec![], clock=None), text_signature = "(directives=[], clock=None)")]
     fn new(directives: Vec<(String, String)>, clock: Option<&Bound<'_, ManualClock>>) -> PyResult<Self> {
         let mut config = Config::default();
@@ -131,7 +138,7 @@ impl Engine {
         Ok(py.detach(|| {
             (0..keyspace.len())
                 .filter_map(|shard| keyspace.lock(1 << shard).ok())
-                .map(|locks| locks.iter().flat_map(|shard| shard.dbs()).map(|(_, db)| db.len()).sum::<usize>())
+                .map(|locks| locks.iter().flat_map(Shard::dbs).map(|(_, db)| db.len()).sum::<usize>())
                 .sum()
         }))
     }

@@ -6,7 +6,7 @@ use rkv_engine::error::{Error, POISONED};
 
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
-fn errors<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
+fn errors(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     ERRORS.get_or_try_init(py, || py.import("rkv.errors").map(Bound::unbind)).map(|module| module.bind(py))
 }
 

@@ -3,10 +3,11 @@
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
 use rkv_engine::error::Error;
 use rkv_engine::handler::{Args, Command, CommandTable, Flags};
+use rkv_engine::number::Decimal;
 use rkv_engine::resp::{Tape, Value};
 use smallvec::SmallVec;
 
@@ -14,7 +15,7 @@ use crate::caller::{Callers, State};
 use crate::engine::Engine;
 use crate::error;
 use crate::value::{Text, integer};
-use crate::words::{Word, borrowed, with_words};
+use crate::words::{Refs, Word, borrowed, with_words};
 
 /// A command that was looked up once.
 #[derive(Clone, Copy)]
@@ -30,7 +31,6 @@ impl Known {
 }
 
 /// The commands behind the methods below.
-#[derive(Clone, Copy)]
 struct Hot {
     get: Known,
     set: Known,
@@ -162,10 +162,84 @@ impl Keyspace {
     }
 }
 
+/// The options of SET that most calls use.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command")]
+struct SetOptions {
+    ex: Option<i64>,
+    px: Option<i64>,
+    nx: bool,
+    xx: bool,
+    keepttl: bool,
+    get: bool,
+}
+
+impl SetOptions {
+    /// `None`: an option of another type, or options that exclude each other. Python has the words for these.
+    fn read(options: &[Option<&Bound<'_, PyAny>>; 12]) -> Option<Self> {
+        let number = |option: Option<&Bound<'_, PyAny>>| match option {
+            Some(value) => value.cast_exact::<PyInt>().ok()?.extract().ok().map(Some),
+            None => Some(None),
+        };
+        let flag = |option: Option<&Bound<'_, PyAny>>| option.map_or(Some(false), |value| value.is_truthy().ok());
+        let &[ex, px, nx, xx, keepttl, get, ..] = options;
+        let (ex, px, keepttl) = (number(ex)?, number(px)?, flag(keepttl)?);
+        let (nx, xx, get) = (flag(nx)?, flag(xx)?, flag(get)?);
+        let times = u8::from(ex.is_some()) + u8::from(px.is_some()) + u8::from(keepttl);
+        (times <= 1 && !(nx && xx)).then_some(Self { ex, px, nx, xx, keepttl, get })
+    }
+
+    fn push(&self, words: &mut SmallVec<[Word<'_>; 8]>) {
+        let flags = [(self.nx, "NX"), (self.xx, "XX"), (self.get, "GET"), (self.keepttl, "KEEPTTL")];
+        words.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| Word::Borrowed(word.as_bytes())));
+        for (name, number) in [("EX", self.ex), ("PX", self.px)] {
+            if let Some(number) = number {
+                words.extend([Word::Borrowed(name.as_bytes()), Word::Integer(Decimal::from(number))]);
+            }
+        }
+    }
+}
+
+fn set_with_options<'py>(
+    slf: &Bound<'py, Keyspace>,
+    name: &Bound<'py, PyAny>,
+    value: &Bound<'py, PyAny>,
+    options: &[Option<&Bound<'py, PyAny>>; 12],
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, this) = (slf.py(), slf.get());
+    let is_rare = options[6..].iter().any(Option::is_some);
+    let Some(plain) = SetOptions::read(options).filter(|_| !is_rare) else {
+        let given = [name, value].into_iter().map(Some).chain(options.iter().copied());
+        let given = given.map(|option| option.map_or_else(|| py.None(), |option| option.clone().unbind()));
+        return slf.call_method1("_set", PyTuple::new(py, given.collect::<Vec<_>>())?);
+    };
+    let mut words: SmallVec<[Word<'_>; 8]> = SmallVec::new();
+    words.push(Word::new(name)?);
+    words.push(Word::new(value)?);
+    plain.push(&mut words);
+    let refs: Refs<'_> = std::iter::once(b"SET".as_slice()).chain(words.iter().map(Word::bytes)).collect();
+    this.call(
+        py,
+        this.hot.set,
+        &refs,
+        |tape| {
+            if plain.get { this.text.reply(py, tape.iter()) } else { read_set(py, tape) }
+        },
+    )
+}
+
+/// What SET without GET returns: True, or None if a condition forbade it.
+#[inline]
+fn read_set<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match read_done(py, tape)? {
+        Some(_) => PyBool::new(py, true).to_owned().into_any(),
+        None => py.None().into_bound(py),
+    })
+}
+
 /// The words of a batch that cannot be borrowed, in order.
 fn converted<'a>(requests: &'a [Bound<'_, PyTuple>]) -> PyResult<Vec<Word<'a>>> {
     let mut words = Vec::new();
-    for object in requests.iter().flat_map(|request| request.as_slice()) {
+    for object in requests.iter().flat_map(PyTupleMethods::as_slice) {
         if !object.is_instance_of::<PyString>() && !object.is_instance_of::<PyBytes>() {
             words.push(Word::new(object)?);
         }
@@ -194,7 +268,7 @@ fn read_integer<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>
 
 /// Whether the reply is anything but nothing.
 #[inline]
-fn read_done<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Option<bool>> {
+fn read_done(py: Python<'_>, tape: &Tape) -> PyResult<Option<bool>> {
     match tape.iter().next() {
         Some(Value::Null | Value::NullArray) | None => Ok(None),
         Some(Value::Error(error)) => Err(error::reply(py, error)),
@@ -244,10 +318,10 @@ impl Keyspace {
     }
 
     /// The same database over a connection of its own, whose state (WATCH, MULTI, names) stays from call to call.
-    fn connection(&self, py: Python<'_>) -> PyResult<Self> {
-        self.callers.handle().check(py)?;
-        let callers = Callers::new(self.callers.share(), self.db, true);
-        Ok(Self { callers, text: self.text, hot: self.hot, db: self.db })
+    fn connection<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let engine = Engine::of(this.callers.share());
+        slf.get_type().call1((engine, this.db, this.text.0, true))
     }
 
     /// Whether strings come back as `str`.
@@ -263,7 +337,7 @@ impl Keyspace {
     }
 
     /// Sets a key; see `rkv.keyspace.Commands.set` for the options.
-    #[expect(clippy::too_many_arguments, reason = "redis-py's signature is what it is")]
+    #[expect(clippy::too_many_arguments, clippy::similar_names, reason = "redis-py's signature is what it is")]
     #[pyo3(
         signature = (name, value, ex=None, px=None, nx=None, xx=None, keepttl=None, get=None, exat=None, pxat=None,
                      ifeq=None, ifne=None, ifdeq=None, ifdne=None),
@@ -290,20 +364,11 @@ impl Keyspace {
         let py = slf.py();
         let options = [ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne];
         if options.iter().any(Option::is_some) {
-            let given = [name, value].into_iter().map(Some).chain(options);
-            let arguments = PyTuple::new(
-                py,
-                given.map(|option| option.map_or_else(|| py.None(), |o| o.clone().unbind())).collect::<Vec<_>>(),
-            )?;
-            return slf.call_method1("_set", arguments);
+            return set_with_options(slf, name, value, &options);
         }
         let this = slf.get();
         let (name, value) = (Word::new(name)?, Word::new(value)?);
-        let done = this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_done(py, tape))?;
-        Ok(match done {
-            Some(_) => pyo3::types::PyBool::new(py, true).to_owned().into_any(),
-            None => py.None().into_bound(py),
-        })
+        this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_set(py, tape))
     }
 
     /// Adds `amount` to the integer in a key and returns the sum.

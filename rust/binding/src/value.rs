@@ -3,6 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyUnicodeDecodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
 use rkv_engine::resp::Value;
 use rkv_engine::resp::tape::Values;
@@ -30,10 +31,12 @@ impl Text {
     }
 
     fn status<'py>(self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-        if self.0 && text == "OK" {
-            return Ok(intern!(py, "OK").clone().into_any());
+        static OK: PyOnceLock<Py<PyBytes>> = PyOnceLock::new();
+        match (text, self.0) {
+            ("OK", true) => Ok(intern!(py, "OK").clone().into_any()),
+            ("OK", false) => Ok(OK.get_or_init(py, || PyBytes::new(py, b"OK").unbind()).bind(py).clone().into_any()),
+            _ => self.string(py, text.as_bytes()),
         }
-        self.string(py, text.as_bytes())
     }
 
     /// The next value of a tape, with all its elements; errors inside are exception objects.
@@ -42,7 +45,18 @@ impl Text {
     /// As for strings; or Python is out of memory.
     #[inline]
     pub fn next<'py>(self, py: Python<'py>, values: &mut Values<'_>) -> PyResult<Bound<'py, PyAny>> {
-        match values.next() {
+        let value = values.next();
+        self.value(py, value, values)
+    }
+
+    #[inline]
+    fn value<'py>(
+        self,
+        py: Python<'py>,
+        value: Option<Value<'_>>,
+        values: &mut Values<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match value {
             Some(Value::Bulk(bytes)) => self.string(py, bytes),
             Some(Value::Integer(number)) => Ok(integer(py, number)),
             Some(Value::Null | Value::NullArray) | None => Ok(py.None().into_bound(py)),
@@ -103,10 +117,10 @@ impl Text {
     /// The error that was replied, or as for [`Text::next`].
     #[inline]
     pub fn reply<'py>(self, py: Python<'py>, mut values: Values<'_>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(Value::Error(error)) = values.clone().next() {
-            return Err(error::reply(py, error));
+        match values.next() {
+            Some(Value::Error(error)) => Err(error::reply(py, error)),
+            value => self.value(py, value, &mut values),
         }
-        self.next(py, &mut values)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn borrowed<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a [u8]>> 
     if let Ok(text) = object.cast::<PyString>() {
         return text.to_str().map(|text| Some(text.as_bytes()));
     }
-    Ok(object.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes()))
+    Ok(object.cast::<PyBytes>().ok().map(PyBytesMethods::as_bytes))
 }
 
 impl<'a> Word<'a> {
