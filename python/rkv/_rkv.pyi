@@ -1,21 +1,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import GenericAlias
-from typing import Any, Generic, Literal, TypeVar, final, overload
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 _T = TypeVar("_T", bytes, str)
-_Word = str | bytes | bytearray | memoryview | int | float
+_Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
+
+__all__ = ["Engine", "Keyspace", "ManualClock", "__version__", "note_fork"]
 
 __version__: str
 
 def note_fork() -> None: ...
+
 @final
 class ManualClock:
     """A clock that stands still until it is moved: keys expire, and blocking calls time out, by it alone."""
 
-    def __new__(cls, start: float = 1700000000.0) -> Self:
+    def __new__(cls, start: float = 1.7e9) -> Self:
         """A clock that shows `start`, in seconds since 1970.
 
         Raises ValueError for a negative or infinite number.
@@ -43,11 +46,12 @@ class Engine:
     def used_bytes(self) -> int: ...
     def close(self) -> None: ...
 
+@disjoint_base
 class Keyspace(Generic[_T]):
     """The commands of a keyspace that are called most often, and the door to all others.
 
-    Strings come back as `bytes`, or as `str` if the keyspace was opened with `text`: then a value that is no UTF-8 raises
-    UnicodeDecodeError. Arguments of other types than `_Word` raise `rkv.DataError`.
+    Strings come back as `bytes`, or as `str` if the keyspace was opened with `text`: then a value that is no UTF-8
+    raises UnicodeDecodeError. Arguments of other types than `_Word` raise `rkv.DataError`.
     """
 
     def __new__(cls, engine: Engine, db: int, text: bool = False, connection: bool = False) -> Self: ...
@@ -86,9 +90,9 @@ class Keyspace(Generic[_T]):
     ) -> bool | None:
         """Set a string; True if that was done, None if a condition forbade it.
 
-        `ex` and `px` let it expire after seconds or milliseconds, `exat` and `pxat` at a Unix time; `keepttl` keeps the old
-        time. `nx` and `xx` set only a key that does not exist, or does; `ifeq` and `ifne` compare the old value, `ifdeq` and
-        `ifdne` its digest. `get` returns the old value instead.
+        `ex` and `px` let it expire after seconds or milliseconds, `exat` and `pxat` at a Unix time; `keepttl` keeps the
+        old time. `nx` and `xx` set only a key that does not exist, or does; `ifeq` and `ifne` compare the old value,
+        `ifdeq` and `ifdne` its digest. `get` returns the old value instead.
         """
 
     @overload
@@ -111,10 +115,16 @@ class Keyspace(Generic[_T]):
         ifdne: str | None = None,
     ) -> _T | None: ...
     def incr(self, name: _Word, amount: int = 1) -> int:
-        """Add `amount` to the integer in a key, 0 without the key; the sum. Raises `rkv.ResponseError` beyond 64 bits."""
+        """Add `amount` to the integer in a key, 0 without the key; the sum.
+
+        Raises `rkv.ResponseError` for what is no integer, or beyond 64 bits.
+        """
 
     def incrby(self, name: _Word, amount: int = 1) -> int:
-        """Add `amount` to the integer in a key, 0 without the key; the sum. Raises `rkv.ResponseError` beyond 64 bits."""
+        """Add `amount` to the integer in a key, 0 without the key; the sum.
+
+        Raises `rkv.ResponseError` for what is no integer, or beyond 64 bits.
+        """
 
     def decr(self, name: _Word, amount: int = 1) -> int:
         """Subtract `amount` from the integer in a key; the difference. Raises `rkv.ResponseError` beyond 64 bits."""
@@ -137,18 +147,20 @@ class Keyspace(Generic[_T]):
     def execute(self, *args: _Word) -> Any:
         """Run any command and return its reply as it is: status and strings as strings, maps as dicts, sets as sets.
 
-        A name such as `"CONFIG GET"` counts as two words. The GIL is released while the command waits for another thread or
-        takes its time. Raises `rkv.ResponseError` for an error reply.
+        A name such as `"CONFIG GET"` counts as two words. The GIL is released while the command waits for another
+        thread or takes its time. Raises `rkv.ResponseError` for an error reply.
         """
 
     def execute_many(self, commands: Iterable[Sequence[_Word]]) -> list[Any]:
-        """Run commands in order, each a tuple of words, and return their replies; `rkv.ResponseError` objects stand in the
-        places of error replies. Others may come between two of them: use `pipeline()` for a transaction.
+        """Run commands in order, each a tuple of words, and return their replies.
+
+        `rkv.ResponseError` objects stand in the places of error replies. Other threads may come between two of the
+        commands: use `pipeline()` for a transaction.
         """
 
-    def __getitem__(self, name: _Word) -> _T: ...
-    def __setitem__(self, name: _Word, value: _Word) -> None: ...
-    def __delitem__(self, name: _Word) -> None: ...
-    def __contains__(self, name: _Word) -> bool: ...
+    def __getitem__(self, key: _Word, /) -> _T: ...
+    def __setitem__(self, key: _Word, value: _Word, /) -> None: ...
+    def __delitem__(self, key: _Word, /) -> None: ...
+    def __contains__(self, key: _Word, /) -> bool: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from typing import Literal, overload
 
     from typing_extensions import Self
-else:
-
-    def overload(function):  # noqa: ANN001, ANN201, D103
-        return function
 
 
 def open(  # noqa: A001 - rkv.open() is what it is called
@@ -29,11 +25,11 @@ def open(  # noqa: A001 - rkv.open() is what it is called
     """Open a store.
 
     Without a path it lives in memory, until the last reference to it is gone. ``databases`` is how many numbered
-    databases it has, ``maxmemory`` the limit of its data in bytes (0: none). With a :class:`rkv.ManualClock` time stands
-    still until that clock is moved.
+    databases it has, ``maxmemory`` the limit of its data in bytes (0: none). With a :class:`rkv.ManualClock` time
+    stands still until that clock is moved.
 
-    Raises :class:`rkv.NotAvailableError` for a path: persistence is not available yet. Raises ``ValueError`` for a number
-    of databases or bytes that redis.conf would refuse.
+    Raises :class:`rkv.NotAvailableError` for a path: persistence is not available yet. Raises ``ValueError`` for a
+    number of databases or bytes that redis.conf would refuse.
     """
     if path is not None:
         raise NotAvailableError("persistence is not available yet: rkv.open() without a path opens a store in memory")
@@ -52,12 +48,15 @@ class DB:
     def __init__(self, engine: _rkv.Engine) -> None:
         self._engine = engine
 
-    @overload
-    def db(self, number: int = 0, text: Literal[False] = False) -> Keyspace[bytes]: ...
-    @overload
-    def db(self, number: int = 0, *, text: Literal[True]) -> Keyspace[str]: ...
-    @overload
-    def db(self, number: int, text: Literal[True]) -> Keyspace[str]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def db(self, number: int = 0, text: Literal[False] = False) -> Keyspace[bytes]: ...
+        @overload
+        def db(self, number: int = 0, *, text: Literal[True]) -> Keyspace[str]: ...
+        @overload
+        def db(self, number: int, text: Literal[True]) -> Keyspace[str]: ...
+
     def db(self, number: int = 0, text: bool = False) -> Keyspace[bytes] | Keyspace[str]:
         """Get the database with this number; strings come back as ``bytes``, or with ``text`` as UTF-8 ``str``.
 

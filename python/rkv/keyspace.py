@@ -1,7 +1,7 @@
 """The commands of one database under redis-py's names, with its defaults and return shapes.
 
-The most frequent ones are methods of the extension (:class:`rkv._rkv.Keyspace`); these here build the words of a request
-and end in the same door.
+The most frequent ones are methods of the extension (:class:`rkv._rkv.Keyspace`); these here build the words of a
+request and end in the same door.
 """
 
 from __future__ import annotations
@@ -208,7 +208,10 @@ def pair_words(command: str, mapping: Mapping[Any, Word]) -> list[Word]:
 
 
 class Commands(Generic[T]):
-    """Commands under redis-py's names. Errors: :class:`rkv.ResponseError` and its subclasses, :class:`rkv.DataError`."""
+    """Commands under redis-py's names.
+
+    An error reply raises :class:`rkv.ResponseError` or a subclass, an argument of a wrong type :class:`rkv.DataError`.
+    """
 
     __slots__ = ()
 
@@ -266,7 +269,7 @@ class Commands(Generic[T]):
         pxat: Instant | None = None,
         persist: bool = False,
     ) -> T | None:
-        """Get a string and change when it expires: ``ex`` in seconds, ``px`` in milliseconds, or never (``persist``)."""
+        """Get a string and change when it expires: in ``ex`` seconds, ``px`` milliseconds, or never (``persist``)."""
         _exclusive(
             "``ex``, ``px``, ``exat``, ``pxat``, and ``persist``",
             ex is not None,
@@ -316,7 +319,10 @@ class Commands(Generic[T]):
         pxat: Instant | None = None,
         keepttl: bool = False,
     ) -> int:
-        """Set many keys with one expiry; 1 if done. ``data_persist_option``: ``"NX"`` only if none exists, ``"XX"`` only if all do."""
+        """Set many keys with one expiry; 1 if done.
+
+        ``data_persist_option``: ``"NX"`` only if none of them exists, ``"XX"`` only if all do.
+        """
         _exclusive(
             "``ex``, ``px``, ``exat``, ``pxat``, and ``keepttl``",
             ex is not None,
@@ -492,9 +498,9 @@ class Commands(Generic[T]):
 
     def memory_usage(self, key: Word, samples: int | None = None) -> int | None:
         """Bytes of memory of a key with its value; None without the key."""
-        return self._call(
-            INTEGER_OR_NONE, "MEMORY", "USAGE", key, *([] if samples is None else ["SAMPLES", samples])
-        )
+        words: list[Word] = ["MEMORY", "USAGE", key]
+        words += [] if samples is None else ["SAMPLES", samples]
+        return self._call(INTEGER_OR_NONE, *words)
 
     def object(self, infotype: str, key: Word) -> Any:
         """OBJECT ENCODING, FREQ, IDLETIME or REFCOUNT of a key."""
@@ -532,9 +538,7 @@ class Keyspace(_rkv.Keyspace[T], Commands[T]):
         reply = self.execute(*set_words(name, value, ex, px, *flags, *rest))
         return reply if get or reply is None else True
 
-    def scan_iter(
-        self, match: Word | None = None, count: int | None = None, _type: str | None = None
-    ) -> Iterator[T]:
+    def scan_iter(self, match: Word | None = None, count: int | None = None, _type: str | None = None) -> Iterator[T]:
         """All keys that match. One that is there all the time is seen exactly once."""
         cursor = -1
         while cursor != 0:
@@ -545,7 +549,7 @@ class Keyspace(_rkv.Keyspace[T], Commands[T]):
         return self.scan_iter()
 
     def pipeline(self, transaction: bool = True, shard_hint: object = None) -> Pipeline[T]:  # noqa: ARG002
-        """Collect commands and run them together; as a transaction: all of them in one step that nobody sees a part of."""
+        """Collect commands and run them together; as a transaction in one step, of which nobody sees a part."""
         from rkv.pipeline import Pipeline
 
         return Pipeline(self, transaction)
@@ -558,7 +562,7 @@ class Keyspace(_rkv.Keyspace[T], Commands[T]):
         value_from_callable: bool = False,
         watch_delay: float | None = None,
     ) -> Any:
-        """Call ``func`` with a pipeline that watches ``watches``, and execute it; again while one of them changed meanwhile."""
+        """Call ``func`` with a pipeline that watches ``watches``, and execute it; again while one of them changes."""
         with self.pipeline() as pipe:
             while True:
                 try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rkv import _rkv
-    from rkv.keyspace import Keyspace, Shape, Word
+    from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
 
 _ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 
@@ -160,10 +160,26 @@ class Pipeline(Commands[T]):
         """See :meth:`rkv.Keyspace.get`."""
         return self._call(None, "GET", name)
 
-    def set(self, name: Word, value: Word, *args: Any, **options: Any) -> Any:
+    def set(
+        self,
+        name: Word,
+        value: Word,
+        ex: Expiry | None = None,
+        px: Expiry | None = None,
+        nx: bool = False,
+        xx: bool = False,
+        keepttl: bool = False,
+        get: bool = False,
+        exat: Instant | None = None,
+        pxat: Instant | None = None,
+        ifeq: Word | None = None,
+        ifne: Word | None = None,
+        ifdeq: str | None = None,
+        ifdne: str | None = None,
+    ) -> Any:
         """See :meth:`rkv.Keyspace.set`."""
-        words = set_words(name, value, *args, **options)
-        return self._call(None if "GET" in words[3:] else _done, *words)
+        words = set_words(name, value, ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne)
+        return self._call(None if get else _done, *words)
 
     def incrby(self, name: Word, amount: int = 1) -> Any:
         """See :meth:`rkv.Keyspace.incrby`."""
