@@ -65,16 +65,7 @@ def test_maxclients(start: Starter, io_threads: str) -> None:
 
 
 def test_maxclients_follows_the_descriptors(start: Starter) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    port = servers.free_port()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    try:
-        program = start("--port", str(port))
-    except PermissionError:
-        pytest.skip("this process may not lower its limits")
-    finally:
-        if hard != 64:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    program = start("--port", str(servers.free_port()), descriptors=64)
     program.ready()
     assert "maxclients is 32 now" in program.log()
 

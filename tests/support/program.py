@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -22,7 +23,9 @@ TIMEOUT_S = 30.0
 class Program:
     """One run of `rkv serve` in a folder of its own; what it prints is in `log()`."""
 
-    def __init__(self, folder: Path, words: tuple[str, ...], environment: dict[str, str], stdin: bytes) -> None:
+    def __init__(
+        self, folder: Path, words: tuple[str, ...], environment: dict[str, str], stdin: bytes, descriptors: int | None
+    ) -> None:
         self.folder = folder
         self.output = folder / "output"
         with self.output.open("wb") as output:
@@ -33,6 +36,7 @@ class Program:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2)),
             )
         assert self.process.stdin is not None
         self.process.stdin.write(stdin)
@@ -74,9 +78,16 @@ class Starter:
     def __init__(self) -> None:
         self.programs: list[Program] = []
 
-    def __call__(self, *words: str, environment: dict[str, str] | None = None, stdin: bytes = b"") -> Program:
+    def __call__(
+        self,
+        *words: str,
+        environment: dict[str, str] | None = None,
+        stdin: bytes = b"",
+        descriptors: int | None = None,
+    ) -> Program:
+        """A program; `descriptors` is how many files the system allows it to open."""
         folder = Path(tempfile.mkdtemp(prefix="rkv-test-serve-"))
-        program = Program(folder, words, environment or {}, stdin)
+        program = Program(folder, words, environment or {}, stdin, descriptors)
         self.programs.append(program)
         return program
 
