@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,10 @@ import rkv
 from rkv.server.listener import ListenError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from random import Random
+
+    from rkv.server import Server
 
 OK, PONG = Simple(b"OK"), Simple(b"PONG")
 
@@ -63,26 +66,28 @@ class Peer:
         return await self.read()
 
 
-async def peer_of(server: rkv.server.Server) -> Peer:
+@asynccontextmanager
+async def peer_of(server: Server) -> AsyncIterator[Peer]:
     assert server.address is not None
-    return Peer(await trio.open_tcp_stream(*server.address))
+    async with await trio.open_tcp_stream(*server.address) as stream:
+        yield Peer(stream)
 
 
 def test_a_block_serves_the_same_store(threads: int) -> None:
     async def main() -> None:
         db = rkv.open()
         kv = db.db(0)
-        async with rkv.serve(db, io_threads=threads) as server:
+        async with rkv.serve(db, io_threads=threads) as server, peer_of(server) as peer:
             assert server.url.startswith("redis://127.0.0.1:")
-            peer = await peer_of(server)
             kv.set("k", b"from here")
             assert await peer.call("GET", "k") == Bulk(b"from here")
             assert await peer.call("SET", "k", "from there") == OK
             assert kv.get("k") == b"from there"
             assert server.connections == 1
             address = server.address
-        with pytest.raises((EOFError, trio.BrokenResourceError)):
-            await peer.call("PING")
+            server.stop()
+            with pytest.raises(EOFError):
+                await peer.read()
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream(*address)
 
@@ -94,14 +99,15 @@ def test_a_nursery_starts_it(threads: int) -> None:
         db = rkv.open()
         async with trio.open_nursery() as nursery:
             server = await nursery.start(partial(rkv.serve, io_threads=threads), db)
-            peer = await peer_of(server)
-            assert await peer.call("PING") == PONG
-            server.stop()
-            with pytest.raises(EOFError):
-                await peer.read()
+            async with peer_of(server) as peer:
+                assert await peer.call("PING") == PONG
+                server.stop()
+                with pytest.raises(EOFError):
+                    await peer.read()
         async with trio.open_nursery() as nursery:
             server = await nursery.start(rkv.serve, db)
-            assert await (await peer_of(server)).call("PING") == PONG
+            async with peer_of(server) as peer:
+                assert await peer.call("PING") == PONG
             nursery.cancel_scope.cancel()
 
     run(main)
@@ -132,8 +138,7 @@ def test_cancelling_ends_it(threads: int) -> None:
     async def main() -> None:
         db = rkv.open()
         with trio.CancelScope() as scope:
-            async with rkv.serve(db, io_threads=threads) as server:
-                peer = await peer_of(server)
+            async with rkv.serve(db, io_threads=threads) as server, peer_of(server) as peer:
                 assert await peer.call("PING") == PONG
                 scope.cancel()
                 await trio.sleep_forever()
@@ -150,11 +155,11 @@ def test_a_unix_socket(threads: int, tmp_path: Path) -> None:
         async with rkv.serve(rkv.open(), port=None, path=path, io_threads=threads) as server:
             assert server.url == f"unix://{path}"
             assert server.address is None
-            peer = Peer(await trio.open_unix_socket(path))
-            assert await peer.call("PING") == PONG
-        assert not Path(path).exists()
+            async with await trio.open_unix_socket(path) as stream:
+                assert await Peer(stream).call("PING") == PONG
 
     run(main)
+    assert not Path(path).exists()
 
 
 def test_redis_py_over_the_url(threads: int) -> None:
@@ -315,9 +320,14 @@ def test_acknowledged_writes_are_there_when_a_server_stops_under_load(threads: i
 def test_servers_side_by_side_share_a_store() -> None:
     async def main() -> None:
         db = rkv.open()
-        async with rkv.serve(db) as one, rkv.serve(db, io_threads=0) as two:
-            assert await (await peer_of(one)).call("SET", "k", "v") == OK
-            assert await (await peer_of(two)).call("GET", "k") == Bulk(b"v")
+        async with (
+            rkv.serve(db) as one,
+            rkv.serve(db, io_threads=0) as two,
+            peer_of(one) as first,
+            peer_of(two) as second,
+        ):
+            assert await first.call("SET", "k", "v") == OK
+            assert await second.call("GET", "k") == Bulk(b"v")
 
     run(main)
 
@@ -326,8 +336,8 @@ def test_event_loops_one_after_the_other() -> None:
     db = rkv.open()
 
     async def main(number: int) -> None:
-        async with rkv.serve(db, io_threads=0) as server:
-            assert await (await peer_of(server)).call("INCR", "n") == Integer(number)
+        async with rkv.serve(db, io_threads=0) as server, peer_of(server) as peer:
+            assert await peer.call("INCR", "n") == Integer(number)
 
     for number in range(1, 4):
         run(main, number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -28,15 +27,17 @@ class Program:
     ) -> None:
         self.folder = folder
         self.output = folder / "output"
+        command = [sys.executable, "-m", "rkv", "serve", *words]
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rkv", "serve", *words],
+                command,
                 cwd=folder,
                 env=os.environ | environment,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2)),
             )
         assert self.process.stdin is not None
         self.process.stdin.write(stdin)
