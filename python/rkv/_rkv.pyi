@@ -8,7 +8,24 @@ from typing_extensions import Self, disjoint_base
 _T = TypeVar("_T", bytes, str)
 _Word: TypeAlias = str | bytes | bytearray | memoryview | int | float
 
-__all__ = ["Engine", "Keyspace", "ManualClock", "__version__", "note_fork"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Engine",
+    "Front",
+    "Keyspace",
+    "ManualClock",
+    "Reactor",
+    "Session",
+    "WakeQueue",
+    "__version__",
+    "load_config",
+    "log_line",
+    "note_fork",
+    "set_log_level",
+    "set_log_offset",
+    "start_log",
+]
 
 __version__: str
 
@@ -164,3 +181,159 @@ class Keyspace(Generic[_T]):
     def __contains__(self, key: _Word, /) -> bool: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message names file, line and reason."""
+
+def load_config(argv: list[bytes]) -> Config:
+    """Read what `argv` (the arguments behind the program's name) says, like redis-server. Raises ConfigError."""
+
+@final
+class Config:
+    """What configuration files and arguments said. Made by `load_config`."""
+
+    @property
+    def file(self) -> str | None:
+        """The configuration file that was named, if one was."""
+
+    @property
+    def ineffective(self) -> list[str]:
+        """Names of options that were given and have no effect yet."""
+
+    def text(self, name: str) -> str:
+        """An option's value as CONFIG GET prints it. Raises KeyError if no option has this name."""
+
+    def set(self, name: str, value: str) -> None:
+        """Give an option a value, whatever its flags say. Raises ValueError."""
+
+    def build(self) -> Engine:
+        """An empty engine with this configuration."""
+
+@final
+class Front:
+    """What a front end asks its engine."""
+
+    def __new__(cls, engine: Engine) -> Self: ...
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether a bug has stopped the store."""
+
+    def setting(self, name: str) -> str:
+        """An option's value now, as CONFIG GET prints it. Raises KeyError if no option has this name."""
+
+    def admission(self) -> tuple[int, bool, int]:
+        """For each new connection: `maxclients`, whether only this machine is answered, seconds of `tcp-keepalive`."""
+
+    def count_rejected(self) -> None:
+        """Count a connection that was refused."""
+
+    def close_idle(self) -> int:
+        """Close clients that for longer than `timeout` neither sent a command nor took a part of a reply; how many.
+
+        To be called about once per second.
+        """
+
+    def listen(self, queue: WakeQueue, number: int) -> None:
+        """From now on `queue` says `number` when a client asks to stop, or a bug has poisoned the store."""
+
+    def unlisten(self) -> None:
+        """Nobody listens any more: SHUTDOWN is refused."""
+
+    def shutdown(self) -> tuple[bool, bool] | None:
+        """What a client asked for: (now, force); None if nobody asked."""
+
+def start_log(path: str | None, level: str, utc_offset_s: int) -> None:
+    """Begin to log, once per process: to the file at `path`, or to standard output without one. Panics are logged, too.
+
+    Raises ValueError for an unknown level, RuntimeError at the second call.
+    """
+
+def set_log_level(level: str) -> None:
+    """What is less than `level` (`debug`, `verbose`, `notice`, `warning`, `nothing`) is not logged any more."""
+
+def set_log_offset(utc_offset_s: int) -> None:
+    """Local time is this many seconds ahead of UTC."""
+
+def log_line(level: str, text: str) -> None:
+    """Log a line at a level of `set_log_level`. Without `start_log` it goes nowhere."""
+
+@final
+class Reactor:
+    """Threads that serve accepted sockets."""
+
+    def __new__(cls, engine: Engine, threads: int) -> Self: ...
+    @property
+    def connections(self) -> int:
+        """Open connections, those included that are on their way to their thread."""
+
+    def adopt(self, fd: int, peer: str, local: str, transport: str) -> None:
+        """Serve a connected socket until it ends.
+
+        The descriptor belongs to the reactor from here on, even if this raises; pass `socket.detach()`. `transport` is
+        `tcp` or `unix`. Raises OSError when the reactor is stopped.
+        """
+
+    def stop(self, grace_s: float) -> None:
+        """Run what was received, send replies as far as `grace_s` seconds allow, close all, end the threads.
+
+        Blocks, without the GIL.
+        """
+
+@final
+class Session:
+    """The machine of one connection, driven by one event loop.
+
+    `receive` what the peer sent; send what `output` gives and say so with `advance`; `poll` when `queue` says this
+    session's number or `wait_s` is over. Every call may run commands, so the GIL is released meanwhile; no two calls
+    may overlap. `close` ends the client, and so does the end of the object. After `close` all else raises ValueError.
+    """
+
+    def __new__(cls, engine: Engine, queue: WakeQueue, number: int, peer: str, local: str, transport: str) -> Self: ...
+    @property
+    def id(self) -> int:
+        """The client's number."""
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more input would be run."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection ends when the output is sent."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether replies exist that may not be sent yet; such a connection is not closed."""
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until `poll` is due; None: never."""
+
+    def receive(self, data: bytes | bytearray) -> None:
+        """Take bytes from the peer and run every whole request in them."""
+
+    def poll(self) -> None:
+        """Go on after a wake, or when `wait_s` is over."""
+
+    def output(self, bytes_max: int) -> bytes:
+        """Up to `bytes_max` bytes that may be sent now; empty if nothing may."""
+
+    def advance(self, sent: int) -> None:
+        """`sent` bytes of the output were sent; input that waited for room is run."""
+
+    def close(self) -> None:
+        """End the client."""
+
+@final
+class WakeQueue:
+    """What wakes the sessions of one event loop.
+
+    The loop waits until `fileno()` is readable, then handles each number that `take()` returns.
+    """
+
+    def __new__(cls) -> Self: ...
+    def fileno(self) -> int:
+        """The descriptor that is readable while somebody is to be woken."""
+
+    def take(self) -> list[int]:
+        """The numbers of those to be woken, each once. Silences the bell."""

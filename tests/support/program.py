@@ -22,12 +22,17 @@ TIMEOUT_S = 30.0
 class Program:
     """One run of `rkv serve` in a folder of its own; what it prints is in `log()`."""
 
-    def __init__(self, folder: Path, words: tuple[str, ...], environment: dict[str, str], stdin: bytes) -> None:
+    def __init__(
+        self, folder: Path, words: tuple[str, ...], environment: dict[str, str], stdin: bytes, descriptors: int | None
+    ) -> None:
         self.folder = folder
         self.output = folder / "output"
+        command = [sys.executable, "-m", "rkv", "serve", *words]
+        if descriptors is not None:
+            command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rkv", "serve", *words],
+                command,
                 cwd=folder,
                 env=os.environ | environment,
                 stdin=subprocess.PIPE,
@@ -74,9 +79,16 @@ class Starter:
     def __init__(self) -> None:
         self.programs: list[Program] = []
 
-    def __call__(self, *words: str, environment: dict[str, str] | None = None, stdin: bytes = b"") -> Program:
+    def __call__(
+        self,
+        *words: str,
+        environment: dict[str, str] | None = None,
+        stdin: bytes = b"",
+        descriptors: int | None = None,
+    ) -> Program:
+        """A program; `descriptors` is how many files the system allows it to open."""
         folder = Path(tempfile.mkdtemp(prefix="rkv-test-serve-"))
-        program = Program(folder, words, environment or {}, stdin)
+        program = Program(folder, words, environment or {}, stdin, descriptors)
         self.programs.append(program)
         return program
 

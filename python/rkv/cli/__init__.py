@@ -1,7 +1,7 @@
 """The command line: `rkv serve`, `rkv ping`.
 
-What it is: words in, exit status out. What it is not: it serves nothing itself. Each command is imported when it is asked
-for, so that `rkv ping` and `rkv --version` do without trio.
+What it is: words in, exit status out. What it is not: it serves nothing itself. Each command is imported when it is
+asked for, so that `rkv ping` and `rkv --version` do without trio.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The front end: trio owns listeners, admission, signals and the graceful stop.
 
-What it is: a trio program around an engine. A connection is served in one of two ways over the same session: its socket is
-handed to a reactor thread in Rust, or a trio task serves it as a `trio.abc.Stream`. What it is not: it knows no command, and
-no byte of a connection that a reactor serves passes through Python.
+What it is: a trio program around an engine. A connection is served in one of two ways over the same session: its socket
+is handed to a reactor thread in Rust, or a trio task serves it as a `trio.abc.Stream`. What it is not: it knows no
+command, and no byte of a connection that a reactor serves passes through Python.
 
-Invariants: a failed accept never stops a server; what runs in another thread wakes an event loop through one socket pair
-and never takes the GIL for it.
+Invariants: a failed accept never stops a server; what runs in another thread wakes an event loop through one socket
+pair and never takes the GIL for it.
 
 Names are loaded when they are asked for, because the program reads its configuration and listens before it loads trio.
 """

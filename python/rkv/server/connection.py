@@ -78,7 +78,7 @@ class Connection:
     async def _read(self) -> None:
         session = self._session
         while not session.closing and not self._is_finishing:
-            data = b""
+            data: bytes | bytearray = b""
             # Only waiting is cut short by `finish`: a reply that is being sent is sent whole.
             with trio.CancelScope() as self._reading:
                 if not session.wants_input:

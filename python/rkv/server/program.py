@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import resource
 import signal
 import sys
@@ -49,7 +48,8 @@ def main(argv: list[bytes]) -> int:
         config = _rkv.load_config(argv)
         program = Program(config)
     except (_rkv.ConfigError, StartError) as error:
-        print(f"*** FATAL CONFIG ERROR (rkv {_rkv.__version__}) ***\n{error}", file=sys.stderr)
+        # There is no log yet.
+        sys.stderr.write(f"*** FATAL CONFIG ERROR (rkv {_rkv.__version__}) ***\n{error}\n")
         return EX_CONFIG
     try:
         program.prepare()
@@ -91,7 +91,7 @@ class Program:
         logfile = config.text("logfile")
         if logfile:
             try:
-                open(logfile, "a").close()  # noqa: SIM115
+                open(logfile, "a").close()
             except OSError as error:
                 raise StartError(f"Can't open the log file {logfile}: {error.strerror}") from error
         self.loglevel = config.text("loglevel")
@@ -105,7 +105,7 @@ class Program:
         """Say who we are, listen, and write the pid file."""
         config = self.config
         given = f"configuration {config.file}" if config.file else "default configuration"
-        notice(f"rkv {_rkv.__version__} is starting: Python {platform.python_version()}, {given}")
+        notice(f"rkv {_rkv.__version__} is starting: Python {sys.version.split()[0]}, {given}")
         if config.ineffective:
             notice(f"Options without effect yet: {', '.join(config.ineffective)}")
         self._raise_descriptors()

@@ -16,6 +16,8 @@ from .program import EX_INSISTED, EX_OK, EX_SOFTWARE, STOP_SIGNALS, notice, warn
 from .serving import Server
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rkv._rkv import Engine
 
     from .program import Program
@@ -67,7 +69,7 @@ async def _follow(program: Program, engine: Engine) -> None:
         program.settle(engine)
 
 
-async def _hear_signals(signals: trio.abc.AsyncIterator[int], asked: trio.Event) -> None:
+async def _hear_signals(signals: AsyncIterator[int], asked: trio.Event) -> None:
     async for number in signals:
         name = signal.Signals(number).name
         if asked.is_set():

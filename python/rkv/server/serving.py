@@ -34,6 +34,8 @@ class Server:
         self._engine = engine
         self._front = Front(engine)
         self._listeners = listeners
+        # Known as long as the server is, also when it has stopped.
+        self._address = next((each.socket.getsockname()[:2] for each in listeners if each.transport == "tcp"), None)
         self._reactor = Reactor(engine, io_threads) if io_threads else None
         self._streams: set[Connection] = set()
         self._stopping = trio.Event()
@@ -43,11 +45,7 @@ class Server:
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port of the first TCP listener."""
-        for each in self._listeners:
-            if each.transport == "tcp":
-                host, port = each.socket.getsockname()[:2]
-                return host, port
-        return None
+        return self._address
 
     @property
     def path(self) -> str | None:
@@ -229,8 +227,8 @@ def serve(
     `async with rkv.serve(db) as server` serves inside the block; `server = await nursery.start(rkv.serve, db)` serves
     until the nursery is cancelled or `server.stop()`. Both know `server.url`. Port 0 lets the system choose, None opens
     no TCP port; `path` opens a Unix socket. `io_threads` threads in Rust serve the sockets; with 0, trio tasks do. An
-    address other than this machine's is answered only if the database has a password. Raises `ListenError` if an address
-    cannot be listened on.
+    address other than this machine's is answered only if the database has a password. Raises `ListenError` if an
+    address cannot be listened on.
     """
     engine = engine_of(db)
 

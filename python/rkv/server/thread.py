@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -35,10 +35,8 @@ class _Thread:
 
     def stop(self) -> None:
         if self._token is not None and self.server is not None and self._thread.is_alive():
-            try:
+            with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self.server.stop)
-            except trio.RunFinishedError:
-                pass
         self._thread.join()
         if self.error is not None:
             raise self.error

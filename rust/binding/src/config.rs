@@ -73,7 +73,7 @@ fn expand(folders: &[PathBuf], part: &str) -> io::Result<Vec<PathBuf>> {
 #[pyclass(module = "rkv._rkv")]
 #[derive(Debug)]
 pub struct Config {
-    config: config::Config,
+    values: config::Config,
     ineffective: Vec<&'static str>,
     file: Option<OsString>,
 }
@@ -82,14 +82,14 @@ pub struct Config {
 impl Config {
     /// An option's value as `CONFIG GET` prints it; `KeyError` if no option has this name.
     fn text(&self, name: &str) -> PyResult<OsString> {
-        let text = self.config.text(name.as_bytes());
+        let text = self.values.text(name.as_bytes());
         text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
     /// Gives an option a value, whatever its flags say.
     fn set(&mut self, name: &str, value: &str) -> PyResult<()> {
         let words = [value];
-        self.config.set(name.as_bytes(), &words).map_err(|error| PyValueError::new_err(error.to_string()))
+        self.values.set(name.as_bytes(), &words).map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// Names of options that were given and have no effect yet.
@@ -106,12 +106,13 @@ impl Config {
 
     /// An empty engine with this configuration.
     fn build(&self) -> PyResult<Engine> {
-        Engine::build(EngineOptions { config: self.config.clone(), ..EngineOptions::default() })
+        Engine::build(EngineOptions { config: self.values.clone(), ..EngineOptions::default() })
     }
 }
 
 /// Reads what `argv` (the arguments behind the program's name) says, like redis-server. Raises `ConfigError`.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are values")]
 fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     let arguments = config::read_arguments(&argv);
     let mut stdin = Vec::new();
@@ -122,7 +123,7 @@ fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     let loaded = config::load(&arguments, &stdin, &Disk).map_err(refuse)?;
     refuse_openness(&loaded)?;
     let Loaded { config, ineffective, .. } = loaded;
-    Ok(Config { config, ineffective, file: arguments.file.map(OsString::from_vec) })
+    Ok(Config { values: config, ineffective, file: arguments.file.map(OsString::from_vec) })
 }
 
 /// Refuses what would leave the server more open than its file says, if it were read over.

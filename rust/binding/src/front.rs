@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use rkv_engine::client::{Link, Transport};
 use rkv_engine::config::options;
@@ -61,14 +61,6 @@ impl Front {
         text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
-    /// Tells the engine what became of an option at start: the port that was chosen, the absolute `dir`.
-    fn settle(&self, name: &str, value: &str) -> PyResult<()> {
-        let mut config = self.store().config_mut();
-        config.set(name.as_bytes(), &[value]).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        self.store().settings.follow(&config);
-        Ok(())
-    }
-
     /// For each new connection: `maxclients`, whether only this machine is answered, seconds of `tcp-keepalive`.
     fn admission(&self) -> (i64, bool, i64) {
         let config = self.store().config();
@@ -97,7 +89,9 @@ impl Front {
             links.retain(|link| may_time_out(link) && link.active_ms.load(Ordering::Relaxed) < oldest_ms);
             taking.retain(|id, _| links.iter().any(|link| link.id == *id));
             links.retain(|link| !is_taking(link, &mut taking, store.clock.unix_ms(), oldest_ms));
-            links.iter().for_each(|link| link.kill());
+            for link in &links {
+                link.kill();
+            }
             links.len()
         })
     }

@@ -73,7 +73,7 @@ impl Session {
     /// Takes bytes from the peer and runs every whole request in them.
     fn receive(&mut self, py: Python<'_>, data: Cow<'_, [u8]>) -> PyResult<()> {
         let session = self.live_mut()?;
-        py.detach(|| session.receive(&data));
+        py.detach(move || session.receive(&data));
         Ok(())
     }
 
