@@ -272,10 +272,10 @@ fn waits_end_in_time_and_leave_nothing_behind() {
 #[test]
 fn one_transaction_serves_several_waiters_in_their_order() {
     let engine = engine(6);
-    let mut drivers: Vec<Driver> = (0..6).map(|number| Driver::new(&engine, number % 2 == 0)).collect();
+    let mut drivers: Vec<Driver> = (0..6_usize).map(|number| Driver::new(&engine, number.is_multiple_of(2))).collect();
     // Every other one waits for keys in shards that the transaction does not lock.
     for (number, driver) in drivers.iter_mut().enumerate() {
-        let keys: &[&str] = if number % 3 == 0 { &["a"] } else { &["x", "y", "z", "a"] };
+        let keys: &[&str] = if number.is_multiple_of(3) { &["a"] } else { &["x", "y", "z", "a"] };
         assert!(driver.begin(keys, 0, &mut Tape::new()));
     }
     let mut caller = engine.caller();
@@ -317,7 +317,7 @@ fn push_many(engine: &Engine, pusher: usize) {
     let mut caller = engine.caller();
     for number in 0..EACH {
         push(&mut caller, NAMES[(number * (pusher + 1) + pusher) % NAMES.len()]);
-        if number % 7 == 0 {
+        if number.is_multiple_of(7) {
             // Lets the poppers run dry, so that they wait.
             thread::sleep(Duration::from_micros(200));
         }
@@ -326,8 +326,8 @@ fn push_many(engine: &Engine, pusher: usize) {
 
 /// Pops until it gets `stop`; what it popped.
 fn pop_many(engine: &Arc<Engine>, popper: usize) -> BTreeMap<String, usize> {
-    let mut driver = Driver::new(engine, popper % 2 == 0);
-    let mut popped = BTreeMap::<String, usize>::new();
+    let mut driver = Driver::new(engine, popper.is_multiple_of(2));
+    let mut taken = BTreeMap::<String, usize>::new();
     for turn in 0_usize.. {
         let (one, other) = (NAMES[(turn + popper) % 5], NAMES[(turn / 5 + 2) % 5]);
         let keys: &[&str] = match turn % 3 {
@@ -339,19 +339,19 @@ fn pop_many(engine: &Arc<Engine>, popper: usize) -> BTreeMap<String, usize> {
         let timeout_ms = u64::from(turn % 3 == 1);
         match driver.pop(keys, timeout_ms) {
             Some(key) if key == "stop" => break,
-            Some(key) => *popped.entry(key).or_default() += 1,
+            Some(key) => *taken.entry(key).or_default() += 1,
             None => assert!(timeout_ms > 0),
         }
         if turn % 64 == 63 {
             // Somebody leaves while it waits, and another comes.
             let own = format!("own:{popper}:{turn}");
             if let Some(key) = driver.leave(&[&own, one], &own) {
-                *popped.entry(key).or_default() += 1;
+                *taken.entry(key).or_default() += 1;
             }
-            driver = Driver::new(engine, popper % 2 == 0);
+            driver = Driver::new(engine, popper.is_multiple_of(2));
         }
     }
-    popped
+    taken
 }
 
 #[test]
@@ -361,7 +361,9 @@ fn no_wake_is_lost_and_no_unit_is_taken_twice() {
         let engine = &engine;
         let pushers: Vec<_> = (0..PUSHERS).map(|pusher| scope.spawn(move || push_many(engine, pusher))).collect();
         let poppers: Vec<_> = (0..POPPERS).map(|popper| scope.spawn(move || pop_many(engine, popper))).collect();
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
         let begun = Instant::now();
         while NAMES.iter().any(|name| left(engine, name).is_some()) {
             assert!(begun.elapsed() < LOST, "units lie there and nobody takes them");

@@ -80,9 +80,13 @@ fn nobody_sees_half_a_transaction() {
                 })
             })
             .collect();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        for writer in writers {
+            writer.join().unwrap();
+        }
         done.store(true, Ordering::Release);
-        readers.into_iter().for_each(|reader| seen.extend(reader.join().unwrap()));
+        for reader in readers {
+            seen.extend(reader.join().unwrap());
+        }
     });
     assert!(seen.len() > 10, "the readers saw only {seen:?}");
 }
