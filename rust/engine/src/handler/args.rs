@@ -51,12 +51,18 @@ impl<'a> Args<'a> {
     }
 
     /// The word at `index` as a 64-bit integer.
+    ///
+    /// # Errors
+    /// It is none.
     #[inline]
     pub fn integer(self, index: usize) -> Result<i64, Error> {
         number::parse_i64(self.word(index)).ok_or(error::NOT_INTEGER)
     }
 
     /// The word at `index` as a float.
+    ///
+    /// # Errors
+    /// It is none.
     pub fn float(self, index: usize) -> Result<f64, Error> {
         number::parse_f64(self.word(index)).ok_or(error::NOT_FLOAT)
     }
@@ -98,12 +104,18 @@ impl<'a> Cursor<'a> {
         Some(first)
     }
 
-    /// Takes the next word; without one it is a syntax error.
+    /// Takes the next word.
+    ///
+    /// # Errors
+    /// A syntax error without one.
     pub fn expect_word(&mut self) -> Result<&'a [u8], Error> {
         self.next_word().ok_or(error::SYNTAX)
     }
 
-    /// Takes the next word as an integer; without one it is a syntax error.
+    /// Takes the next word as an integer.
+    ///
+    /// # Errors
+    /// A syntax error without one; or it is no integer.
     pub fn integer(&mut self) -> Result<i64, Error> {
         number::parse_i64(self.expect_word()?).ok_or(error::NOT_INTEGER)
     }

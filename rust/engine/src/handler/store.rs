@@ -446,7 +446,7 @@ impl AccessClock {
         let odds = count.saturating_sub(FREQUENCY_START) * FREQUENCY_FACTOR + 1;
         // The clock and the time together are random enough for a count, and cost nothing.
         let mixed = (self.now_ms as u64 ^ u64::from(clock) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        if count < 255 && mixed as u32 % odds == 0 { count + 1 } else { count }
+        if count < 255 && (mixed as u32).is_multiple_of(odds) { count + 1 } else { count }
     }
 
     /// The count now: one less for every minute without use.

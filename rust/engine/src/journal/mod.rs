@@ -180,6 +180,9 @@ impl Journal {
     }
 
     /// Copies bytes from an offset on, at most `bytes_max`, to the end of `into`; returns the offset behind them.
+    ///
+    /// # Errors
+    /// They are not kept any more, or do not exist yet.
     pub fn read(&self, from: u64, bytes_max: usize, into: &mut Vec<u8>) -> Result<u64, ReadError> {
         let ring = self.ring();
         if from < ring.start() {

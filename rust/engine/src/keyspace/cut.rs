@@ -54,6 +54,9 @@ pub struct Cut<'e> {
 
 impl Keyspace {
     /// Locks all shards; lets go of those it has while another one is held, a bounded number of times.
+    ///
+    /// # Errors
+    /// A thread panicked with a shard.
     pub fn sweep(&self) -> Result<Locks<'_>, Poisoned> {
         for _ in 0..SWEEPS_MAX {
             if let Some(locks) = self.try_lock(self.all())? {

@@ -67,16 +67,13 @@ impl Shard {
     /// The live entry of a key for a read: counts a hit or miss and sets the access clock.
     #[inline]
     pub fn read(&mut self, db: usize, key: &Key<'_>, now_ms: i64, clock: impl FnOnce(u32) -> u32) -> Option<Entry<'_>> {
-        match self.dbs.get_mut(db).and_then(|part| part.read(key, now_ms, clock)) {
-            Some(entry) => {
-                self.hits += 1;
-                Some(entry)
-            }
-            None => {
-                self.misses += 1;
-                None
-            }
+        let entry = self.dbs.get_mut(db).and_then(|part| part.read(key, now_ms, clock));
+        if entry.is_some() {
+            self.hits += 1;
+        } else {
+            self.misses += 1;
         }
+        entry
     }
 
     /// Exchanges two databases.
@@ -196,6 +193,9 @@ impl Keyspace {
     }
 
     /// Locks the shards of a mask, ascending; waits for those that others hold.
+    ///
+    /// # Errors
+    /// A thread panicked with one of them.
     pub fn lock(&self, mask: u64) -> Result<Locks<'_>, Poisoned> {
         let mut guards = SmallVec::new();
         let mut left = mask;
@@ -208,6 +208,9 @@ impl Keyspace {
     }
 
     /// Locks the shards of a mask if nobody holds any of them.
+    ///
+    /// # Errors
+    /// A thread panicked with one of them.
     #[inline]
     pub fn try_lock(&self, mask: u64) -> Result<Option<Locks<'_>>, Poisoned> {
         let mut guards = SmallVec::new();
