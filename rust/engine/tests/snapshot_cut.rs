@@ -151,6 +151,8 @@ impl Scene {
     fn write(&self, seed: u64) {
         let mut random = Random(seed);
         let mut caller = self.engine.caller();
+        // Whoever waits for this writer must not wait for ever if it panics.
+        let _over = Over(&self.is_over);
         while !self.is_over.load(Ordering::Relaxed) {
             if random.below(50) == 0 {
                 run(&mut caller, &[b"SELECT", random.below(DATABASES).to_string().as_bytes()]);
@@ -164,6 +166,15 @@ impl Scene {
                 _ => write_one(&mut caller, &mut random),
             }
             self.commands.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until the writers have done more; `meanwhile` runs again and again.
+    fn wait_for(&self, commands: usize, mut meanwhile: impl FnMut()) {
+        let until = self.commands.load(Ordering::Relaxed) + commands;
+        while self.commands.load(Ordering::Relaxed) < until && !self.is_over.load(Ordering::Relaxed) {
+            meanwhile();
+            std::thread::yield_now();
         }
     }
 
@@ -183,8 +194,12 @@ fn key(random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn counter(random: &mut Random) -> Vec<u8> {
-    format!("counter:{}", random.below(500)).into_bytes()
+fn copy(random: &mut Random) -> Vec<u8> {
+    format!("copy:{}", random.below(500)).into_bytes()
+}
+
+fn number(random: &mut Random) -> Vec<u8> {
+    format!("number:{}", random.below(500)).into_bytes()
 }
 
 fn text(random: &mut Random) -> Vec<u8> {
@@ -226,7 +241,7 @@ fn write_one(caller: &mut Caller, random: &mut Random) {
         7 => run(caller, &[b"SET", key, value, b"KEEPTTL"]),
         8 => run(caller, &[b"PEXPIRE", key, ttl_ms]),
         9 => run(caller, &[b"PERSIST", key]),
-        10 => run(caller, &[b"INCRBY", &counter(random), ttl_ms]),
+        10 => run(caller, &[b"INCRBY", &number(random), ttl_ms]),
         11 => run(caller, &[b"APPEND", key, value]),
         12 => run(caller, &[b"SETRANGE", key, ttl_ms, b"xyz"]),
         // No key has this suffix, so it is never copied onto itself.
@@ -256,10 +271,7 @@ fn cut_among_writers(scene: &Scene, random: &mut Random) -> Taken {
         tell(&captured, &mut told);
         if pause > 0 && random.below(pause) == 0 {
             // Writers must find segments that were told, and segments that were not.
-            let commands = scene.commands.load(Ordering::Relaxed);
-            while scene.commands.load(Ordering::Relaxed) < commands + 20 {
-                std::thread::yield_now();
-            }
+            scene.wait_for(20, || {});
             scene.pass_time(random);
         }
     }
@@ -323,11 +335,7 @@ fn a_cut_among_writers_is_one_moment() {
             for number in 0..CUTS / 3 {
                 let deletes = if number % 2 == 0 { 1 } else { 9 };
                 scene.deletes.store(deletes, Ordering::Relaxed);
-                let commands = scene.commands.load(Ordering::Relaxed);
-                while scene.commands.load(Ordering::Relaxed) < commands + 2_000 {
-                    scene.pass_time(&mut random);
-                    std::thread::yield_now();
-                }
+                scene.wait_for(2_000, || scene.pass_time(&mut random));
                 abandon_a_cut(scene, &mut random);
                 let cut = cut_among_writers(scene, &mut random);
                 told += cut.told.len();
