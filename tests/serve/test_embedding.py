@@ -241,9 +241,11 @@ def test_a_memory_stream_in_random_pieces(rng: Random) -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(rkv.serve_stream, db, server)
-            nursery.start_soon(send)
-            peer = Peer(client)
-            replies = [await peer.read() for _ in commands]
+            # A piece counts as sent only after it was taken, perhaps after its reply: the stream outlives the sender.
+            async with trio.open_nursery() as sending:
+                sending.start_soon(send)
+                peer = Peer(client)
+                replies = [await peer.read() for _ in commands]
             assert replies == [OK] * 100 + [Bulk(commands[7][2].encode())]
             await client.aclose()
 

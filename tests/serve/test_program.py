@@ -353,3 +353,17 @@ def test_requests_that_were_received_are_answered(serving: tuple[Program, int]) 
     with connect(port) as connection:
         assert connection.call("NOSUCH") == Error(b"ERR unknown command 'NOSUCH', with args beginning with: ")
         assert program.stop() == 0
+
+
+def test_debian_s_own_file_starts_it(start: Starter, tmp_path: Path) -> None:
+    file = Path("/etc/redis/redis.conf")
+    if not os.access(file, os.R_OK):
+        pytest.skip(f"no {file} that can be read")
+    port = servers.free_port()
+    # Only where it writes and listens is changed: its folders belong to another user.
+    words = ["--port", str(port), "--dir", str(tmp_path), "--logfile", "", "--pidfile", str(tmp_path / "rkv.pid")]
+    program = start(str(file), *words).ready()
+    with connect(port) as connection:
+        assert connection.call("PING") == Simple(b"PONG")
+    assert program.log().count("without effect") == 1
+    assert program.stop() == 0
