@@ -41,22 +41,22 @@ pub fn execute(
     now_ms: i64,
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
-    let plan = plan(store, client, call);
+    let mut plan = plan(store, client, call);
     let Ok(locks) = store.keyspace.lock(plan.mask) else {
         refuse_poisoned(store, reply);
         return None;
     };
-    execute_locked(store, client, call, &plan.keys, locks, mode, now_ms, reply)
+    execute_locked(store, client, call, &mut plan.keys, locks, mode, now_ms, reply)
 }
 
 /// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
 /// was done.
 #[inline]
 pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, now_ms: i64, reply: &mut Reply<'_>) -> bool {
-    let plan = plan(store, client, call);
+    let mut plan = plan(store, client, call);
     match store.keyspace.try_lock(plan.mask) {
         Ok(Some(locks)) => {
-            execute_locked(store, client, call, &plan.keys, locks, Mode::Now, now_ms, reply);
+            execute_locked(store, client, call, &mut plan.keys, locks, Mode::Now, now_ms, reply);
             true
         }
         Ok(None) => false,
@@ -79,7 +79,7 @@ fn execute_locked<'e>(
     store: &'e Store,
     client: &mut Client,
     call: &Call<'_>,
-    keys: &[Key<'_>],
+    keys: &mut [Key<'_>],
     mut locks: Locks<'e>,
     mode: Mode,
     now_ms: i64,
@@ -114,13 +114,13 @@ fn execute_locked<'e>(
 }
 
 /// Brings the entries of several keys towards the processor, all at once instead of one behind the other.
-pub(super) fn prefetch(locks: &Locks<'_>, db: usize, keys: &[Key<'_>]) {
-    let parts: SmallVec<[(&Db, &Key<'_>); 64]> =
-        keys.iter().filter_map(|key| locks.peek(key.shard()).db(db).map(|part| (part, key))).collect();
+pub(super) fn prefetch(locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>]) {
+    let mut parts: SmallVec<[(&Db, &mut Key<'_>); 64]> =
+        keys.iter_mut().filter_map(|key| locks.peek(key.shard()).db(db).map(|part| (part, key))).collect();
     for (part, key) in &parts {
         part.prefetch_bucket(key);
     }
-    for (part, key) in &parts {
+    for (part, key) in &mut parts {
         part.prefetch_blob(key);
     }
 }
@@ -211,9 +211,11 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
-    for db in account.databases.drain(..) {
-        let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
-        account.ready.extend(keys);
+    if !account.databases.is_empty() {
+        for db in account.databases.drain(..) {
+            let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
+            account.ready.extend(keys);
+        }
     }
     if !account.ready.is_empty() {
         waiting::serve(store, locks, account, now_ms);

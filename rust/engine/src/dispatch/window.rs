@@ -14,9 +14,9 @@ use crate::keyspace::Key;
 use crate::resp::Reply;
 
 /// Commands in a window at most; with it a window holds its locks for less than 20 µs.
-pub const WINDOW_CALLS_MAX: usize = 16;
+pub const WINDOW_CALLS_MAX: usize = 32;
 /// Keys in a window at most.
-const WINDOW_KEYS_MAX: usize = 64;
+const WINDOW_KEYS_MAX: usize = 128;
 /// Bytes of arguments of one command in a window: more takes its time, so it runs alone.
 const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Memory that a window can take at most: what is written costs less than its bytes twice.
@@ -53,7 +53,7 @@ pub fn execute_window(
     }
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
     let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return 0 };
-    prefetch(&locks, client.db, &keys);
+    prefetch(&locks, client.db, &mut keys);
     let mut account = Account::default();
     let (mut begin, mut done) = (0, 0);
     for (call, &end) in calls.iter().zip(&ends) {

@@ -1,5 +1,7 @@
 //! One database's part of one shard: table, blobs, large values, wheel.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::bytes::Shared;
 use rkv_collections::table::{Resolve, Table};
@@ -10,7 +12,7 @@ use smallvec::SmallVec;
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::cut::Captured;
 use super::detached::Detached;
-use super::hash::{Key, KeyHasher};
+use super::hash::{Hint, Key, KeyHasher};
 use super::slab::Slab;
 use crate::values::{NewValue, ValueRef};
 
@@ -244,7 +246,6 @@ impl Resolve<Ref> for Resolver<'_> {
 
 /// One database's part of one shard. It knows no command; every change goes through the methods below, and each of them
 /// begins at the table's mutation point, where a snapshot under way takes what it needs.
-#[derive(Default)]
 pub struct Db {
     table: Table<Ref>,
     blobs: Blobs,
@@ -252,6 +253,24 @@ pub struct Db {
     with_deadline: usize,
     fired: Vec<u64>,
     captured_as: usize,
+    /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
+    stamp: u64,
+}
+
+impl Default for Db {
+    fn default() -> Self {
+        static NUMBERS: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Self {
+            table: Table::new(),
+            blobs: Blobs::default(),
+            wheel: Wheel::new(),
+            with_deadline: 0,
+            fired: Vec::new(),
+            captured_as: 0,
+            stamp: u64::from(number) << 32,
+        }
+    }
 }
 
 impl Db {
@@ -306,8 +325,18 @@ impl Db {
     }
 
     #[inline]
+    fn renew_stamp(&mut self) {
+        let changes = (self.stamp as u32).wrapping_add(1);
+        self.stamp = self.stamp >> 32 << 32 | u64::from(changes);
+    }
+
+    #[inline]
     fn find(&self, key: &Key<'_>) -> Option<Ref> {
-        self.table.find(key.hash(), |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes())
+        let is_it = |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes();
+        match key.hint() {
+            Some(hint) if hint.stamp == self.stamp && is_it(hint.place) => Some(hint.place),
+            _ => self.table.find(key.hash(), is_it),
+        }
     }
 
     /// The entry of a key, expired or not.
@@ -355,8 +384,13 @@ impl Db {
 
     /// Brings the blob of a key towards the processor; its bucket should be there.
     #[inline]
-    pub fn prefetch_blob(&self, key: &Key<'_>) {
-        self.table.candidates(key.hash(), |place| self.blobs.arena.prefetch(place));
+    pub fn prefetch_blob(&self, key: &mut Key<'_>) {
+        let mut hint = None;
+        self.table.candidates(key.hash(), |place| {
+            self.blobs.arena.prefetch(place);
+            hint = Some(Hint { place, stamp: self.stamp });
+        });
+        key.set_hint(hint);
     }
 
     /// Stores a value under a key, whether or not there is one, and tells what was there.
@@ -409,6 +443,7 @@ impl Db {
     fn place(&mut self, hasher: &KeyHasher, hash: u64, old: Option<Ref>, captured: bool, parts: &Parts<'_>) {
         let Some(old) = old else {
             let place = self.blobs.write(parts);
+            self.renew_stamp();
             self.table.insert(hash, place, &Resolver { blobs: &self.blobs, hasher });
             return;
         };
@@ -423,6 +458,7 @@ impl Db {
     }
 
     fn swap(&mut self, hash: u64, old: Ref, new: Ref) {
+        self.renew_stamp();
         self.table.replace(hash, old, new);
         if !self.table.retire(hash, old) {
             self.blobs.free(old);
@@ -538,6 +574,7 @@ impl Db {
         if Layout::of(blob).deadline_ms(blob).is_some() {
             self.with_deadline -= 1;
         }
+        self.renew_stamp();
         self.table.remove(hash, place, &Resolver { blobs: &self.blobs, hasher });
         if !self.table.retire(hash, place) {
             self.blobs.free(place);

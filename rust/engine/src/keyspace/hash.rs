@@ -1,5 +1,6 @@
 //! Which shard a key belongs to, and under which hash it stands there.
 
+use rkv_collections::arena::Ref;
 use siphasher::sip::SipHasher13;
 
 /// Keyed hash of keys: nobody outside can choose keys that collide.
@@ -15,9 +16,28 @@ pub struct Key<'a> {
     bytes: &'a [u8],
     hash: u64,
     shard: u8,
+    hint: Option<Hint>,
+}
+
+/// Where a key was probably seen when its memory was fetched ahead, and the stamp that its database had then. While the
+/// stamp is the same nothing has moved, so that one comparison of the key replaces the walk through the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hint {
+    pub place: Ref,
+    pub stamp: u64,
 }
 
 impl<'a> Key<'a> {
+    #[inline]
+    pub(super) const fn hint(&self) -> Option<Hint> {
+        self.hint
+    }
+
+    #[inline]
+    pub(super) const fn set_hint(&mut self, hint: Option<Hint>) {
+        self.hint = hint;
+    }
+
     /// The key itself.
     #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
@@ -60,7 +80,7 @@ impl KeyHasher {
     pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
         let hash = self.sip.hash(bytes);
         let shard = (hash >> 32 >> (32 - self.shard_bits)) as u8;
-        Key { bytes, hash: hash << self.shard_bits, shard }
+        Key { bytes, hash: hash << self.shard_bits, shard, hint: None }
     }
 
     /// The hash of a key inside its shard.
