@@ -30,6 +30,8 @@ class Difference:
     ours: str
     reason: str
     example: str
+    # Afterwards the two servers hold something else, so that the rest of a sequence says nothing.
+    diverges: bool = False
 
     def applies(self, server: str, words: Words, theirs: Reply, ours: Reply) -> bool:
         """Whether this is the difference between two replies to a command."""
@@ -71,6 +73,33 @@ DIFFERENCES = [
         ours=NOT_IN_TRANSACTION,
         reason="Valkey's text; Redis has one for each command",
         example="0> MULTI | 0> MULTI",
+        # Valkey's EXEC is aborted then, Redis's is not.
+        diverges=True,
+    ),
+    Difference(
+        server="redis",
+        words=r"GETEX .*",
+        theirs=r"(NullBulk|Null)\(\)",
+        ours=error(r"ERR (value is not an integer or out of range|invalid expire time in 'getex' command)"),
+        reason="Valkey looks at the expiry first, Redis at the key: without the key it does not mind a bad number",
+        example="0> GETEX nosuch EX 0",
+    ),
+    Difference(
+        server="redis",
+        words=r"SCAN .* TYPE .*",
+        theirs=r"Array\(.*|" + error("ERR syntax error"),
+        ours=error(r"ERR unknown type name '.*'"),
+        reason="Valkey refuses a type that does not exist, Redis finds no key of it",
+        example="0> SCAN 0 TYPE nosuch",
+    ),
+    Difference(
+        server="valkey",
+        words=r"CLIENT (SETNAME|SETINFO LIB-(NAME|VER)) .*\x00.*",
+        theirs=r"Simple\(text=b'OK'\)",
+        ours=error(r"ERR .* cannot contain spaces, newlines or special characters\."),
+        reason="Valkey stops reading such a text at a zero byte; rkv refuses it, as Redis 7.0 does",
+        example="0> CLIENT SETNAME x00a",
+        diverges=True,
     ),
     Difference(
         server="valkey",
@@ -83,11 +112,21 @@ DIFFERENCES = [
 ]
 
 
-def reason(server: str, words: Words, theirs: Reply, ours: Reply) -> str | None:
+TEXT = Difference(
+    server="both",
+    words=".*",
+    theirs=error(".*"),
+    ours=error(".*"),
+    reason="an error is text: bytes that are no UTF-8 in the words that it repeats are replaced",
+    example="",
+)
+
+
+def find(server: str, words: Words, theirs: Reply, ours: Reply) -> Difference | None:
     """Why it is meant that rkv answers these words otherwise than a server; None if it is not."""
     if is_text_of(theirs, ours):
-        return "an error is text: what is no UTF-8 in the words that it repeats is replaced"
-    return next((each.reason for each in DIFFERENCES if each.applies(server, words, theirs, ours)), None)
+        return TEXT
+    return next((each for each in DIFFERENCES if each.applies(server, words, theirs, ours)), None)
 
 
 def is_text_of(theirs: Reply, ours: Reply) -> bool:
