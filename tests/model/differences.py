@@ -1,8 +1,8 @@
 """Every difference between rkv and a real server that is meant, each with its reason.
 
 Where Redis 7.0 and Valkey 9.1 differ, rkv answers as Valkey 9.1, the newer dialect; those entries name only `redis`.
-An entry is as narrow as it can be: patterns for the command and for what each side said. Each has an example, and a test
-runs it: an entry that has no meaning any more fails.
+An entry is as narrow as it can be: patterns for the command and for what each side said. Each has an example, and a
+test runs it: an entry that has no meaning any more fails.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """One meant difference. `words` is a pattern over the command in upper case, `theirs` and `ours` over the replies as
-    Python prints them; `example` is a sequence whose last reply shows it.
+    """One meant difference. `words` is a pattern over the command in upper case, `theirs` and `ours` over the replies
+    as Python prints them; `example` is a sequence whose last reply shows it.
     """
 
     server: str
@@ -63,7 +63,7 @@ DIFFERENCES = [
         words=r"COMMAND (GETKEYS|GETKEYSANDFLAGS) .*",
         theirs=error(r"ERR wrong number of arguments for 'command\|getkeys(andflags)?' command"),
         ours=rf"{error('ERR Invalid command specified')}|Simple\(text=b'QUEUED'\)|Error\(.*\)",
-        reason="Redis 7.0 wants a second word of the command in question, so that GETKEYS PING is refused; Valkey does not",
+        reason="Redis 7.0 wants another word of the command in question and refuses GETKEYS PING; Valkey does not",
         example="0> COMMAND GETKEYS x",
     ),
     Difference(
@@ -106,7 +106,7 @@ DIFFERENCES = [
         words=r"OBJECT ENCODING .*",
         theirs=r"Bulk\(data=b'(embstr|raw)'\)",
         ours=r"Bulk\(data=b'(embstr|raw)'\)",
-        reason="Redis's limit of 44 bytes; Valkey's depends on the length of the key, its expiry, and how it was written",
+        reason="Redis's limit of 44 bytes; Valkey's depends on the key, its expiry, and how it was written",
         example=f"0> APPEND key {'x' * 45} | 0> OBJECT ENCODING key",
     ),
 ]

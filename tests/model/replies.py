@@ -68,8 +68,6 @@ def _same_time(_: Words, theirs: Reply, ours: Reply) -> bool:
             return False
 
 
-
-
 COMPARE: dict[bytes, Callable[[Words, Reply, Reply], bool]] = {
     b"TTL": _within(SLACK_MS // 1_000),
     b"PTTL": _within(SLACK_MS),
@@ -112,8 +110,8 @@ class Queue:
 
 
 def as_reply(value: Any, like: Reply | None) -> Reply:
-    """A Python object that rkv gave in process, as a reply of the wire. Python does not tell a status from a string, a set
-    from a list, or one null from another: there the kind is that of the reply to which it is compared.
+    """A Python object that rkv gave in process, as a reply of the wire. Python does not tell a status from a string, a
+    set from a list, or one null from another: there the kind is that of the reply to which it is compared.
     """
     match value:
         case None:
@@ -131,12 +129,18 @@ def as_reply(value: Any, like: Reply | None) -> Reply:
         case bytes():
             return Bulk(value)
         case list() | tuple() | set():
-            likes = like.items if isinstance(like, Array | Set) and len(like.items) == len(value) else [None] * len(value)
+            likes = (
+                like.items if isinstance(like, Array | Set) and len(like.items) == len(value) else [None] * len(value)
+            )
             items = tuple(as_reply(item, each) for item, each in zip(value, likes, strict=True))
             return Set(items) if isinstance(like, Set) else Array(items)
         case dict():
-            pairs = like.pairs if isinstance(like, Map) and len(like.pairs) == len(value) else [(None, None)] * len(value)
-            return Map(tuple((as_reply(k, a), as_reply(v, b)) for (k, v), (a, b) in zip(value.items(), pairs, strict=True)))
+            pairs = (
+                like.pairs if isinstance(like, Map) and len(like.pairs) == len(value) else [(None, None)] * len(value)
+            )
+            return Map(
+                tuple((as_reply(k, a), as_reply(v, b)) for (k, v), (a, b) in zip(value.items(), pairs, strict=True))
+            )
         case Exception(reply=text):
             return Error(text.encode())
         case _:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 from model import usage
-from model.usage import Words
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from model.usage import Command, Version
+    from model.usage import Command, Version, Words
 
 CLIENTS = 2
 STEPS_MAX = 14
@@ -53,7 +52,7 @@ class Step(NamedTuple):
 
 
 def is_left_out(command: Command) -> bool:
-    """Whether no sequence contains it; a container's reason counts for its subcommands, and HELP is a server's own words."""
+    """Whether no sequence contains it: so a container's subcommands, and every HELP, which is a server's own words."""
     return command.name[-1] == b"HELP" or command.title in LEFT_OUT or command.name[0].decode() in LEFT_OUT
 
 

@@ -1,7 +1,7 @@
 """Random and chosen sequences of commands: rkv answers as a real server does, over every way to reach it.
 
-`RKV_DIFFERENTIAL_SECONDS` says for how long each random test runs (default 20); the same examples come every time, unless
-`RKV_TEST_SEED` asks for others.
+`RKV_DIFFERENTIAL_SECONDS` says for how long each random test runs (default 20); the same examples come every time,
+unless `RKV_TEST_SEED` asks for others.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from model import differences, sequences, usage
 from model.replies import Queue, as_reply
 from model.sequences import CLIENTS, Step
 from support import servers
-from support.resp import Connection, Reply, Simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.resp import Connection, Reply
     from support.servers import Server
 
 SECONDS = float(os.environ.get("RKV_DIFFERENTIAL_SECONDS", "20"))
@@ -263,9 +263,11 @@ EXAMPLES = {
         0> GETRANGE a -9223372036854775808 9223372036854775807 | 0> SETRANGE a -1 x | 0> SETRANGE a 536870912 x
         0> SETRANGE a 536870911 "" | 0> STRLEN a | 0> SUBSTR a 0 0""",
     "expiry conditions": """
-        0> SET a 1 | 0> EXPIRE a 100 XX | 0> EXPIRE a 100 NX | 0> EXPIRE a 200 NX | 0> EXPIRE a 50 GT | 0> EXPIRE a 300 GT
-        0> EXPIRE a 400 LT | 0> EXPIRE a 100 LT | 0> PERSIST a | 0> EXPIRE a 100 GT | 0> EXPIRE a 100 LT
-        0> EXPIRE a 100 NX XX | 0> EXPIRE a 100 GT LT | 0> EXPIRE a 9223372036854775807 | 0> EXPIRE a -1 | 0> EXISTS a""",
+        0> SET a 1 | 0> EXPIRE a 100 XX | 0> EXPIRE a 100 NX | 0> EXPIRE a 200 NX | 0> EXPIRE a 50 GT
+        0> EXPIRE a 300 GT | 0> EXPIRE a 400 LT | 0> EXPIRE a 100 LT | 0> PERSIST a | 0> EXPIRE a 100 GT
+        0> EXPIRE a 100 LT
+        0> EXPIRE a 100 NX XX | 0> EXPIRE a 100 GT LT | 0> EXPIRE a 9223372036854775807
+        0> EXPIRE a -1 | 0> EXISTS a""",
     "SET's options": """
         0> SET a 1 NX GET | 0> SET a 2 NX GET | 0> SET a 3 XX GET | 0> SET b 1 XX GET | 0> SET a 1 NX XX
         0> SET a 1 EX 100 PX 100 | 0> SET a 1 EX 0 | 0> SET a 1 PX -1 | 0> SET a 1 EX 9223372036854775807
@@ -276,7 +278,8 @@ EXAMPLES = {
         0> COPY a c DB 16 | 0> MOVE a 1 | 0> MOVE b 0 | 0> SELECT 1 | 0> TTL c | 0> RENAME c c | 0> RENAME nosuch c
         0> RENAMENX c d | 0> RENAMENX d d | 0> MOVE d x""",
     "HELLO": """
-        0> HELLO 4 | 0> HELLO x | 0> HELLO 2 SETNAME | 0> HELLO 2 AUTH a | 0> HELLO 2 NOSUCH | 0> HELLO 2 SETNAME "a b" """,
+        0> HELLO 4 | 0> HELLO x | 0> HELLO 2 SETNAME | 0> HELLO 2 AUTH a
+        0> HELLO 2 NOSUCH | 0> HELLO 2 SETNAME "a b" """,
     "names": """
         0> CLIENT GETNAME | 0> CLIENT SETNAME name | 0> CLIENT GETNAME | 0> CLIENT SETNAME "" | 0> CLIENT GETNAME
         0> CLIENT SETNAME "a b" | 0> CLIENT NOSUCH | 0> CLIENT | 0> CLIENT ID x""",
