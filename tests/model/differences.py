@@ -94,6 +94,22 @@ DIFFERENCES = [
     ),
     Difference(
         server="valkey",
+        words=r"SCAN -\d+.*",
+        theirs=error("ERR invalid cursor"),
+        ours=r"Array\(.*|" + error(r"ERR unknown type name '.*'"),
+        reason="rkv reads a cursor as Redis 7.0 does, a sign included; any number is a legal cursor",
+        example="0> SCAN -1",
+    ),
+    Difference(
+        server="valkey",
+        words=r"SCAN .* TYPE .*\x00.*",
+        theirs=error(r"ERR unknown type name '.*'"),
+        ours=error(r"ERR unknown type name '.*'"),
+        reason="Valkey ends the name that it repeats at a zero byte",
+        example="0> SCAN 0 TYPE x00a",
+    ),
+    Difference(
+        server="valkey",
         words=r"CLIENT (SETNAME|SETINFO LIB-(NAME|VER)) .*\x00.*",
         theirs=r"Simple\(text=b'OK'\)",
         ours=error(r"ERR .* cannot contain spaces, newlines or special characters\."),

@@ -26,7 +26,7 @@ LEFT_OUT = {
     "CLIENT INFO": "names the connection; test_connection has it",
     "COMMAND": "every server has its own commands; test_command compares what it says about them",
     "CONFIG": "every server has its own options, and a change would last for later sequences",
-    "DBSIZE": "counts keys whose time is over, until somebody meets them; it is asked at the end of every sequence",
+    "DBSIZE": "counts keys whose time is over until somebody meets them; KEYS at the end of every sequence does not",
     "DEBUG": "differs from server to server and stops some of them",
     "HELLO": "would change the protocol of the comparison; examples have it",
     "INFO": "tells about the server",

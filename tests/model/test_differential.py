@@ -43,7 +43,7 @@ PROBES: list[Step] = [
         (b"SELECT", b"%d" % db),
         *((name, key) for key in usage.KEYS for name in (b"GET", b"PTTL", b"TYPE")),
         *((b"OBJECT", b"ENCODING", key) for key in usage.KEYS),
-        (b"DBSIZE",),
+        (b"KEYS", b"*"),
     ]
 ]
 
