@@ -134,6 +134,9 @@ def as_reply(value: Any, like: Reply | None) -> Reply:
             )
             items = tuple(as_reply(item, each) for item, each in zip(value, likes, strict=True))
             return Set(items) if isinstance(like, Set) else Array(items)
+        case dict() if isinstance(like, Array):
+            # After RESET the other side speaks RESP2, where a map is a flat array.
+            return as_reply([part for pair in value.items() for part in pair], like)
         case dict():
             pairs = (
                 like.pairs if isinstance(like, Map) and len(like.pairs) == len(value) else [(None, None)] * len(value)
