@@ -1,8 +1,8 @@
 """Every difference between rkv and a real server that is meant, each with its reason.
 
 Where Redis 7.0 and Valkey 9.1 differ, rkv answers as Valkey 9.1, the newer dialect; those entries name only `redis`.
-An entry is as narrow as it can be: patterns for the command and for what each side said. Each has an example, and a test
-runs it: an entry that has no meaning any more fails.
+An entry is as narrow as it can be: patterns for the command and for what each side said. Each has an example, and a
+test runs it: an entry that has no meaning any more fails.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """One meant difference. `words` is a pattern over the command in upper case, `theirs` and `ours` over the replies as
-    Python prints them; `example` is a sequence whose last reply shows it.
+    """One meant difference. `words` is a pattern over the command in upper case, `theirs` and `ours` over the replies
+    as Python prints them; `example` is a sequence whose last reply shows it.
     """
 
     server: str
@@ -30,6 +30,8 @@ class Difference:
     ours: str
     reason: str
     example: str
+    # Afterwards the two servers hold something else, so that the rest of a sequence says nothing.
+    diverges: bool = False
 
     def applies(self, server: str, words: Words, theirs: Reply, ours: Reply) -> bool:
         """Whether this is the difference between two replies to a command."""
@@ -61,7 +63,7 @@ DIFFERENCES = [
         words=r"COMMAND (GETKEYS|GETKEYSANDFLAGS) .*",
         theirs=error(r"ERR wrong number of arguments for 'command\|getkeys(andflags)?' command"),
         ours=rf"{error('ERR Invalid command specified')}|Simple\(text=b'QUEUED'\)|Error\(.*\)",
-        reason="Redis 7.0 wants a second word of the command in question, so that GETKEYS PING is refused; Valkey does not",
+        reason="Redis 7.0 wants another word of the command in question and refuses GETKEYS PING; Valkey does not",
         example="0> COMMAND GETKEYS x",
     ),
     Difference(
@@ -71,23 +73,78 @@ DIFFERENCES = [
         ours=NOT_IN_TRANSACTION,
         reason="Valkey's text; Redis has one for each command",
         example="0> MULTI | 0> MULTI",
+        # Valkey's EXEC is aborted then, Redis's is not.
+        diverges=True,
+    ),
+    Difference(
+        server="redis",
+        words=r"GETEX .*",
+        theirs=r"(NullBulk|Null)\(\)",
+        ours=error(r"ERR (value is not an integer or out of range|invalid expire time in 'getex' command)"),
+        reason="Valkey looks at the expiry first, Redis at the key: without the key it does not mind a bad number",
+        example="0> GETEX nosuch EX 0",
+    ),
+    Difference(
+        server="redis",
+        words=r"SCAN .* TYPE .*",
+        theirs=r"Array\(.*|" + error("ERR syntax error"),
+        ours=error(r"ERR unknown type name '.*'"),
+        reason="Valkey refuses a type that does not exist, Redis finds no key of it",
+        example="0> SCAN 0 TYPE nosuch",
+    ),
+    Difference(
+        server="valkey",
+        words=r"SCAN (-\d+)?( .*)?",
+        theirs=error("ERR invalid cursor"),
+        # The options behind the cursor are looked at all the same.
+        ours=r"Array\(.*|"
+        + error(r"ERR (unknown type name '.*'|syntax error|value is not an integer or out of range)"),
+        reason="rkv reads a cursor as Redis 7.0 does: with a sign, and no digits are 0",
+        example="0> SCAN -1",
+    ),
+    Difference(
+        server="valkey",
+        words=r"SCAN .* TYPE .*\x00.*",
+        theirs=error(r"ERR unknown type name '.*'"),
+        ours=error(r"ERR unknown type name '.*'"),
+        reason="Valkey ends the name that it repeats at a zero byte",
+        example="0> SCAN 0 TYPE x00a",
+    ),
+    Difference(
+        server="valkey",
+        words=r"CLIENT (SETNAME|SETINFO LIB-(NAME|VER)) .*\x00.*",
+        theirs=r"Simple\(text=b'OK'\)",
+        ours=error(r"ERR .* cannot contain spaces, newlines or special characters\."),
+        reason="Valkey stops reading such a text at a zero byte; rkv refuses it, as Redis 7.0 does",
+        example="0> CLIENT SETNAME x00a",
+        diverges=True,
     ),
     Difference(
         server="valkey",
         words=r"OBJECT ENCODING .*",
         theirs=r"Bulk\(data=b'(embstr|raw)'\)",
         ours=r"Bulk\(data=b'(embstr|raw)'\)",
-        reason="Redis's limit of 44 bytes; Valkey's depends on the length of the key, its expiry, and how it was written",
+        reason="Redis's limit of 44 bytes; Valkey's depends on the key, its expiry, and how it was written",
         example=f"0> APPEND key {'x' * 45} | 0> OBJECT ENCODING key",
     ),
 ]
 
 
-def reason(server: str, words: Words, theirs: Reply, ours: Reply) -> str | None:
+TEXT = Difference(
+    server="both",
+    words=".*",
+    theirs=error(".*"),
+    ours=error(".*"),
+    reason="an error is text: bytes that are no UTF-8 in the words that it repeats are replaced",
+    example="",
+)
+
+
+def find(server: str, words: Words, theirs: Reply, ours: Reply) -> Difference | None:
     """Why it is meant that rkv answers these words otherwise than a server; None if it is not."""
     if is_text_of(theirs, ours):
-        return "an error is text: what is no UTF-8 in the words that it repeats is replaced"
-    return next((each.reason for each in DIFFERENCES if each.applies(server, words, theirs, ours)), None)
+        return TEXT
+    return next((each for each in DIFFERENCES if each.applies(server, words, theirs, ours)), None)
 
 
 def is_text_of(theirs: Reply, ours: Reply) -> bool:

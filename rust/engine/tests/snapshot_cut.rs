@@ -26,8 +26,11 @@ const DATABASES: u64 = 3;
 const REFERENCE_BYTES_MAX: usize = 2_560;
 const REFERENCE_BYTES: usize = 4;
 
-/// Database and key; value, deadline, and whether its encoding is `raw`.
-type Shadow = BTreeMap<(usize, Vec<u8>), (Vec<u8>, Option<i64>, bool)>;
+/// A database and a key in it.
+type Place = (usize, Vec<u8>);
+/// Value, deadline, and whether the encoding is `raw`.
+type Stored = (Vec<u8>, Option<i64>, bool);
+type Shadow = BTreeMap<Place, Stored>;
 
 /// `SplitMix64`.
 struct Random(u64);
@@ -68,7 +71,7 @@ fn turn_journal_on(store: &Store) {
 fn run(caller: &mut Caller, words: &[&[u8]]) {
     let mut tape = Tape::new();
     caller.execute(words, Mode::Now, &mut tape);
-    for value in tape.iter() {
+    for value in &tape {
         let Value::Error(error) = value else { continue };
         let text: Vec<_> = words.iter().map(|word| word.escape_ascii().to_string()).collect();
         panic!("{} was answered {}", text.join(" "), error.as_str());
@@ -94,7 +97,9 @@ fn shadow_of(locks: &Locks<'_>) -> Shadow {
 fn live(store: &Store, now_ms: i64) -> Shadow {
     let mut shadow = shadow_of(&store.keyspace.sweep().unwrap());
     shadow.retain(|_, (_, deadline_ms, _)| deadline_ms.is_none_or(|deadline_ms| deadline_ms > now_ms));
-    shadow.values_mut().for_each(|(_, _, is_raw)| *is_raw = false);
+    for (_, _, is_raw) in shadow.values_mut() {
+        *is_raw = false;
+    }
     shadow
 }
 
@@ -113,7 +118,7 @@ fn assert_same(told: &Shadow, expected: &Shadow, what: &str) {
     if told == expected {
         return;
     }
-    let show = |(key, value): (&(usize, Vec<u8>), &(Vec<u8>, Option<i64>, bool))| {
+    let show = |(key, value): (&Place, &Stored)| {
         let start = value.0.get(..60).unwrap_or(&value.0);
         format!("{}:{} = {} bytes {}", key.0, key.1.escape_ascii(), value.0.len(), start.escape_ascii())
     };
@@ -192,10 +197,6 @@ fn key(random: &mut Random) -> Vec<u8> {
         0 => format!("a long key, which does not stand beside its value: {:0>600}", random.below(100)).into_bytes(),
         _ => format!("key:{}", random.below(KEYS)).into_bytes(),
     }
-}
-
-fn copy(random: &mut Random) -> Vec<u8> {
-    format!("copy:{}", random.below(500)).into_bytes()
 }
 
 fn number(random: &mut Random) -> Vec<u8> {
@@ -490,7 +491,7 @@ fn databases_emptied_and_exchanged_under_a_cut_are_told_as_they_were() {
 fn large_values_are_shared_with_the_snapshot() {
     let scene = Scene::new(0);
     let mut caller = scene.engine.caller();
-    run(&mut caller, &[b"SET", b"key", &[b'x'; 100_000]]);
+    run(&mut caller, &[b"SET", b"key", &vec![b'x'; 100_000]]);
     let before = scene.engine.store().used_bytes();
     let (mut cut, _) = scene.engine.store().begin_cut().unwrap();
     let mut captured = Captured::default();

@@ -45,6 +45,8 @@ pub(super) const ROWS: &[Row] = &[
 const PIECE_ENTRIES: usize = 1024;
 /// Ranges of the table, which may be empty, that are looked at under one lock.
 const PIECE_RANGES: usize = 1024;
+/// What SCAN's TYPE may name.
+const TYPES: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
 /// SCAN's COUNT if there is none.
 const COUNT_DEFAULT: usize = 10;
 /// How often RANDOMKEY draws before it takes the first key it finds: all may be expired.
@@ -112,7 +114,11 @@ fn scan_options(args: Args<'_>, now_ms: i64) -> Result<(Filter<'_>, usize), Erro
         } else if words.keyword("MATCH") {
             filter.pattern = Pattern::new(words.expect_word()?);
         } else if words.keyword("TYPE") {
-            filter.type_name = Some(words.expect_word()?);
+            let name = words.expect_word()?;
+            if !TYPES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+                return Err(Error::text(format!("ERR unknown type name '{}'", String::from_utf8_lossy(name))));
+            }
+            filter.type_name = Some(name);
         } else {
             return Err(error::SYNTAX);
         }
