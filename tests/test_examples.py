@@ -1,7 +1,8 @@
-"""The programs in `examples/` run and print what they promise."""
+"""The programs in `examples/` and on the front page run and print what they promise."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,32 @@ def test_trio_app() -> None:
     lines = printed("trio_app")
     assert lines[0].startswith("Serving at redis://127.0.0.1:")
     assert lines[-1].endswith("and saw 500 even and 500 odd events.")
+
+
+def test_readme() -> None:
+    """What the front page shows of Python runs, too."""
+    text = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert blocks
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "".join(blocks)],
+        cwd="/",
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("redis://127.0.0.1:")
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [*EXAMPLES.parent.glob("*.md"), *EXAMPLES.parent.glob("docs/*.md"), *EXAMPLES.parent.glob("bench/*.md")]
+    assert pages
+    dead = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert dead == []
