@@ -243,25 +243,6 @@ class Commands(Generic[T]):
         """Append to a string; its new length in bytes."""
         return self._call(INTEGER, "APPEND", key, value)
 
-    def delex(
-        self,
-        name: Word,
-        ifeq: Word | None = None,
-        ifne: Word | None = None,
-        ifdeq: str | None = None,
-        ifdne: str | None = None,
-    ) -> int:
-        """Delete a key if its value, or the digest of it, is as told; how many were deleted."""
-        conditions = {"IFEQ": ifeq, "IFNE": ifne, "IFDEQ": ifdeq, "IFDNE": ifdne}
-        given = [(token, operand) for token, operand in conditions.items() if operand is not None]
-        if len(given) > 1:
-            raise ValueError("Only one of IFEQ/IFNE/IFDEQ/IFDNE may be specified")
-        return self._call(INTEGER, "DELEX", name, *(word for pair in given for word in pair))
-
-    def digest(self, name: Word) -> T | None:
-        """XXH3 of a string, in hexadecimal; None without the key."""
-        return self._value("DIGEST", name)
-
     def getdel(self, name: Word) -> T | None:
         """Get a string and delete its key."""
         return self._value("GETDEL", name)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from rkv import _rkv
     from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
 
 # Characters of a command that an error repeats.

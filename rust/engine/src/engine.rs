@@ -38,7 +38,16 @@ impl Default for EngineOptions {
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<Store>,
-    housekeeper: Mutex<Option<Housekeeper>>,
+    work: Arc<Mutex<Work>>,
+}
+
+/// The thread for background work: most embedded stores never need one.
+#[derive(Debug)]
+enum Work {
+    Idle,
+    Running(Housekeeper),
+    /// The engine is closed, or its clock is moved by hand.
+    Closed,
 }
 
 impl Engine {
@@ -60,8 +69,15 @@ impl Engine {
             Xoshiro256::from_system()?,
             run_id,
         ));
-        let housekeeper = (!is_manual).then(|| Housekeeper::start(&store));
-        Ok(Arc::new(Self { store, housekeeper: Mutex::new(housekeeper) }))
+        let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
+        let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));
+        store.expiry.on_work(move || {
+            let mut work = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Work::Idle, Some(store)) = (&*work, weak.upgrade()) {
+                *work = Work::Running(Housekeeper::start(&store));
+            }
+        });
+        Ok(Arc::new(Self { store, work }))
     }
 
     /// What all share.
@@ -87,8 +103,19 @@ impl Engine {
 
     /// Stops background work. What is stored stays readable.
     pub fn close(&self) {
-        let housekeeper = self.housekeeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(housekeeper);
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *work, Work::Closed);
+        // The thread is told and waited for without the lock, as it may ask for it.
+        drop(work);
+        if let Work::Running(housekeeper) = before {
+            drop(housekeeper);
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

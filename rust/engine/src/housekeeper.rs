@@ -14,7 +14,7 @@ use crate::journal::Batch;
 
 /// Looks at the wheel per lock: with about 0.3 µs each, a shard is held for less than 100 µs.
 const BUDGET: usize = 128;
-/// The wheel's own resolution: sleeping less than this serves nothing.
+/// Two ticks of the wheel: what comes due within this time is expired together.
 const TICK_MS: i64 = 4;
 /// Without a deadline the thread sleeps this long, unless it is woken.
 const IDLE: Duration = Duration::from_secs(3600);

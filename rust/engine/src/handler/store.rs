@@ -521,16 +521,22 @@ impl Counters {
 }
 
 /// The next deadline of any key, and a bell for who waits for it.
-#[derive(Debug)]
 pub struct Expiry {
     next_ms: AtomicI64,
     bell: Mutex<()>,
     ring: Condvar,
+    start: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Expiry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Expiry").field("next_ms", &self.next_ms).finish_non_exhaustive()
+    }
 }
 
 impl Default for Expiry {
     fn default() -> Self {
-        Self { next_ms: AtomicI64::new(i64::MAX), bell: Mutex::new(()), ring: Condvar::new() }
+        Self { next_ms: AtomicI64::new(i64::MAX), bell: Mutex::new(()), ring: Condvar::new(), start: OnceLock::new() }
     }
 }
 
@@ -546,8 +552,13 @@ impl Expiry {
     #[cold]
     fn lower(&self, deadline_ms: i64) {
         self.next_ms.fetch_min(deadline_ms, Ordering::AcqRel);
-        drop(unpoisoned(self.bell.lock()));
-        self.ring.notify_all();
+        self.wake();
+    }
+
+    /// Sets who is told, before every ring of the bell, that there is work: it starts the thread that waits for the bell.
+    /// Once.
+    pub fn on_work(&self, start: impl Fn() + Send + Sync + 'static) {
+        let _ = self.start.set(Box::new(start));
     }
 
     /// When the next key expires, `i64::MAX` if none does.
@@ -562,6 +573,9 @@ impl Expiry {
 
     /// Wakes who waits, whatever the deadline.
     pub fn wake(&self) {
+        if let Some(start) = self.start.get() {
+            start();
+        }
         drop(unpoisoned(self.bell.lock()));
         self.ring.notify_all();
     }

@@ -5,11 +5,12 @@
 
 Files (columns are separated by tabs, words are quoted as redis-cli quotes them):
   defaults-<server>.tsv   option, what CONFIG GET prints in a server started without a file
-  set-<server>.tsv        words of a CONFIG SET, then `=` and what CONFIG GET prints for the first name, or the error reply
+  set-<server>.tsv        words of a CONFIG SET, then `=` and what CONFIG GET prints for the first name, or the error
   start-<server>.tsv      option, value, then `ok` or the reason why the server refuses to start with `--option value`
   arguments-<server>.tsv  words of a command line, then `name=value` of several options, or `refused`
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -41,7 +42,23 @@ SET = [
     ["replicaof", "a 1"],
 ]
 ONE = {
-    "timeout": ["0", "7", " 1", "1 ", "01", "+1", "-0", "-1", "", "1.5", "2147483647", "2147483648", "9223372036854775808", "0x10", "1k"],
+    "timeout": [
+        "0",
+        "7",
+        " 1",
+        "1 ",
+        "01",
+        "+1",
+        "-0",
+        "-1",
+        "",
+        "1.5",
+        "2147483647",
+        "2147483648",
+        "9223372036854775808",
+        "0x10",
+        "1k",
+    ],
     "maxclients": ["0", "-1", "4294967296"],
     "slowlog-log-slower-than": ["-1", "-2", "0"],
     "slowlog-max-len": ["-1", "5"],
@@ -49,7 +66,27 @@ ONE = {
     "hz": ["0", "1", "100", "100000", "-1", "2147483648", "x"],
     "port": ["65536", "-1", "x"],
     "active-expire-effort": ["0", "11", "10"],
-    "maxmemory": ["0", "1", "1b", "1B", "1k", "1kB", "1m", "1MB", "1g", "1gb", "1t", "k", "", "-1", "1 k", "1.5k", " 1", "18446744073709551615", "+1"],
+    "maxmemory": [
+        "0",
+        "1",
+        "1b",
+        "1B",
+        "1k",
+        "1kB",
+        "1m",
+        "1MB",
+        "1g",
+        "1gb",
+        "1t",
+        "k",
+        "",
+        "-1",
+        "1 k",
+        "1.5k",
+        " 1",
+        "18446744073709551615",
+        "+1",
+    ],
     "proto-max-bulk-len": ["1k", "1mb", "1048575", "1048576", "9223372036854775807", "9223372036854775808"],
     "repl-backlog-size": ["0", "1", "16kb"],
     "client-query-buffer-limit": ["1m", "1mb", "2gb"],
@@ -60,16 +97,96 @@ ONE = {
     "oom-score-adj": ["no", "yes", "relative", "absolute", "x"],
     "enable-debug-command": ["yes"],
     "cluster-preferred-endpoint-type": ["hostname", "x"],
-    "shutdown-on-sigterm": ["default", "SAVE now default", "force now", "now now", "default now", "save nosave", "nosave", " now"],
-    "save": ["", "60 1", "60 1 20 2", "60 01 0060 5", "60 ", " 60 1", "60 1  20 2", "60", "0 1", "-1 1", "60 -1", "60 x", "60 +1", "60\t1", "60 0"],
+    "shutdown-on-sigterm": [
+        "default",
+        "SAVE now default",
+        "force now",
+        "now now",
+        "default now",
+        "save nosave",
+        "nosave",
+        " now",
+    ],
+    "save": [
+        "",
+        "60 1",
+        "60 1 20 2",
+        "60 01 0060 5",
+        "60 ",
+        " 60 1",
+        "60 1  20 2",
+        "60",
+        "0 1",
+        "-1 1",
+        "60 -1",
+        "60 x",
+        "60 +1",
+        "60\t1",
+        "60 0",
+    ],
     "client-output-buffer-limit": [
-        "", "normal 1 1 1", "NORMAL 1kb 2mb 3", "replica 1kb 2mb 3", "slave 1 2 3", "pubsub 1 2 3 normal 4 5 6", "normal 1 1 1 normal 2 2 2",
-        "master 1 2 3", "primary 1 2 3", "x 1 2 3", "pubsub 1 2", "pubsub 1 2 -1", "pubsub -1 2 1", "pubsub 1 x 1", "pubsub 1 2 1s", "pubsub 1 2 +3",
+        "",
+        "normal 1 1 1",
+        "NORMAL 1kb 2mb 3",
+        "replica 1kb 2mb 3",
+        "slave 1 2 3",
+        "pubsub 1 2 3 normal 4 5 6",
+        "normal 1 1 1 normal 2 2 2",
+        "master 1 2 3",
+        "primary 1 2 3",
+        "x 1 2 3",
+        "pubsub 1 2",
+        "pubsub 1 2 -1",
+        "pubsub -1 2 1",
+        "pubsub 1 x 1",
+        "pubsub 1 2 1s",
+        "pubsub 1 2 +3",
         "normal 9 9 9 x 1 1 1",
     ],
-    "oom-score-adj-values": ["0 200 800", "1 2 3", "0 200", "0 200 3000", "-2000 0 2000", "0 1 x", "1 2 3 4", "0  1", ""],
-    "notify-keyspace-events": ["", "KEA", "AKE", "AKEm", "An", "mnKE", "g$lshzxet", "gxKE$lshzetd", "g$lshzxetdn", "KK", "El", "Kx", "q", "K E", "m", "tdn"],
-    "latency-tracking-info-percentiles": ["", "50", "50.0 99.9", "50.5 99.99 0.0001 1e1", "101", "-1", "x", "nan", "inf", "50  60", "0.0000001", "100", "99.9999999"],
+    "oom-score-adj-values": [
+        "0 200 800",
+        "1 2 3",
+        "0 200",
+        "0 200 3000",
+        "-2000 0 2000",
+        "0 1 x",
+        "1 2 3 4",
+        "0  1",
+        "",
+    ],
+    "notify-keyspace-events": [
+        "",
+        "KEA",
+        "AKE",
+        "AKEm",
+        "An",
+        "mnKE",
+        "g$lshzxet",
+        "gxKE$lshzetd",
+        "g$lshzxetdn",
+        "KK",
+        "El",
+        "Kx",
+        "q",
+        "K E",
+        "m",
+        "tdn",
+    ],
+    "latency-tracking-info-percentiles": [
+        "",
+        "50",
+        "50.0 99.9",
+        "50.5 99.99 0.0001 1e1",
+        "101",
+        "-1",
+        "x",
+        "nan",
+        "inf",
+        "50  60",
+        "0.0000001",
+        "100",
+        "99.9999999",
+    ],
     "cluster-announce-hostname": ["", "a-b.C1", "a_b", "a" * 255, "a" * 256],
     "proc-title-template": ["{title}", "{title} x", "{x}", "", "{title", "x}", "  ", "plain"],
     "repl-diskless-load": ["swapdb"],
@@ -128,8 +245,8 @@ ARGUMENTS = [
     ["--requirepass", "--timeout", "5"],
     ["--shutdown-on-sigint", "force now"],
     ["--shutdown-on-sigint", "force", "now"],
-    ["--shutdown-on-sigint", "'force'", "\"now\""],
-    ["--shutdown-on-sigint", "\"force now"],
+    ["--shutdown-on-sigint", "'force'", '"now"'],
+    ["--shutdown-on-sigint", '"force now'],
     ["--client-output-buffer-limit", "normal", "1", "2", "3", "--client-output-buffer-limit", "pubsub 4 5 6"],
     ["--client-output-buffer-limit", "normal 1 2 3 pubsub 4 5 6"],
     ["-timeout", "5"],
@@ -140,14 +257,22 @@ ARGUMENTS = [
     ["--notify-keyspace-events", "KEA"],
     ["--list-max-ziplist-entries", "5"],
     ["--lua-replicate-commands", "yes"],
-    ["--timeout \"5\""],
+    ['--timeout "5"'],
     ["--timeout '5"],
     ["--loadmodule"],
     ["--rename-command", "GET"],
     ["--include", "/no/such/file"],
     ["--include", "/no/such/*.conf"],
 ]
-SHOWN = ["timeout", "save", "requirepass", "shutdown-on-sigint", "client-output-buffer-limit", "hz", "notify-keyspace-events"]
+SHOWN = [
+    "timeout",
+    "save",
+    "requirepass",
+    "shutdown-on-sigint",
+    "client-output-buffer-limit",
+    "hz",
+    "notify-keyspace-events",
+]
 
 
 def quoted(word):
@@ -196,7 +321,7 @@ class Server:
 def get(client, name):
     """Names to values, both bytes."""
     reply = client.execute_command("CONFIG", "GET", name)
-    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def text(value):
@@ -229,10 +354,8 @@ def set_cases(binary):
             except redis.ResponseError as error:
                 result = "ERR " + str(error).removeprefix("ERR ")
             for name, value in old.items():
-                try:
+                with contextlib.suppress(redis.ResponseError):
                     client.execute_command("CONFIG SET", name, value)
-                except redis.ResponseError:
-                    pass
             yield f"{words(case)}\t{result}"
 
 
@@ -245,7 +368,9 @@ def last_reason(output):
 def start_cases(binary):
     for name, values in START.items():
         for value in values:
-            run = subprocess.run([binary, f"--{name}", value, "--no-such-zz", "1"], capture_output=True, text=True, check=False)
+            run = subprocess.run(
+                [binary, f"--{name}", value, "--no-such-zz", "1"], capture_output=True, text=True, check=False
+            )
             line, reason = last_reason(run.stdout + run.stderr)
             yield f"{name}\t{quoted(value)}\t{'ok' if 'no-such-zz' in line else reason}"
 
@@ -255,7 +380,9 @@ def argument_cases(binary):
         with Server(binary, *case) as server:
             if server.process.poll() is None:
                 secret = server.process.args
-                password = next((secret[i + 1] for i, w in enumerate(secret) if w == b"--requirepass" and i + 1 < len(secret)), b"")
+                password = next(
+                    (secret[i + 1] for i, w in enumerate(secret) if w == b"--requirepass" and i + 1 < len(secret)), b""
+                )
                 client = server.client(password=password or None)
                 shown = [f"{name}={quoted(next(iter(get(client, name).values())))}" for name in SHOWN]
                 result = "\t".join(shown)
