@@ -149,9 +149,9 @@ fn filters() {
     assert_eq!(found(&["MATCH", "x", "MATCH", "?n?"]), "int,one");
     assert_eq!(found(&["TYPE", "String"]), ",four,int,one,raw,three,two");
     assert_eq!(found(&["TYPE", "list"]), "");
-    assert_eq!(found(&["TYPE", "nosuch"]), "");
     assert_eq!(found(&["MATCH", "*"]), ",four,int,one,raw,three,two");
     assert_eq!(found(&["MATCH", "**"]), "four,int,one,raw,three,two");
+    assert_eq!(user.call(&["SCAN", "0", "TYPE", "nosuch"]), "-ERR unknown type name 'nosuch'");
     assert_eq!(user.call(&["KEYS", ""]), "$");
     assert_eq!(user.call(&["KEYS", "r[a-b]w"]), "$raw");
 }
