@@ -56,7 +56,8 @@ struct Batch {
 
 fn batch(random: &mut Random) -> Batch {
     let commands = (0..=random.below(20)).map(|_| command(random)).collect();
-    let elapsed_ms = if random.below(3) == 0 { random.below(300) as u64 } else { 0 };
+    // The wheel's tick is two milliseconds: at even times it has deleted exactly what is due.
+    let elapsed_ms = if random.below(3) == 0 { 2 * random.below(150) as u64 } else { 0 };
     Batch { client: random.below(2), commands, elapsed_ms, ticks: random.below(2) == 0, cuts: random.next() }
 }
 
