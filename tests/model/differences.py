@@ -67,11 +67,11 @@ DIFFERENCES = [
         example="0> COMMAND GETKEYS x",
     ),
     Difference(
-        server="redis",
+        server="valkey",
         words=r"MULTI|WATCH .*",
-        theirs=error(r"ERR (MULTI calls can not be nested|WATCH inside MULTI is not allowed)"),
-        ours=NOT_IN_TRANSACTION,
-        reason="Valkey's text; Redis has one for each command",
+        theirs=NOT_IN_TRANSACTION,
+        ours=error(r"ERR (MULTI calls can not be nested|WATCH inside MULTI is not allowed)"),
+        reason="Redis's texts; Valkey gives up the transaction as well",
         example="0> MULTI | 0> MULTI",
         # Valkey's EXEC is aborted then, Redis's is not.
         diverges=True,

@@ -107,6 +107,10 @@ fixed! {
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
     /// DEBUG is switched off.
     DEBUG_NOT_ALLOWED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    /// MULTI inside MULTI. The transaction goes on.
+    NESTED_MULTI = "ERR MULTI calls can not be nested";
+    /// WATCH inside MULTI. The transaction goes on.
+    WATCH_INSIDE_MULTI = "ERR WATCH inside MULTI is not allowed";
     /// EXEC without MULTI.
     EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
     /// DISCARD without MULTI.

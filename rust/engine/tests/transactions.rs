@@ -168,5 +168,19 @@ fn a_watched_key_that_expires_has_changed() {
         assert_eq!(exec(&[&["SET", "k", "1"]], 0, 0, &["SWAPDB", "0", "1"]), changed, "it went");
         assert_eq!(exec(&[], 0, 0, &["SWAPDB", "0", "1"]), changed, "it came");
         assert_eq!(exec(&[], 0, 0, &["SWAPDB", "2", "1"]), unchanged, "its database stayed");
+        let corpse_elsewhere: &[&[&str]] = &[&["SET", "k", "1", "PX", "10"], &["SWAPDB", "0", "1"], &["DEL", "k"]];
+        assert_eq!(exec(corpse_elsewhere, 10, 0, &["SWAPDB", "0", "1"]), unchanged, "only a corpse came");
     }
+}
+
+#[test]
+fn a_refused_multi_or_watch_does_not_break_the_transaction() {
+    let engine = engine(1);
+    let mut caller = engine.caller();
+    assert_eq!(call(&mut caller, &["MULTI"]), ["OK"]);
+    assert_eq!(call(&mut caller, &["MULTI"]), ["ERR MULTI calls can not be nested"]);
+    assert_eq!(call(&mut caller, &["WATCH", "k"]), ["ERR WATCH inside MULTI is not allowed"]);
+    assert_eq!(call(&mut caller, &["SET", "k", "1"]), ["QUEUED"]);
+    assert_eq!(call(&mut caller, &["EXEC"]), ["array 1", "OK"]);
+    assert_eq!(call(&mut caller, &["GET", "k"]), ["1"]);
 }

@@ -32,8 +32,8 @@ pub struct Watched {
     pub db: usize,
     /// The key.
     pub key: Box<[u8]>,
-    /// Whether it was already expired when it was watched: its disappearance is then no change.
-    pub was_expired: bool,
+    /// Whether it was absent or expired when it was watched: neither is it then a change that an expired one lies there.
+    pub was_gone: bool,
 }
 
 /// What WATCH collects.
@@ -156,15 +156,15 @@ impl Client {
     }
 
     /// Watches a key of the chosen database, whose shard is held.
-    pub fn watch(&mut self, locks: &mut Locks<'_>, key: Key<'_>, was_expired: bool) {
+    pub fn watch(&mut self, locks: &mut Locks<'_>, key: Key<'_>, was_gone: bool) {
         let watching = self.watching.get_or_insert_with(|| Box::new(Watching::default()));
         let is_known = |watched: &Watched| watched.db == self.db && *watched.key == *key.bytes();
         if watching.keys.iter().any(is_known) {
             return;
         }
         let flag = Arc::clone(&watching.flag);
-        locks.shard(key.shard()).watches.add(self.db, key.bytes(), flag, was_expired);
-        watching.keys.push(Watched { db: self.db, key: key.bytes().into(), was_expired });
+        locks.shard(key.shard()).watches.add(self.db, key.bytes(), flag, was_gone);
+        watching.keys.push(Watched { db: self.db, key: key.bytes().into(), was_gone });
         self.link.watches(Some(&watching.flag), watching.keys.len());
     }
 

@@ -71,7 +71,9 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn multi(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    // The row forbids it inside MULTI, so there is none to lose.
+    if context.client.transaction.is_some() {
+        return Err(error::NESTED_MULTI);
+    }
     context.client.begin_transaction();
     reply.ok();
     Ok(Effect::none())
@@ -106,7 +108,7 @@ fn has_watched_change(context: &Context<'_, '_>) -> bool {
     watching.flag.is_raised()
         || watching.keys.iter().any(|watched| {
             let key = context.store.keyspace.key(&watched.key);
-            !watched.was_expired && context.presence(watched.db, key) == Presence::Expired
+            !watched.was_gone && context.presence(watched.db, key) == Presence::Expired
         })
 }
 
@@ -120,6 +122,9 @@ fn discard(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) ->
 }
 
 fn watch(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if context.client.transaction.is_some() {
+        return Err(error::WATCH_INSIDE_MULTI);
+    }
     for key in context.keys() {
         context.watch(*key);
     }

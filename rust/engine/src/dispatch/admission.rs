@@ -85,7 +85,9 @@ fn authenticated(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), 
 }
 
 fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
-    if client.transaction.is_none() || !call.command.row.flags.has(Flags::NO_MULTI) {
+    let flags = call.command.row.flags;
+    // MULTI and WATCH answer for themselves: they are refused, and the transaction goes on.
+    if client.transaction.is_none() || !flags.has(Flags::NO_MULTI) || flags.has(Flags::UNQUEUED) {
         return Ok(());
     }
     Err(Error::not_in_transaction(call.command.full_name()))

@@ -481,8 +481,8 @@ impl<'a, 'e> Context<'a, 'e> {
 
     /// Lets the client hear of changes of a key of the plan.
     pub fn watch(&mut self, key: Key<'_>) {
-        let was_expired = self.presence(self.client.db, key) == Presence::Expired;
-        self.client.watch(self.locks, key, was_expired);
+        let was_gone = self.presence(self.client.db, key) != Presence::Live;
+        self.client.watch(self.locks, key, was_gone);
     }
 
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.

@@ -31,11 +31,12 @@ pub enum Presence {
     Live,
 }
 
-/// Who watches a key. For who began when it was already expired, its deletion is no change.
+/// Who watches a key. For who began when it was already gone, expired or not there, it is no change that an expired one
+/// lies there (SWAPDB brings such), nor that it is deleted.
 #[derive(Debug)]
 struct Watcher {
     flag: Arc<WatchFlag>,
-    was_expired: bool,
+    was_gone: bool,
 }
 
 type Watched = HashMap<Box<[u8]>, Vec<Watcher>>;
@@ -53,9 +54,9 @@ impl Watches {
         self.dbs.is_empty()
     }
 
-    /// Watches a key; it may exist or not. `was_expired` says that it is stored, but expired.
-    pub fn add(&mut self, db: usize, key: &[u8], flag: Arc<WatchFlag>, was_expired: bool) {
-        let watcher = Watcher { flag, was_expired };
+    /// Watches a key; it may exist or not. `was_gone` says that it is not live: absent, or expired.
+    pub fn add(&mut self, db: usize, key: &[u8], flag: Arc<WatchFlag>, was_gone: bool) {
+        let watcher = Watcher { flag, was_gone };
         self.dbs.entry(db).or_default().entry(key.into()).or_default().push(watcher);
     }
 
@@ -84,7 +85,7 @@ impl Watches {
 
     /// Raises the flags of a key that was deleted because its time was over.
     pub fn touch_expired(&self, db: usize, key: &[u8]) {
-        self.of(db, key).filter(|watcher| !watcher.was_expired).for_each(|watcher| watcher.flag.raise());
+        self.of(db, key).filter(|watcher| !watcher.was_gone).for_each(|watcher| watcher.flag.raise());
     }
 
     /// Raises the flags of the watched keys of a database that are there: all of them change at once.

@@ -94,11 +94,8 @@ impl Model {
         if let Some(queue) = &mut state.queue {
             match &*name {
                 b"EXEC" | b"DISCARD" => {}
-                b"MULTI" | b"WATCH" => {
-                    let name = String::from_utf8_lossy(&name).to_lowercase();
-                    state.is_broken = true;
-                    return error(&format!("ERR Command '{name}' not allowed inside a transaction"));
-                }
+                b"MULTI" => return error("ERR MULTI calls can not be nested"),
+                b"WATCH" => return error("ERR WATCH inside MULTI is not allowed"),
                 b"NOSUCH" => {
                     state.is_broken = true;
                     return error("ERR unknown command 'NOSUCH', with args beginning with: ");

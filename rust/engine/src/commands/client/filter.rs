@@ -53,9 +53,10 @@ fn positive(word: &[u8], name: &str) -> Result<i64, Error> {
     if number > 0 { Ok(number) } else { Err(Error::text(format!("ERR {name} should be greater than 0"))) }
 }
 
-fn ids(first: &[u8], cursor: &mut Cursor<'_>) -> Result<Vec<u64>, Error> {
+/// Reads ids; `is_kill` chooses the error for a first one that is no number.
+fn ids(first: &[u8], is_kill: bool, cursor: &mut Cursor<'_>) -> Result<Vec<u64>, Error> {
     let mut ids = Vec::new();
-    let mut next = number::parse_i64(first).ok_or(error::SYNTAX)?;
+    let mut next = number::parse_i64(first).ok_or(if is_kill { error::INVALID_CLIENT_ID } else { error::SYNTAX })?;
     loop {
         ids.push(u64::try_from(next).ok().filter(|id| *id > 0).ok_or(error::INVALID_CLIENT_ID)?);
         match cursor.rest().first().and_then(|word| number::parse_i64(word)) {
@@ -106,9 +107,9 @@ impl<'a> Filter<'a> {
         Self { tests: vec![(Test::Addr(address), false)], skips_self: false }
     }
 
-    /// Reads filters; `skips_self` is what counts without SKIPME.
-    pub(super) fn parse(store: &Store, mut cursor: Cursor<'a>, skips_self: bool) -> Result<Self, Error> {
-        let mut filter = Self { tests: Vec::new(), skips_self };
+    /// Reads the filters of CLIENT KILL (which spares its own client unless SKIPME says otherwise) or of CLIENT LIST.
+    pub(super) fn parse(store: &Store, mut cursor: Cursor<'a>, is_kill: bool) -> Result<Self, Error> {
+        let mut filter = Self { tests: Vec::new(), skips_self: is_kill };
         while let Some(name) = cursor.next_word() {
             let name = name.to_ascii_uppercase();
             let word = cursor.expect_word()?;
@@ -121,7 +122,7 @@ impl<'a> Filter<'a> {
                 continue;
             }
             let (name, is_negated) = name.strip_prefix(b"NOT-").map_or((name.as_slice(), false), |name| (name, true));
-            let test = test(store, (name, is_negated), word, &mut cursor)?;
+            let test = test(store, (name, is_negated), word, is_kill, &mut cursor)?;
             if is_negated && matches!(test, Test::MaxAge(_) | Test::Idle(_)) {
                 return Err(error::SYNTAX);
             }
@@ -152,10 +153,11 @@ fn test<'a>(
     store: &Store,
     (name, is_negated): (&[u8], bool),
     word: &'a [u8],
+    is_kill: bool,
     cursor: &mut Cursor<'a>,
 ) -> Result<Test<'a>, Error> {
     Ok(match name {
-        b"ID" => Test::Id(ids(word, cursor)?),
+        b"ID" => Test::Id(ids(word, is_kill, cursor)?),
         b"TYPE" => Test::Kind(kind(word)?),
         b"USER" => user(word)?,
         b"ADDR" => Test::Addr(word),
