@@ -1,22 +1,26 @@
 //! Windows: several pipelined commands of one session under one set of locks, their memory fetched ahead.
 //!
-//! A random key costs two cache misses, one for its bucket and one for its blob. One command alone waits for both; sixteen
-//! together wait for two rounds of sixteen misses that overlap.
+//! A random key costs two cache misses, one for its bucket and one for its blob. A command alone waits for both. In a
+//! window the bucket is asked for sixteen keys ahead and the blob eight keys ahead, while the commands before them run.
 
 use smallvec::SmallVec;
 
-use super::run::{Call, prefetch, run, settle, wake};
+use super::run::{Call, run, settle, wake};
 use super::transaction::Queue;
 use super::waiting::serve_strays;
 use crate::client::Client;
 use crate::handler::{Account, Store, World, key_positions};
-use crate::keyspace::Key;
+use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
 
 /// Commands in a window at most; with it a window holds its locks for less than 20 µs.
 pub const WINDOW_CALLS_MAX: usize = 32;
 /// Keys in a window at most.
 const WINDOW_KEYS_MAX: usize = 128;
+/// How many keys ahead a bucket is asked for: the time of as many commands covers a miss.
+const BUCKETS_AHEAD: usize = 16;
+/// How many keys ahead a blob is asked for, when its bucket has come.
+const BLOBS_AHEAD: usize = 8;
 /// Bytes of arguments of one command in a window: more takes its time, so it runs alone.
 const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Memory that a window can take at most: what is written costs less than its bytes twice.
@@ -53,10 +57,11 @@ pub fn execute_window(
     }
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
     let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return 0 };
-    prefetch(&locks, client.db, &mut keys);
+    let mut ahead = Ahead::default();
     let mut account = Account::default();
     let (mut begin, mut done) = (0, 0);
     for (call, &end) in calls.iter().zip(&ends) {
+        ahead.reach(&locks, client.db, &mut keys, end);
         let world =
             World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
         run(world, call, &keys[begin..end], reply);
@@ -75,4 +80,32 @@ pub fn execute_window(
     }
     wake(&account.wakes);
     done
+}
+
+/// How far memory was asked for.
+#[derive(Default)]
+struct Ahead {
+    buckets: usize,
+    blobs: usize,
+}
+
+impl Ahead {
+    /// Asks for the memory of the keys that come up after the first `next` ones.
+    #[inline]
+    fn reach(&mut self, locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>], next: usize) {
+        let buckets = keys.len().min(next + BUCKETS_AHEAD);
+        for key in keys.get(self.buckets..buckets).unwrap_or_default() {
+            if let Some(part) = locks.peek(key.shard()).db(db) {
+                part.prefetch_bucket(key);
+            }
+        }
+        self.buckets = self.buckets.max(buckets);
+        let blobs = keys.len().min(next + BLOBS_AHEAD);
+        for key in keys.get_mut(self.blobs..blobs).unwrap_or_default() {
+            if let Some(part) = locks.peek(key.shard()).db(db) {
+                part.prefetch_blob(key);
+            }
+        }
+        self.blobs = self.blobs.max(blobs);
+    }
 }
