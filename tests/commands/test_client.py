@@ -27,14 +27,14 @@ CLIENT SETINFO lib-name a\tb | CLIENT SETINFO Lib-Ver a\x01b | CLIENT SETINFO no
 CLIENT REPLY | CLIENT REPLY x | CLIENT REPLY on x | CLIENT REPLY on | CLIENT NO-EVICT | CLIENT NO-EVICT x
 CLIENT NO-EVICT on | CLIENT NO-EVICT OFF | CLIENT NO-TOUCH | CLIENT NO-TOUCH x | CLIENT NO-TOUCH on
 CLIENT NO-TOUCH off
-CLIENT LIST ID x | CLIENT LIST NOT-ID x
+CLIENT LIST ID x | CLIENT LIST NOT-ID x | CLIENT LIST ID 99999999999999999999
 """
 # Of LIST and KILL alike.
 FILTERS = """
 NOSUCH | NOSUCH x | TYPE | TYPE nosuch | TYPE master | TYPE primary | TYPE replica | TYPE SLAVE | TYPE pubsub
 NOT-TYPE normal
 ID | ID 0 | ID -1 | ID 99999999 | ID 99999999 99999998 | ID 99999999 x | ID 99999999 TYPE normal | NOT-ID
-ID 99999999 ID 99999998 | ID 99999999999999999999 | USER | USER nosuch | NOT-USER nosuch | NOT-USER default
+ID 99999999 ID 99999998 | USER | USER nosuch | NOT-USER nosuch | NOT-USER default
 ADDR 1.2.3.4:5 | LADDR 1.2.3.4:5 | IP 1.2.3.4 | IP nosuch | SKIPME | SKIPME x | MAXAGE | MAXAGE x | MAXAGE 0 | MAXAGE -1
 MAXAGE 1000000 | IDLE x | IDLE 0 | IDLE 1000000 | NOT-MAXAGE 1 | NOT-IDLE 1 | NOT-SKIPME yes | NAME nosuch
 FLAGS Z | FLAGS !
@@ -100,10 +100,10 @@ def test_filters_that_find_nobody_or_are_wrong(pair: Pair, command: str) -> None
         pair.same("CLIENT", command, *words)
 
 
-@pytest.mark.parametrize("id", ["x", "0", "-1"])
-def test_kill_tells_redis_text_of_a_wrong_id(rkv_server: Server, redis_server: Server, id: str) -> None:
+@pytest.mark.parametrize("word", ["x", "0", "-1", "99999999999999999999"])
+def test_kill_tells_redis_text_of_a_wrong_id(rkv_server: Server, redis_server: Server, word: str) -> None:
     with rkv_server.connect() as ours, redis_server.connect() as theirs:
-        assert ours.call("CLIENT", "KILL", "ID", id) == theirs.call("CLIENT", "KILL", "ID", id)
+        assert ours.call("CLIENT", "KILL", "ID", word) == theirs.call("CLIENT", "KILL", "ID", word)
 
 
 @pytest.mark.parametrize("command", ["LIST", "KILL"])

@@ -84,7 +84,7 @@ def test_texts_for_people(with_valkey: Pair) -> None:
         mine, theirs = with_valkey.both(*call.split())
         assert type(mine) is type(theirs), call
         assert len(mine.data) > 20
-    assert b"\nrkv ver. " in with_valkey.rkv.call("LOLWUT").data
+    assert b"\nRedis ver. 7.2.4, rkv ver. " in with_valkey.rkv.call("LOLWUT").data
 
 
 @pytest.mark.parametrize("io_threads", [1, 0], ids=["reactor", "trio"])

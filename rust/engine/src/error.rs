@@ -36,11 +36,6 @@ impl Error {
         Self::text(format!("ERR wrong number of arguments for '{name}' command"))
     }
 
-    /// A command that MULTI cannot queue.
-    pub fn not_in_transaction(name: &str) -> Self {
-        Self::text(format!("ERR Command '{name}' not allowed inside a transaction"))
-    }
-
     /// EXEC was refused, and why.
     pub fn exec_refused(cause: &Self) -> Self {
         let cause = cause.as_str();
@@ -111,6 +106,8 @@ fixed! {
     NESTED_MULTI = "ERR MULTI calls can not be nested";
     /// WATCH inside MULTI. The transaction goes on.
     WATCH_INSIDE_MULTI = "ERR WATCH inside MULTI is not allowed";
+    /// A command that MULTI cannot queue.
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// EXEC without MULTI.
     EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
     /// DISCARD without MULTI.

@@ -184,3 +184,13 @@ fn a_refused_multi_or_watch_does_not_break_the_transaction() {
     assert_eq!(call(&mut caller, &["EXEC"]), ["array 1", "OK"]);
     assert_eq!(call(&mut caller, &["GET", "k"]), ["1"]);
 }
+
+#[test]
+fn a_command_that_cannot_be_queued_breaks_the_transaction() {
+    let engine = engine(1);
+    let mut caller = engine.caller();
+    assert_eq!(call(&mut caller, &["MULTI"]), ["OK"]);
+    let refused = call(&mut caller, &["CLIENT", "REPLY", "OFF"]);
+    assert_eq!(refused, ["ERR Command not allowed inside a transaction"]);
+    assert_eq!(call(&mut caller, &["EXEC"]), ["EXECABORT Transaction discarded because of previous errors."]);
+}

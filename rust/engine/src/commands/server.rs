@@ -1,5 +1,6 @@
 //! The server: its time, its role, its end.
 
+use crate::REDIS_VERSION;
 use crate::client::Transport;
 use crate::error::{self, Error};
 use crate::handler::{Args, Categories, Context, Effect, Flags, Group, Row, Shutdown, subcommand};
@@ -83,7 +84,9 @@ fn lolwut(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) 
         words.integer()?;
     }
     let seed = context.store.random().next_u64();
-    reply.verbatim("txt", format!("{}\nrkv ver. {}\n", hills(seed), env!("CARGO_PKG_VERSION")).as_bytes());
+    // Clients look for Redis's words.
+    let versions = format!("Redis ver. {REDIS_VERSION}, rkv ver. {}", env!("CARGO_PKG_VERSION"));
+    reply.verbatim("txt", format!("{}\n{versions}\n", hills(seed)).as_bytes());
     Ok(Effect::none())
 }
 

@@ -90,7 +90,7 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
     if client.transaction.is_none() || !flags.has(Flags::NO_MULTI) || flags.has(Flags::UNQUEUED) {
         return Ok(());
     }
-    Err(Error::not_in_transaction(call.command.full_name()))
+    Err(error::NOT_IN_TRANSACTION)
 }
 
 fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {

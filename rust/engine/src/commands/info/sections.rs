@@ -3,12 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::{Report, Section, Text};
+use crate::REDIS_VERSION;
 use crate::config::options;
 use crate::handler::ratio;
 use crate::observe::CpuTimes;
-
-/// What clients gate features on: the version whose commands and replies are complete.
-const REDIS_VERSION: &str = "7.2.4";
 
 const fn section(
     name: &'static str,
