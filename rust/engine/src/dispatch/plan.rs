@@ -14,23 +14,21 @@ pub(super) struct Plan<'a> {
     pub mask: u64,
 }
 
-/// Plans a command.
+/// Plans a command: fills an empty plan.
 #[inline]
-pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>) -> Plan<'a> {
-    let mut plan = Plan::default();
+pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &mut Plan<'a>) {
     if let Some(index) = call.command.single_key() {
         let key = store.keyspace.key(call.args.word(index));
         plan.mask = key.mask();
         plan.keys.push(key);
-        return plan;
+        return;
     }
-    add_keys(store, call, &mut plan);
+    add_keys(store, call, plan);
     match call.command.row.keys {
         Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
         Keys::Transaction => plan.mask |= transaction_mask(store, client),
         Keys::None | Keys::Each | Keys::Specs(_) => {}
     }
-    plan
 }
 
 /// Hashes the keys that the specifications name. Words that do not fit them name no key: the handler refuses those.
@@ -56,7 +54,9 @@ fn transaction_mask(store: &Store, client: &Client) -> u64 {
                 // Nothing may be locked while something is held, so what it will visit is locked with the rest.
                 return store.keyspace.all();
             }
-            mask |= plan(store, client, &Call { command, args: Args::new(&words) }).mask;
+            let mut queued = Plan::default();
+            plan(store, client, &Call { command, args: Args::new(&words) }, &mut queued);
+            mask |= queued.mask;
         }
     }
     mask

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::plan::plan;
+use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Link, Unblock};
@@ -41,25 +41,29 @@ pub fn execute(
     now_ms: i64,
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
-    let mut plan = plan(store, client, call);
-    let Ok(locks) = store.keyspace.lock(plan.mask) else {
+    let mut plan = Plan::default();
+    plan::plan(store, client, call, &mut plan);
+    let mut locks = store.keyspace.unlocked();
+    if locks.lock(plan.mask).is_err() {
         refuse_poisoned(store, reply);
         return None;
-    };
-    execute_locked(store, client, call, &mut plan.keys, locks, mode, now_ms, reply)
+    }
+    execute_locked(store, client, call, &mut plan.keys, &mut locks, mode, now_ms, reply)
 }
 
 /// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
 /// was done.
 #[inline]
 pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, now_ms: i64, reply: &mut Reply<'_>) -> bool {
-    let mut plan = plan(store, client, call);
-    match store.keyspace.try_lock(plan.mask) {
-        Ok(Some(locks)) => {
-            execute_locked(store, client, call, &mut plan.keys, locks, Mode::Now, now_ms, reply);
+    let mut plan = Plan::default();
+    plan::plan(store, client, call, &mut plan);
+    let mut locks = store.keyspace.unlocked();
+    match locks.try_lock(plan.mask) {
+        Ok(true) => {
+            execute_locked(store, client, call, &mut plan.keys, &mut locks, Mode::Now, now_ms, reply);
             true
         }
-        Ok(None) => false,
+        Ok(false) => false,
         Err(_) => {
             refuse_poisoned(store, reply);
             true
@@ -80,32 +84,25 @@ fn execute_locked<'e>(
     client: &mut Client,
     call: &Call<'_>,
     keys: &mut [Key<'_>],
-    mut locks: Locks<'e>,
+    locks: &mut Locks<'e>,
     mode: Mode,
     now_ms: i64,
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
     if keys.len() > 1 {
-        prefetch(&locks, client.db, keys);
+        prefetch(locks, client.db, keys);
     }
     let mut account = Account::default();
-    let world = World {
-        store,
-        client,
-        door: &Queue,
-        locks: &mut locks,
-        account: &mut account,
-        now_ms,
-        can_wait: mode != Mode::Now,
-    };
+    let world =
+        World { store, client, door: &Queue, locks, account: &mut account, now_ms, can_wait: mode != Mode::Now };
     let wait = run(world, call, keys, reply);
     let blocked = match (wait, mode) {
-        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, &mut locks, wait, form)),
+        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, locks, wait, form)),
         _ => None,
     };
-    settle(store, &mut locks, &mut account, now_ms);
-    store.publish_memory(&mut locks);
-    drop(locks);
+    settle(store, locks, &mut account, now_ms);
+    store.publish_memory(locks);
+    locks.release();
     if !account.strays.is_empty() {
         waiting::serve_strays(store, &mut account, now_ms);
     }

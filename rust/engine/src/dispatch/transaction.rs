@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::plan::plan;
+use super::plan::{self, Plan};
 use super::run::{Call, run};
 use crate::client::Queued;
 use crate::error;
@@ -22,7 +22,8 @@ impl Door for Queue {
         };
         let words: SmallVec<[&[u8]; 8]> = queued.words.iter().map(AsRef::as_ref).collect();
         let call = Call { command, args: Args::new(&words) };
-        let plan = plan(store, context.client, &call);
+        let mut plan = Plan::default();
+        plan::plan(store, context.client, &call, &mut plan);
         context.account.batch.set_transaction();
         run(context.world(), &call, &plan.keys, reply);
         reply.set_protocol(context.client.protocol);

@@ -56,7 +56,10 @@ pub fn execute_window(
         ends.push(keys.len());
     }
     let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
-    let Ok(Some(mut locks)) = store.keyspace.try_lock(mask) else { return 0 };
+    let mut locks = store.keyspace.unlocked();
+    if !matches!(locks.try_lock(mask), Ok(true)) {
+        return 0;
+    }
     let mut ahead = Ahead::default();
     let mut account = Account::default();
     let (mut begin, mut done) = (0, 0);

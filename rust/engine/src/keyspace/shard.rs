@@ -192,39 +192,29 @@ impl Keyspace {
         u64::MAX >> (64 - self.shards.len())
     }
 
+    /// No shard locked yet.
+    #[inline]
+    pub fn unlocked(&self) -> Locks<'_> {
+        Locks { mask: 0, guards: SmallVec::new(), keyspace: self }
+    }
+
     /// Locks the shards of a mask, ascending; waits for those that others hold.
     ///
     /// # Errors
     /// A thread panicked with one of them.
     pub fn lock(&self, mask: u64) -> Result<Locks<'_>, Poisoned> {
-        let mut guards = SmallVec::new();
-        let mut left = mask;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            guards.push(self.shards[index].0.lock().map_err(|_| Poisoned)?);
-            left &= left - 1;
-        }
-        Ok(Locks { mask, guards, hasher: &self.hasher })
+        let mut locks = self.unlocked();
+        locks.lock(mask)?;
+        Ok(locks)
     }
 
     /// Locks the shards of a mask if nobody holds any of them.
     ///
     /// # Errors
     /// A thread panicked with one of them.
-    #[inline]
     pub fn try_lock(&self, mask: u64) -> Result<Option<Locks<'_>>, Poisoned> {
-        let mut guards = SmallVec::new();
-        let mut left = mask;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            match self.shards[index].0.try_lock() {
-                Ok(guard) => guards.push(guard),
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Poisoned(_)) => return Err(Poisoned),
-            }
-            left &= left - 1;
-        }
-        Ok(Some(Locks { mask, guards, hasher: &self.hasher }))
+        let mut locks = self.unlocked();
+        Ok(locks.try_lock(mask)?.then_some(locks))
     }
 }
 
@@ -233,10 +223,63 @@ impl Keyspace {
 pub struct Locks<'e> {
     mask: u64,
     guards: SmallVec<[MutexGuard<'e, Shard>; 16]>,
-    hasher: &'e KeyHasher,
+    keyspace: &'e Keyspace,
 }
 
 impl<'e> Locks<'e> {
+    /// Locks the shards of a mask, ascending; waits for those that others hold. None may be held yet.
+    ///
+    /// # Errors
+    /// A thread panicked with one of them; then none is held.
+    #[inline]
+    pub fn lock(&mut self, mask: u64) -> Result<(), Poisoned> {
+        self.take(mask, |shard| shard.lock().map(Some).map_err(|_| Poisoned)).map(|_| ())
+    }
+
+    /// Locks the shards of a mask if nobody holds any of them; whether it did. None may be held yet.
+    ///
+    /// # Errors
+    /// A thread panicked with one of them; then none is held.
+    #[inline]
+    pub fn try_lock(&mut self, mask: u64) -> Result<bool, Poisoned> {
+        self.take(mask, |shard| match shard.try_lock() {
+            Ok(guard) => Ok(Some(guard)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Poisoned(_)) => Err(Poisoned),
+        })
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        mask: u64,
+        lock: impl Fn(&'e Mutex<Shard>) -> Result<Option<MutexGuard<'e, Shard>>, Poisoned>,
+    ) -> Result<bool, Poisoned> {
+        debug_assert!(self.mask == 0, "shards are locked all at once, in ascending order");
+        let keyspace = self.keyspace;
+        let mut left = mask;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            match lock(&keyspace.shards[index].0) {
+                Ok(Some(guard)) => self.guards.push(guard),
+                other => {
+                    self.guards.clear();
+                    return other.map(|_| false);
+                }
+            }
+            left &= left - 1;
+        }
+        self.mask = mask;
+        Ok(true)
+    }
+
+    /// Releases all shards.
+    #[inline]
+    pub fn release(&mut self) {
+        self.mask = 0;
+        self.guards.clear();
+    }
+
     /// Which shards are held.
     pub const fn mask(&self) -> u64 {
         self.mask
@@ -244,7 +287,7 @@ impl<'e> Locks<'e> {
 
     /// The hash of keys.
     pub const fn hasher(&self) -> &'e KeyHasher {
-        self.hasher
+        &self.keyspace.hasher
     }
 
     /// Whether a shard is held.

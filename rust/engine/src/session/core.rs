@@ -21,13 +21,21 @@ pub(super) struct Core {
     /// CLIENT REPLY was off or skipped when the command began to wait.
     is_mute: bool,
     commands: u64,
+    /// Unix milliseconds of the last command.
+    now_ms: i64,
 }
 
 impl Core {
     pub(super) fn new(store: Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(origin, store.clock.unix_ms(), wake);
         let client = Client::new(link, !store.settings.requires_password());
-        Self { store, client, output: Output::default(), blocked: None, is_mute: false, commands: 0 }
+        Self { store, client, output: Output::default(), blocked: None, is_mute: false, commands: 0, now_ms: 0 }
+    }
+
+    #[inline]
+    fn read_clock(&mut self) -> i64 {
+        self.now_ms = self.store.clock.unix_ms();
+        self.now_ms
     }
 
     /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
@@ -58,7 +66,7 @@ impl Core {
             return;
         }
         let before = self.output.position();
-        let now_ms = self.store.clock.unix_ms();
+        let now_ms = self.read_clock();
         match call {
             Ok(call) => self.admit_and_run(call, now_ms),
             Err(error) => self.refuse(None, error),
@@ -113,7 +121,7 @@ impl Core {
             self.run_one(&Ok(*call));
             return;
         }
-        let now_ms = self.store.clock.unix_ms();
+        let now_ms = self.read_clock();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
         let done = if self.store.is_poisoned() {
             0
@@ -225,7 +233,7 @@ impl Core {
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
         link.output_bytes.store(self.output.len(), Ordering::Relaxed);
         if self.commands > 0 {
-            let now_ms = self.store.clock.unix_ms();
+            let now_ms = self.now_ms;
             link.active_ms.store(now_ms, Ordering::Relaxed);
             link.commands.fetch_add(self.commands, Ordering::Relaxed);
             self.store.counters.commands.fetch_add(self.commands, Ordering::Relaxed);

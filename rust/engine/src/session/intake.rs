@@ -85,7 +85,9 @@ impl Intake {
 
     /// Runs requests in order. `Some(end)` if the session stopped behind one of them.
     fn execute(&mut self, core: &mut Core, input: &[u8], requests: &[Request]) -> Option<usize> {
-        let words: SmallVec<[&[u8]; 64]> = self.spans.iter().map(|span| self.parser.word(input, *span)).collect();
+        // Extended where it stands: a list of this size is not returned for free.
+        let mut words: SmallVec<[&[u8]; 64]> = SmallVec::new();
+        words.extend(self.spans.iter().map(|span| self.parser.word(input, *span)));
         let store = Arc::clone(&core.store);
         let mut last = store.table.all().get(self.last_command);
         let mut window: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
