@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use rkv_engine::client::{Link, Transport};
-use rkv_engine::config::options;
+use rkv_engine::config::{Change, SetError, options};
 use rkv_engine::handler::Store;
 
 use crate::engine::Engine;
@@ -27,6 +27,14 @@ pub struct Front {
 impl Front {
     fn store(&self) -> &Store {
         self.engine.store()
+    }
+}
+
+/// Listeners stay where they were opened: a new address that nobody listens on would be a lie of `CONFIG GET`.
+fn refuse_moving(changes: &[Change]) -> Result<(), SetError> {
+    match changes.iter().map(|change| change.option.name).find(|name| ["port", "bind"].contains(name)) {
+        Some(name) => Err(SetError::failed(name, "listeners are opened at the start; restart with another address")),
+        None => Ok(()),
     }
 }
 
@@ -52,6 +60,7 @@ fn may_time_out(link: &Link) -> bool {
 impl Front {
     #[new]
     fn new(engine: &Engine) -> Self {
+        engine.inner().store().on_config(Some(Arc::new(|_, changes| refuse_moving(changes))));
         Self { engine: Arc::clone(engine.inner()), taking: Mutex::default() }
     }
 
