@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.resp import Array, Bulk, Integer
+from support.resp import Array, Bulk, Error, Integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,14 @@ def test_options(with_redis: Pair) -> None:
         ["MATCH"], ["TYPE"], ["x"], ["x", "y"], ["COUNT", "1000", "COUNT", "0"], ["COUNT", "0", "x"],
         ["COUNT", "x", "x"], ["MATCH", "n", "MATCH", "k", "COUNT", "1000"], ["count", "1000", "match", "K"],
         ["COUNT", "1000", "TYPE", "string"],
-        ["COUNT", "1000", "TYPE", "STRING"], ["COUNT", "1000", "TYPE", "list"], ["COUNT", "1000", "TYPE", "nosuch"],
-        ["COUNT", "1000", "TYPE", ""], ["COUNT", "9223372036854775807"],
+        ["COUNT", "1000", "TYPE", "STRING"], ["COUNT", "1000", "TYPE", "list"],
+        ["COUNT", "9223372036854775807"],
     ):  # fmt: skip
         with_redis.same("SCAN", "0", *options)
+    for name in ("nosuch", ""):
+        # Redis 7.0 finds nothing; Valkey says why.
+        reply = with_redis.rkv.call("SCAN", "0", "TYPE", name)
+        assert reply == Error(f"ERR unknown type name '{name}'".encode())
     with_redis.same("SCAN")
     with_redis.same("SCAN", "x", "COUNT", "0")
     with_redis.same("KEYS")
