@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.resp import Error, Null, NullArray, Simple
+from support.resp import Array, Bulk, Error, Integer, Null, NullArray, Simple
 from support.side_by_side import Pair
 
 if TYPE_CHECKING:
