@@ -12,7 +12,7 @@ use crate::config::KeyspaceEvents;
 use crate::handler::Store;
 use crate::journal::Batch;
 
-/// Looks at the wheel per lock: with about 0.3 µs each, a shard is held for less than 100 µs.
+/// Looks at the wheel per lock: at less than a microsecond each, a shard is held for a small part of a millisecond.
 const BUDGET: usize = 128;
 /// Two ticks of the wheel: what comes due within this time is expired together.
 const TICK_MS: i64 = 4;

@@ -13,14 +13,10 @@ pub const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 16 * KIB;
 
 /// Default of `proto-max-bulk-len`: most bytes of one argument. Redis's own, and the largest string value.
 pub const BULK_BYTES_MAX_DEFAULT: usize = 512 * MIB;
-/// Smallest value that `proto-max-bulk-len` accepts, as in Redis.
-pub const BULK_BYTES_MAX_LEAST: usize = MIB;
 /// Most arguments of one command: Redis's own bound on a multibulk length.
 pub const ARGUMENTS_MAX: usize = 1024 * 1024;
 /// Most bytes of one inline command: Redis's own, enough for a person typing.
 pub const INLINE_BYTES_MAX: usize = 64 * KIB;
-/// Most bytes of a length line (`*3`, `$5`) before its CRLF: the 64 KiB after which Redis gives up on one.
-pub const LENGTH_LINE_BYTES_MAX: usize = 64 * KIB;
 /// Deepest nesting of arrays, maps and sets that is read or written: recursion stays on a small stack.
 pub const NESTING_LEVELS_MAX: usize = 128;
 
@@ -29,10 +25,6 @@ pub const UNPROVED_BYTES_MAX: usize = 64 * KIB;
 /// Beyond [`UNPROVED_BYTES_MAX`], bytes that each received byte may cause to be allocated.
 pub const ALLOCATED_BYTES_PER_RECEIVED_BYTE: usize = 8;
 
-/// Most bytes of a key: a key is one argument, and no argument is longer than the default of `proto-max-bulk-len`.
-pub const KEY_BYTES_MAX: usize = BULK_BYTES_MAX_DEFAULT;
-/// Most bytes of a string value made by APPEND or SETRANGE where no smaller `proto-max-bulk-len` is set.
-pub const STRING_BYTES_MAX: usize = BULK_BYTES_MAX_DEFAULT;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 

@@ -206,12 +206,6 @@ pub fn format_f64(value: f64) -> Decimal {
     text
 }
 
-/// Appends what [`format_f64`] gives.
-#[inline]
-pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    out.extend_from_slice(format_f64(value).as_bytes());
-}
-
 /// Lays out the shortest digits of a finite, positive double.
 fn push_shortest(value: f64, text: &mut Decimal) {
     let mut buffer = zmij::Buffer::new();

@@ -7,6 +7,7 @@
 //! command, and unlocks before it wakes anybody.
 
 mod admission;
+mod ahead;
 mod plan;
 mod run;
 mod transaction;

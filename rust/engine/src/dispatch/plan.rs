@@ -17,13 +17,11 @@ pub(super) struct Plan<'a> {
 /// Plans a command: fills an empty plan.
 #[inline]
 pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &mut Plan<'a>) {
-    if let Some(index) = call.command.single_key() {
-        let key = store.keyspace.key(call.args.word(index));
-        plan.mask = key.mask();
-        plan.keys.push(key);
+    add_keys(store, call, &mut plan.keys);
+    plan.mask = mask_of(&plan.keys);
+    if call.command.single_key().is_some() {
         return;
     }
-    add_keys(store, call, plan);
     match call.command.row.keys {
         Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
         Keys::Transaction => plan.mask |= transaction_mask(store, client),
@@ -32,13 +30,19 @@ pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &m
 }
 
 /// Hashes the keys that the specifications name. Words that do not fit them name no key: the handler refuses those.
-fn add_keys<'a>(store: &Store, call: &Call<'a>, plan: &mut Plan<'a>) {
-    let Ok(positions) = key_positions(call.command.row, call.args) else { return };
-    for position in positions {
-        let key = store.keyspace.key(call.args.word(position.index));
-        plan.mask |= key.mask();
-        plan.keys.push(key);
+#[inline]
+pub(super) fn add_keys<'a, const N: usize>(store: &Store, call: &Call<'a>, keys: &mut SmallVec<[Key<'a>; N]>) {
+    if let Some(index) = call.command.single_key() {
+        keys.push(store.keyspace.key(call.args.word(index)));
+    } else if let Ok(positions) = key_positions(call.command.row, call.args) {
+        keys.extend(positions.iter().map(|position| store.keyspace.key(call.args.word(position.index))));
     }
+}
+
+/// The shards of keys.
+#[inline]
+pub(super) fn mask_of(keys: &[Key<'_>]) -> u64 {
+    keys.iter().fold(0, |mask, key| mask | key.mask())
 }
 
 /// The shards of all queued commands and all watched keys.

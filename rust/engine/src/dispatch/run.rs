@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
+use super::ahead::Ahead;
 use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Link, Unblock};
 use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
-use crate::keyspace::{Db, Key, Locks};
+use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
 
 /// A command with its words.
@@ -90,7 +89,8 @@ fn execute_locked<'e>(
     reply: &mut Reply<'_>,
 ) -> Option<Arc<waiting::Blocked>> {
     if keys.len() > 1 {
-        prefetch(locks, client.db, keys);
+        // All at once instead of one behind the other.
+        Ahead::default().reach(locks, client.db, keys, keys.len());
     }
     let mut account = Account::default();
     let world =
@@ -108,18 +108,6 @@ fn execute_locked<'e>(
     }
     wake(&account.wakes);
     blocked
-}
-
-/// Brings the entries of several keys towards the processor, all at once instead of one behind the other.
-pub(super) fn prefetch(locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>]) {
-    let mut parts: SmallVec<[(&Db, &mut Key<'_>); 64]> =
-        keys.iter_mut().filter_map(|key| locks.peek(key.shard()).db(db).map(|part| (part, key))).collect();
-    for (part, key) in &parts {
-        part.prefetch_bucket(key);
-    }
-    for (part, key) in &mut parts {
-        part.prefetch_blob(key);
-    }
 }
 
 /// Wakes the clients that got messages. No lock is held.

@@ -5,22 +5,20 @@
 
 use smallvec::SmallVec;
 
+use super::ahead::Ahead;
+use super::plan::{add_keys, mask_of};
 use super::run::{Call, run, settle, wake};
 use super::transaction::Queue;
 use super::waiting::serve_strays;
 use crate::client::Client;
-use crate::handler::{Account, Store, World, key_positions};
-use crate::keyspace::{Key, Locks};
+use crate::handler::{Account, Store, World};
+use crate::keyspace::Key;
 use crate::resp::Reply;
 
 /// Commands in a window at most; with it a window holds its locks for less than 20 µs.
 pub const WINDOW_CALLS_MAX: usize = 32;
 /// Keys in a window at most.
 const WINDOW_KEYS_MAX: usize = 128;
-/// How many keys ahead a bucket is asked for: the time of as many commands covers a miss.
-const BUCKETS_AHEAD: usize = 16;
-/// How many keys ahead a blob is asked for, when its bucket has come.
-const BLOBS_AHEAD: usize = 8;
 /// Bytes of arguments of one command in a window: more takes its time, so it runs alone.
 const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Memory that a window can take at most: what is written costs less than its bytes twice.
@@ -48,16 +46,11 @@ pub fn execute_window(
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
     let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
     for call in calls {
-        if let Some(index) = call.command.single_key() {
-            keys.push(store.keyspace.key(call.args.word(index)));
-        } else if let Ok(positions) = key_positions(call.command.row, call.args) {
-            keys.extend(positions.iter().map(|position| store.keyspace.key(call.args.word(position.index))));
-        }
+        add_keys(store, call, &mut keys);
         ends.push(keys.len());
     }
-    let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
     let mut locks = store.keyspace.unlocked();
-    if !matches!(locks.try_lock(mask), Ok(true)) {
+    if !matches!(locks.try_lock(mask_of(&keys)), Ok(true)) {
         return 0;
     }
     let mut ahead = Ahead::default();
@@ -83,32 +76,4 @@ pub fn execute_window(
     }
     wake(&account.wakes);
     done
-}
-
-/// How far memory was asked for.
-#[derive(Default)]
-struct Ahead {
-    buckets: usize,
-    blobs: usize,
-}
-
-impl Ahead {
-    /// Asks for the memory of the keys that come up after the first `next` ones.
-    #[inline]
-    fn reach(&mut self, locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>], next: usize) {
-        let buckets = keys.len().min(next + BUCKETS_AHEAD);
-        for key in keys.get(self.buckets..buckets).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_bucket(key);
-            }
-        }
-        self.buckets = self.buckets.max(buckets);
-        let blobs = keys.len().min(next + BLOBS_AHEAD);
-        for key in keys.get_mut(self.blobs..blobs).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_blob(key);
-            }
-        }
-        self.blobs = self.blobs.max(blobs);
-    }
 }

@@ -230,12 +230,6 @@ impl<'a, 'e> Context<'a, 'e> {
         self.locks.peek(key.shard()).db(db)?.get(&key).filter(|entry| !entry.is_expired(self.now_ms))
     }
 
-    /// Counts a read that found its key, or did not.
-    pub fn count_lookup(&mut self, key: Key<'_>, hit: bool) {
-        let shard = self.locks.shard(key.shard());
-        if hit { shard.hits += 1 } else { shard.misses += 1 }
-    }
-
     /// The live entry of a key for a change: an expired one is deleted first, which the journal hears.
     #[inline]
     pub fn open(&mut self, key: Key<'a>) -> Option<Entry<'_>> {
@@ -432,11 +426,6 @@ impl<'a, 'e> Context<'a, 'e> {
     /// All locked shards' parts of a database. Under a plan of all shards this is the whole database.
     pub fn parts(&self, db: usize) -> impl Iterator<Item = &Db> {
         self.locks.iter().filter_map(move |shard| shard.db(db))
-    }
-
-    /// How many keys a database has.
-    pub fn db_len(&self, db: usize) -> usize {
-        self.parts(db).map(Db::len).sum()
     }
 
     /// Empties a database. Needs a plan of all shards.

@@ -63,11 +63,6 @@ impl Effect {
         Self { log: Log::AsReceived, ..Self::default() }
     }
 
-    /// Something changed if `changed`.
-    pub fn changed_if(changed: bool) -> Self {
-        if changed { Self::changed() } else { Self::none() }
-    }
-
     /// Something changed, and this command says what.
     pub fn instead<const N: usize>(words: [&[u8]; N]) -> Self {
         Self { log: Log::Instead(vec![words.iter().map(|word| Box::from(*word)).collect()]), ..Self::default() }

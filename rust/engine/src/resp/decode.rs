@@ -3,6 +3,7 @@
 //! The input is untrusted like any other: nothing is allocated because a length says so, nesting is bounded, and each byte is
 //! looked at a bounded number of times however the input is cut.
 
+use crate::limits::NESTING_LEVELS_MAX;
 use memchr::memchr;
 use thiserror::Error;
 
@@ -88,7 +89,7 @@ impl Default for DecodeLimits {
             bulk_bytes_max: 512 * 1024 * 1024,
             line_bytes_max: 64 * 1024,
             values_max: 16 * 1024 * 1024,
-            nesting_max: 128,
+            nesting_max: NESTING_LEVELS_MAX,
         }
     }
 }

@@ -7,11 +7,11 @@ use memchr::memchr;
 use thiserror::Error;
 
 use crate::error::Error;
+use crate::limits::{
+    ARGUMENTS_MAX, BULK_BYTES_MAX_DEFAULT, INLINE_BYTES_MAX, UNAUTHENTICATED_ARGUMENT_BYTES_MAX,
+    UNAUTHENTICATED_ARGUMENTS_MAX,
+};
 
-/// Arguments a request may have before AUTH.
-const UNAUTHENTICATED_ARGUMENTS_MAX: usize = 10;
-/// Bytes an argument may have before AUTH.
-const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16 * 1024;
 /// Places of arguments kept allocated between partial requests.
 const PARTIAL_SPANS_KEPT: usize = 512;
 /// Bytes of unescaped text kept allocated between inline requests.
@@ -85,9 +85,9 @@ pub struct RequestLimits {
 impl Default for RequestLimits {
     fn default() -> Self {
         Self {
-            bulk_bytes_max: 512 * 1024 * 1024,
-            arguments_max: 1024 * 1024,
-            inline_bytes_max: 64 * 1024,
+            bulk_bytes_max: BULK_BYTES_MAX_DEFAULT,
+            arguments_max: ARGUMENTS_MAX,
+            inline_bytes_max: INLINE_BYTES_MAX,
             authenticated: true,
         }
     }
@@ -444,7 +444,7 @@ fn bulk_length(line: &[u8], limits: &RequestLimits) -> Result<usize, ProtocolErr
     if len > limits.bulk_bytes_max || len >= Span::UNESCAPED as usize {
         return Err(ProtocolError::InvalidBulkLength);
     }
-    if !limits.authenticated && len > UNAUTHENTICATED_BULK_BYTES_MAX {
+    if !limits.authenticated && len > UNAUTHENTICATED_ARGUMENT_BYTES_MAX {
         return Err(ProtocolError::UnauthenticatedBulkLength);
     }
     Ok(len)
