@@ -2,6 +2,8 @@
 
 pub mod arena;
 pub mod bytes;
+pub mod intset;
+pub mod packed;
 mod prefetch;
 pub mod table;
 pub mod wheel;
