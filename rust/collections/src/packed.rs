@@ -3,7 +3,7 @@
 //! ```text
 //!   RPUSH key ann 31 -5
 //!
-//!   [13 00 00 00][03 00]  [83 'a' 'n' 'n' 04]  [1f 01]  [df fb 02]  [ff]
+//!   [11 00 00 00][03 00]  [83 'a' 'n' 'n' 04]  [1f 01]  [df fb 02]  [ff]
 //!    bytes in all  count   head  payload back   31       -5          end
 //!
 //!   head                    what follows                     element
