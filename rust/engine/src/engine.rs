@@ -15,6 +15,7 @@ use crate::keyspace::Keyspace;
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
 use crate::session::Session;
+use crate::values::Rules;
 
 /// How an engine is made.
 pub struct EngineOptions {
@@ -58,6 +59,8 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Arc<Self>, getrandom::Error> {
         let mut secret = [0; 16];
         random::secure_bytes(&mut secret)?;
+        let mut elements_secret = [0; 16];
+        random::secure_bytes(&mut elements_secret)?;
         let run_id = String::from_utf8_lossy(&random::run_id()?).into_owned();
         let families: Vec<_> = commands::FAMILIES.iter().copied().chain([options.rows]).collect();
         let is_manual = options.clock.is_manual();
@@ -68,6 +71,7 @@ impl Engine {
             options.clock,
             Xoshiro256::from_system()?,
             run_id,
+            Rules::new(elements_secret),
         ));
         let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
         let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));

@@ -52,7 +52,7 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
     let Ok(mut locks) = store.keyspace.lock(1 << index) else { return false };
     let hasher = locks.hasher();
     let shard = locks.shard(index);
-    let (mut more, mut count, mut gone) = (false, 0, Vec::new());
+    let (mut more, mut count, mut gone, mut dropped) = (false, 0, Vec::new(), Vec::new());
     let tells = store.journal.is_on() || !shard.watches.is_empty() || store.has_observer();
     for (number, db) in shard.dbs_mut() {
         more |= db.expire(hasher, now_ms, BUDGET, |key| {
@@ -61,6 +61,7 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
                 gone.push((number, Box::<[u8]>::from(key)));
             }
         });
+        dropped.append(&mut db.take_dropped());
     }
     shard.expired += count;
     shard.changes += count;
@@ -77,6 +78,9 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
         store.expiry.due_at(next_ms);
     }
     store.publish_memory(&mut locks);
+    // Before what was removed is dropped, which takes time.
+    drop(locks);
+    drop(dropped);
     more
 }
 

@@ -1,7 +1,7 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
 //! Imports go down only: engine > session > dispatch > commands > handler > journal, config, observe > client, keyspace >
-//! values > resp and the leaves (limits, clock, random, number, glob, slot, error).
+//! values > resp and the leaves (limits, clock, random, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
 /// What `redis_version` of INFO and `version` of HELLO say: clients switch features on by it.
@@ -20,6 +20,7 @@ pub mod glob;
 pub mod handler;
 mod housekeeper;
 pub mod journal;
+mod keyed;
 pub mod keyspace;
 pub mod limits;
 pub mod number;
@@ -27,6 +28,7 @@ pub mod observe;
 pub mod random;
 pub mod resp;
 pub mod session;
+mod slab;
 pub mod slot;
 pub mod values;
 

@@ -206,6 +206,36 @@ pub fn format_f64(value: f64) -> Decimal {
     text
 }
 
+/// A float with 17 significant digits, as C's `%.17g` writes it.
+pub fn format_f64_17(value: f64) -> String {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() {
+        return if value.is_nan() { "nan" } else if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let text = format!("{:.16e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let digits = mantissa.replace('.', "");
+    let digits = digits.trim_end_matches('0');
+    let digits = if digits.is_empty() { "0" } else { digits };
+    if !(-4..DIGITS).contains(&exponent) {
+        let point = if digits.len() > 1 { "." } else { "" };
+        let (first, rest) = digits.split_at(1);
+        let exponent_sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{sign}{first}{point}{rest}e{exponent_sign}{:02}", exponent.abs());
+    }
+    if exponent < 0 {
+        return format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1));
+    }
+    let whole = exponent as usize + 1;
+    if digits.len() <= whole {
+        return format!("{sign}{digits}{}", "0".repeat(whole - digits.len()));
+    }
+    let (integer, fraction) = digits.split_at(whole);
+    format!("{sign}{integer}.{fraction}")
+}
+
 /// Lays out the shortest digits of a finite, positive double.
 fn push_shortest(value: f64, text: &mut Decimal) {
     let mut buffer = zmij::Buffer::new();

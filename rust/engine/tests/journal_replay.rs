@@ -15,7 +15,7 @@ use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::{Clock, ManualClock};
 use rkv_engine::dispatch::Mode;
 use rkv_engine::resp::{Tape, Value};
-use rkv_engine::values::ValueRef;
+use rkv_engine::values::string::StringRef;
 use rkv_engine::{Caller, Engine, EngineOptions};
 
 const WRITERS: u64 = 4;
@@ -114,11 +114,7 @@ fn state(engine: &Engine, now_ms: i64) -> State {
             let key = keyspace.key(&bytes);
             let entry = locks.peek(key.shard()).db(db).and_then(|part| part.get(&key));
             let Some(entry) = entry.filter(|entry| !entry.is_expired(now_ms)) else { continue };
-            let value = match entry.value() {
-                ValueRef::Bytes(bytes) => bytes.to_vec(),
-                ValueRef::Integer(number) => number.to_string().into_bytes(),
-                ValueRef::Shared(shared) => shared.to_vec(),
-            };
+            let value = StringRef::of(entry.value()).unwrap().text().to_vec();
             state.insert((db, bytes.clone()), (value, entry.deadline_ms()));
         }
     }

@@ -8,7 +8,8 @@ use crate::keyspace::{Db, Entry};
 use crate::number;
 use crate::resp::Reply;
 use crate::values::digest::Digest;
-use crate::values::{ValueRef, string};
+use crate::values::ValueRef;
+use crate::values::string::StringRef;
 
 pub(super) const ROWS: &[Row] = &[Row::new("DEBUG", -2, Group::Server, debug)
     .doc("Container of commands for tests of the server.", "Depends on subcommand.")
@@ -145,23 +146,30 @@ impl AccessTime {
 
 /// Bytes of a value in a dump, uncompressed.
 fn serialized_len(value: &ValueRef<'_>) -> usize {
-    match value {
-        ValueRef::Integer(number) => match number {
-            -0x80..=0x7F => 2,
-            -0x8000..=0x7FFF => 3,
-            -0x8000_0000..=0x7FFF_FFFF => 5,
-            _ => 1 + string::bytes(value).len(),
-        },
-        ValueRef::Bytes(_) | ValueRef::Shared(_) => {
-            let len = string::bytes(value).len();
-            let prefix = match len {
-                0..0x40 => 1,
-                0x40..0x4000 => 2,
-                _ => 5,
-            };
-            prefix + len
+    match StringRef::of(*value) {
+        Ok(StringRef::Integer(-0x80..=0x7F)) => 2,
+        Ok(StringRef::Integer(-0x8000..=0x7FFF)) => 3,
+        Ok(StringRef::Integer(-0x8000_0000..=0x7FFF_FFFF)) => 5,
+        Ok(string) => prefixed_len(string.len()),
+        Err(_) => {
+            let mut len = 0;
+            value.each(&mut |element| {
+                let payload = if element.payload.is_empty() { 0 } else { prefixed_len(element.payload.len()) };
+                len += prefixed_len(element.name.len()) + payload;
+            });
+            len
         }
     }
+}
+
+/// Bytes of so many bytes in a dump, with their length.
+const fn prefixed_len(len: usize) -> usize {
+    let prefix = match len {
+        0..0x40 => 1,
+        0x40..0x4000 => 2,
+        _ => 5,
+    };
+    prefix + len
 }
 
 fn protocol(kind: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {

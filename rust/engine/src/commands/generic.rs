@@ -160,7 +160,7 @@ fn copy(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     if db == context.db() && from.bytes() == to.bytes() {
         return Err(error::SAME_OBJECT);
     }
-    let source = context.read(from).map(|entry| entry.detached());
+    let source = context.read(from).map(|entry| entry.copied());
     let source = source.filter(|_| context.open_in(db, to).is_none() || replaces);
     reply.integer(i64::from(source.is_some()));
     let Some(source) = source else { return Ok(Effect::none()) };
@@ -290,7 +290,7 @@ fn touch(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> O
 }
 
 fn type_of(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let name = context.inspect(context.key(0)).map(|entry| entry.value().type_name());
+    let name = context.inspect(context.key(0)).map(|entry| entry.value().kind().name());
     reply.simple(name.unwrap_or("none"));
     Ok(Effect::none())
 }

@@ -176,7 +176,7 @@ impl Filter<'_> {
                 Pattern::All => true,
                 Pattern::Glob(pattern) => glob::matches(pattern, entry.key(), false),
             }
-            && self.type_name.is_none_or(|name| name.eq_ignore_ascii_case(entry.value().type_name().as_bytes()))
+            && self.type_name.is_none_or(|name| name.eq_ignore_ascii_case(entry.value().kind().name().as_bytes()))
     }
 }
 

@@ -79,4 +79,20 @@ handles! {
     SLOWLOG_LOG_SLOWER_THAN: i64 = "commandlog-execution-slower-than";
     /// Entries of the slow log.
     SLOWLOG_MAX_LEN: i64 = "commandlog-slow-execution-max-len";
+    /// Fields of a packed hash.
+    HASH_MAX_LISTPACK_ENTRIES: i64 = "hash-max-listpack-entries";
+    /// Bytes of a field or a value of a packed hash.
+    HASH_MAX_LISTPACK_VALUE: u64 = "hash-max-listpack-value";
+    /// Elements of a chunk of a list, if positive; -1 to -5 for chunks of 4 to 64 KiB.
+    LIST_MAX_LISTPACK_SIZE: i64 = "list-max-listpack-size";
+    /// Members of a set that is an array of integers.
+    SET_MAX_INTSET_ENTRIES: i64 = "set-max-intset-entries";
+    /// Members of a packed set.
+    SET_MAX_LISTPACK_ENTRIES: i64 = "set-max-listpack-entries";
+    /// Bytes of a member of a packed set.
+    SET_MAX_LISTPACK_VALUE: i64 = "set-max-listpack-value";
+    /// Members of a packed sorted set.
+    ZSET_MAX_LISTPACK_ENTRIES: i64 = "zset-max-listpack-entries";
+    /// Bytes of a member of a packed sorted set.
+    ZSET_MAX_LISTPACK_VALUE: u64 = "zset-max-listpack-value";
 }

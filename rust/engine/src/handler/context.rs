@@ -12,11 +12,11 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
 use crate::journal::Batch;
-use crate::keyspace::{Db, Detached, Entry, Key, KeyHasher, Locks, Now, Presence, Shard, Totals};
+use crate::keyspace::{Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Shard, Totals};
 use crate::number;
 use crate::random::Random;
 use crate::resp::Reply;
-use crate::values::NewValue;
+use crate::values::{Collection, NewValue, Reading, Rules, to_store};
 
 /// What a change does to the deadline of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,6 +255,7 @@ impl<'a, 'e> Context<'a, 'e> {
         let shard = self.locks.shard(key.shard());
         shard.expired += 1;
         shard.db_mut(db).remove(hasher, &key);
+        self.free_dropped(db, key);
         self.trace.expired.push((db, key));
     }
 
@@ -318,6 +319,7 @@ impl<'a, 'e> Context<'a, 'e> {
         if is_observed {
             self.record_change(db, key);
         }
+        self.free_dropped(db, key);
         self.watch_clock(deadline_ms);
     }
 
@@ -356,6 +358,80 @@ impl<'a, 'e> Context<'a, 'e> {
         self.part(db, &key).change_large(&key, change)
     }
 
+    /// The limits of packed encodings. Their lifetime is not that of the context, so that a change may use them.
+    pub const fn rules(&self) -> &'e Rules {
+        &self.store.rules
+    }
+
+    /// The collection under a key, for a read: counts a hit or miss and sets the access clock.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else.
+    #[inline]
+    pub fn read_as<T: Collection>(&mut self, key: Key<'_>) -> Result<Option<Reading<'_, T>>, Error> {
+        self.read(key).map(|entry| Reading::of(entry.value())).transpose()
+    }
+
+    /// The collection under a key, without counting and without touching its access clock: for commands that read several
+    /// keys at once.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else.
+    pub fn peek_as<T: Collection>(&self, key: Key<'_>) -> Result<Option<Reading<'_, T>>, Error> {
+        self.peek(key).map(|entry| Reading::of(entry.value())).transpose()
+    }
+
+    /// Changes the collection under a key. An absent key is an empty one, and one that is empty afterwards is no key.
+    /// `change` tells what it did and whether it changed anything; it may fail as part of the former.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else; `change` was not called then.
+    #[inline]
+    pub fn edit<T: Collection, R>(
+        &mut self,
+        key: Key<'a>,
+        change: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Result<Edited<R>, Error> {
+        let db = self.client.db;
+        let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
+        let hasher = self.locks.hasher();
+        // Called at most once, by the try that finds no expired key.
+        let mut change = Some(change);
+        let mut once = |collection: &mut T| change.take().expect("a change is made once")(collection);
+        let mut edited = self.part(db, &key).edit(hasher, &key, now, &mut once);
+        if matches!(edited, Err(Refused::Expired)) {
+            self.drop_expired(db, key);
+            edited = self.part(db, &key).edit(hasher, &key, now, &mut once);
+        }
+        let edited = edited.map_err(|_| error::WRONG_TYPE)?;
+        if edited.changed {
+            self.mutate(db, key);
+        }
+        self.free_dropped(db, key);
+        Ok(edited)
+    }
+
+    /// Stores a collection under a key, in place of what is there; an empty one removes the key. Whether the key is there
+    /// now.
+    pub fn put_collection<T: Collection>(&mut self, key: Key<'a>, collection: T) -> bool {
+        if collection.is_empty() {
+            self.remove(key);
+            return false;
+        }
+        to_store(collection, |value| self.put(key, value, Deadline::Clear));
+        true
+    }
+
+    /// Hands removed values of many bytes to the housekeeper.
+    #[inline]
+    fn free_dropped(&mut self, db: usize, key: Key<'_>) {
+        let dropped = self.part(db, &key).take_dropped();
+        if !dropped.is_empty() {
+            self.store.lazyfree.push_values(dropped);
+            self.store.expiry.wake();
+        }
+    }
+
     /// Sets or removes the deadline of a key; false if there is no such key.
     pub fn set_deadline(&mut self, key: Key<'a>, deadline_ms: Option<i64>) -> bool {
         self.mutate(self.client.db, key);
@@ -377,7 +453,9 @@ impl<'a, 'e> Context<'a, 'e> {
         }
         self.mutate(db, key);
         let hasher = self.locks.hasher();
-        self.part(db, &key).remove(hasher, &key)
+        let removed = self.part(db, &key).remove(hasher, &key);
+        self.free_dropped(db, key);
+        removed
     }
 
     /// Whether the journal takes what commands did. If not, a handler need not write its effect in words of its own.

@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
 use crate::random::Xoshiro256;
+use crate::values::{Large, Rules};
 
 /// Everything that commands of all clients share.
 pub struct Store {
@@ -25,6 +26,8 @@ pub struct Store {
     pub table: CommandTable,
     /// Hot values of the configuration.
     pub settings: Settings,
+    /// When collections leave their packed encodings.
+    pub rules: Rules,
     /// What INFO counts.
     pub counters: Counters,
     /// The next deadline of any key.
@@ -81,10 +84,12 @@ impl Store {
         clock: Arc<dyn Clock>,
         random: Xoshiro256,
         run_id: String,
+        rules: Rules,
     ) -> Self {
         let started_ms = clock.unix_ms();
         let settings = Settings::default();
         settings.follow(&config);
+        follow_limits(&rules, &config);
         settings.set_active_expire(true);
         Self {
             keyspace,
@@ -92,6 +97,7 @@ impl Store {
             clients: Registry::default(),
             table,
             settings,
+            rules,
             counters: Counters::default(),
             expiry: Expiry::default(),
             lazyfree: Lazyfree::default(),
@@ -140,6 +146,7 @@ impl Store {
             apply(&next, &changes)?;
         }
         self.settings.follow(&next);
+        follow_limits(&self.rules, &next);
         *self.config_mut() = next;
         Ok(changes)
     }
@@ -305,6 +312,18 @@ impl std::fmt::Debug for Store {
 /// 64/16384 of the limit, 0.4 %, and a shared line is written once for many commands.
 const fn published_step(limit: u64) -> usize {
     (limit >> 14) as usize
+}
+
+/// Takes over the limits of packed encodings.
+fn follow_limits(rules: &Rules, config: &Config) {
+    rules.set_hash_entries_max(config.get(options::HASH_MAX_LISTPACK_ENTRIES));
+    rules.set_hash_value_bytes_max(config.get(options::HASH_MAX_LISTPACK_VALUE).cast_signed());
+    rules.set_list_size(config.get(options::LIST_MAX_LISTPACK_SIZE));
+    rules.set_set_integers_max(config.get(options::SET_MAX_INTSET_ENTRIES));
+    rules.set_set_entries_max(config.get(options::SET_MAX_LISTPACK_ENTRIES));
+    rules.set_set_value_bytes_max(config.get(options::SET_MAX_LISTPACK_VALUE));
+    rules.set_zset_entries_max(config.get(options::ZSET_MAX_LISTPACK_ENTRIES));
+    rules.set_zset_value_bytes_max(config.get(options::ZSET_MAX_LISTPACK_VALUE).cast_signed());
 }
 
 /// Values of the configuration that commands read every time, kept as atomics.
@@ -589,10 +608,29 @@ impl Expiry {
     }
 }
 
-/// Databases that were emptied and wait for a thread to drop them.
+/// What waits for a thread to drop it.
+#[derive(Debug)]
+enum Garbage {
+    /// A database that was emptied.
+    Db(Box<Db>),
+    /// Values that were removed.
+    Values(Vec<Large>),
+}
+
+impl Garbage {
+    /// Keys, and the bytes of their values.
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Db(db) => (db.len(), db.used_bytes()),
+            Self::Values(values) => (values.len(), values.iter().map(Large::heap_bytes).sum()),
+        }
+    }
+}
+
+/// Databases that were emptied and large values that were removed, until a thread drops them.
 #[derive(Debug, Default)]
 pub struct Lazyfree {
-    waiting: Mutex<Vec<Db>>,
+    waiting: Mutex<Vec<Garbage>>,
     freed: AtomicU64,
     sizes: AtomicUsize,
     bytes: AtomicUsize,
@@ -601,9 +639,19 @@ pub struct Lazyfree {
 impl Lazyfree {
     /// Takes over what a FLUSH unlinked.
     pub fn push(&self, db: Db) {
-        self.sizes.fetch_add(db.len(), Ordering::Relaxed);
-        self.bytes.fetch_add(db.used_bytes(), Ordering::Relaxed);
-        unpoisoned(self.waiting.lock()).push(db);
+        self.wait(Garbage::Db(Box::new(db)));
+    }
+
+    /// Takes over large values that were removed.
+    pub fn push_values(&self, values: Vec<Large>) {
+        self.wait(Garbage::Values(values));
+    }
+
+    fn wait(&self, garbage: Garbage) {
+        let (keys, bytes) = garbage.size();
+        self.sizes.fetch_add(keys, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        unpoisoned(self.waiting.lock()).push(garbage);
     }
 
     /// Keys that wait to be freed.
@@ -629,9 +677,9 @@ impl Lazyfree {
     /// Drops everything that waits.
     pub fn run(&self) {
         loop {
-            let Some(db) = unpoisoned(self.waiting.lock()).pop() else { return };
-            let (len, bytes) = (db.len(), db.used_bytes());
-            drop(db);
+            let Some(garbage) = unpoisoned(self.waiting.lock()).pop() else { return };
+            let (len, bytes) = garbage.size();
+            drop(garbage);
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.sizes.fetch_sub(len, Ordering::Relaxed);
             self.freed.fetch_add(len as u64, Ordering::Relaxed);

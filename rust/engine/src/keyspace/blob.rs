@@ -11,7 +11,10 @@
 //!
 //! A key longer than [`NEAR_KEY_BYTES_MAX`] lives elsewhere: its length has the top bit set and the blob holds its place.
 //! A key of 16 bytes with a value of 32 costs 6 bytes of header. Integers take 8 bytes; values above
-//! [`INLINE_BYTES_MAX`] live in a shared buffer and the blob holds their place in the database's list of those.
+//! [`INLINE_BYTES_MAX`] live in a shared buffer and the blob holds their place in the database's list of those. So do large
+//! collections; the bytes of a small one stand in the blob, behind one that tells what they are.
+
+use crate::values::Packing;
 
 /// Values up to this many bytes stand in the blob.
 pub const INLINE_BYTES_MAX: usize = 1024;
@@ -24,6 +27,7 @@ const FORM: u8 = 0b11;
 const FORM_INTEGER: u8 = 0;
 const FORM_INLINE: u8 = 1;
 const FORM_LARGE: u8 = 2;
+const FORM_PACKED: u8 = 3;
 const WIDE_DEADLINE: u8 = 1 << 2;
 const DEADLINE: u8 = 1 << 3;
 const EXTENDED: u8 = 1 << 4;
@@ -52,6 +56,8 @@ pub enum Form<'a> {
     Integer(i64),
     /// The bytes themselves.
     Inline(&'a [u8]),
+    /// The bytes of a small collection.
+    Packed(Packing, &'a [u8]),
     /// A place in the database's list of large values.
     Large(u32),
 }
@@ -81,6 +87,8 @@ impl Parts<'_> {
             Form::Integer(_) => FORM_INTEGER,
             Form::Inline(bytes) if bytes.len() > 255 => FORM_INLINE | LONG_VALUE,
             Form::Inline(_) => FORM_INLINE,
+            Form::Packed(_, bytes) if bytes.len() > 254 => FORM_PACKED | LONG_VALUE,
+            Form::Packed(..) => FORM_PACKED,
             Form::Large(_) => FORM_LARGE,
         };
         let deadline = match self.deadline_ms {
@@ -98,6 +106,7 @@ impl Parts<'_> {
         match self.form {
             Form::Integer(_) => 8,
             Form::Inline(bytes) => bytes.len(),
+            Form::Packed(_, bytes) => 1 + bytes.len(),
             Form::Large(_) => 4,
         }
     }
@@ -123,12 +132,13 @@ impl Parts<'_> {
             header[at..at + 4].copy_from_slice(&(self.key.len() as u32 | far).to_le_bytes());
             at += 4;
         }
-        if let Form::Inline(bytes) = self.form {
+        if matches!(self.form, Form::Inline(_) | Form::Packed(..)) {
+            let len = self.value_len();
             if flags & LONG_VALUE == 0 {
-                header[at] = bytes.len() as u8;
+                header[at] = len as u8;
                 at += 1;
             } else {
-                header[at..at + 2].copy_from_slice(&(bytes.len() as u16).to_le_bytes());
+                header[at..at + 2].copy_from_slice(&(len as u16).to_le_bytes());
                 at += 2;
             }
         }
@@ -141,6 +151,10 @@ impl Parts<'_> {
         match self.form {
             Form::Integer(number) => value[..8].copy_from_slice(&number.to_le_bytes()),
             Form::Inline(bytes) => value[..bytes.len()].copy_from_slice(bytes),
+            Form::Packed(packing, bytes) => {
+                value[0] = packing as u8;
+                value[1..=bytes.len()].copy_from_slice(bytes);
+            }
             Form::Large(place) => value[..4].copy_from_slice(&place.to_le_bytes()),
         }
     }
@@ -157,8 +171,8 @@ const fn deadline_len(flags: u8) -> usize {
 const fn deadline_at(flags: u8) -> usize {
     let key_len = if flags & LONG_KEY == 0 { 1 } else { 4 };
     let value_len = match (flags & FORM, flags & LONG_VALUE) {
-        (FORM_INLINE, 0) => 1,
-        (FORM_INLINE, _) => 2,
+        (FORM_INLINE | FORM_PACKED, 0) => 1,
+        (FORM_INLINE | FORM_PACKED, _) => 2,
         _ => 0,
     };
     FIXED + key_len + value_len
@@ -227,8 +241,8 @@ impl Layout {
             (u32::from_le_bytes([blob[4], blob[5], blob[6], blob[7]]), FIXED + 4)
         };
         let value_len = match flags & FORM {
-            FORM_INLINE if flags & LONG_VALUE == 0 => u32::from(blob[after_key_len]),
-            FORM_INLINE => u32::from(u16::from_le_bytes([blob[after_key_len], blob[after_key_len + 1]])),
+            FORM_INLINE | FORM_PACKED if flags & LONG_VALUE == 0 => u32::from(blob[after_key_len]),
+            FORM_INLINE | FORM_PACKED => u32::from(u16::from_le_bytes([blob[after_key_len], blob[after_key_len + 1]])),
             FORM_INTEGER => 8,
             _ => 4,
         };
@@ -269,6 +283,7 @@ impl Layout {
         match self.flags & FORM {
             FORM_INLINE => Form::Inline(value),
             FORM_INTEGER => Form::Integer(i64::from_le_bytes(value.try_into().unwrap_or_default())),
+            FORM_PACKED => Form::Packed(Packing::from_number(value[0]), &value[1..]),
             _ => Form::Large(u32::from_le_bytes(value.try_into().unwrap_or_default())),
         }
     }
@@ -339,7 +354,8 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 0..600), value in prop::collection::vec(any::<u8>(), 0..INLINE_BYTES_MAX),
             number: i64, deadline in prop::option::of(prop_oneof![0..i64::MAX, 0..2_000_000_000_000i64]), raw: bool, extended: bool, clock in 0u32..1 << 24,
         ) {
-            for form in [Form::Inline(&value), Form::Integer(number), Form::Large(number as u32)] {
+            let packed = Form::Packed(Packing::Hash, &value);
+            for form in [Form::Inline(&value), Form::Integer(number), Form::Large(number as u32), packed] {
                 check(&Parts { key: &key, is_far: false, form, deadline_ms: deadline, raw, extended, clock });
                 check(&Parts { key: &[1, 2, 3, 4], is_far: true, form, deadline_ms: deadline, raw, extended, clock });
             }

@@ -15,15 +15,16 @@
 //!
 //! Only [`Keyspace::begin_cut`] holds more than one shard. It sweeps: it tries all, and if one is held it lets go of all
 //! before it tries again, so that it never makes others wait for a shard that waits for another. Under a load that never
-//! lets a sweep through it locks in ascending order like every command. Large values are shared with the copy, not copied.
+//! lets a sweep through it locks in ascending order like every command. Large values are shared with the copy, not copied:
+//! a large collection begins a capture of its own and is drained piece by piece, under its own lock.
 
 use std::sync::atomic::Ordering;
 
-use rkv_collections::bytes::Shared;
-
-use super::db::{Db, Entry};
+use super::blob::Form;
+use super::blobs::Entry;
+use super::db::Db;
 use super::shard::{Keyspace, Locks, Poisoned, Shard};
-use crate::values::ValueRef;
+use crate::values::{Large, Packing, ValueRef};
 
 /// How often the sweep lets go of everything and tries again.
 const SWEEPS_MAX: usize = 64;
@@ -151,7 +152,8 @@ struct Copied {
 enum CopiedValue {
     Integer(i64),
     Bytes,
-    Shared(Shared),
+    Packed(Packing),
+    Large(Large),
 }
 
 /// One key with its value as of the cut.
@@ -162,13 +164,22 @@ pub struct CapturedEntry<'a> {
     /// The key.
     pub key: &'a [u8],
     /// The value.
-    pub value: ValueRef<'a>,
+    pub value: CapturedValue<'a>,
     /// When it expires, in Unix milliseconds.
     pub deadline_ms: Option<i64>,
     /// The access clock; it may be later than the cut.
     pub clock: u32,
     /// Whether its encoding is `raw` whatever its length.
     pub is_raw: bool,
+}
+
+/// A value as of the cut.
+#[derive(Clone, Copy, Debug)]
+pub enum CapturedValue<'a> {
+    /// A string or a small collection.
+    Whole(ValueRef<'a>),
+    /// A large collection, which goes on changing: [`Large::drain`] tells what it was.
+    Large(&'a Large),
 }
 
 impl Captured {
@@ -183,6 +194,11 @@ impl Captured {
     }
 
     fn clear(&mut self) {
+        for copied in &self.entries {
+            if let CopiedValue::Large(large) = &copied.value {
+                large.abort_capture();
+            }
+        }
         self.entries.clear();
         self.bytes.clear();
     }
@@ -195,12 +211,20 @@ impl Captured {
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
         self.bytes.extend_from_slice(entry.key());
         let key_end = self.bytes.len();
-        let value = match entry.value() {
-            ValueRef::Integer(number) => CopiedValue::Integer(number),
-            ValueRef::Shared(shared) => CopiedValue::Shared(shared.clone()),
-            ValueRef::Bytes(bytes) => {
+        let value = match entry.form() {
+            Form::Integer(number) => CopiedValue::Integer(number),
+            Form::Inline(bytes) => {
                 self.bytes.extend_from_slice(bytes);
                 CopiedValue::Bytes
+            }
+            Form::Packed(packing, bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                CopiedValue::Packed(packing)
+            }
+            Form::Large(place) => {
+                let large = entry.blobs.large.get(place);
+                large.begin_capture();
+                CopiedValue::Large(large.clone())
             }
         };
         let (deadline_ms, clock, is_raw) = (entry.deadline_ms(), entry.clock(), entry.is_raw());
@@ -213,14 +237,24 @@ impl Captured {
         self.entries.iter().map(move |copied| {
             let key = &self.bytes[start..copied.key_end];
             start = copied.end;
+            let bytes = &self.bytes[copied.key_end..copied.end];
             let value = match &copied.value {
-                CopiedValue::Integer(number) => ValueRef::Integer(*number),
-                CopiedValue::Bytes => ValueRef::Bytes(&self.bytes[copied.key_end..copied.end]),
-                CopiedValue::Shared(shared) => ValueRef::Shared(shared),
+                CopiedValue::Integer(number) => CapturedValue::Whole(ValueRef::Integer(*number)),
+                CopiedValue::Bytes => CapturedValue::Whole(ValueRef::Bytes(bytes)),
+                CopiedValue::Packed(packing) => CapturedValue::Whole(ValueRef::Packed(*packing, bytes)),
+                CopiedValue::Large(Large::String(shared)) => CapturedValue::Whole(ValueRef::Shared(shared)),
+                CopiedValue::Large(large) => CapturedValue::Large(large),
             };
             let Copied { deadline_ms, clock, is_raw, .. } = *copied;
             CapturedEntry { db: self.db, key, value, deadline_ms, clock, is_raw }
         })
+    }
+}
+
+impl Drop for Captured {
+    /// What was not drained of large collections is not wanted any more.
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

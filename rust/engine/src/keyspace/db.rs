@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rkv_collections::arena::{Arena, Ref, class_size};
+use rkv_collections::arena::{Ref, class_size};
 use rkv_collections::bytes::Shared;
 use rkv_collections::table::{Resolve, Table};
 use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
@@ -10,11 +10,11 @@ use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
 use smallvec::SmallVec;
 
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
+use super::blobs::{Blobs, Entry, Resolver};
 use super::cut::Captured;
 use super::detached::Detached;
 use super::hash::{Hint, Key, KeyHasher};
-use super::slab::Slab;
-use crate::values::{NewValue, ValueRef};
+use crate::values::{Large, NewValue};
 
 /// The present, as a write needs it.
 #[derive(Clone, Copy, Debug)]
@@ -54,204 +54,22 @@ impl Before {
     }
 }
 
-/// One key with its value, deadline and access clock, seen under the shard's lock.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    blob: &'a [u8],
-    layout: Layout,
-    blobs: &'a Blobs,
-}
-
-impl<'a> Entry<'a> {
-    /// The key.
-    pub fn key(&self) -> &'a [u8] {
-        self.blobs.key(self.blob)
-    }
-
-    /// The value.
-    #[inline]
-    pub fn value(&self) -> ValueRef<'a> {
-        match self.layout.form(self.blob) {
-            Form::Inline(bytes) => ValueRef::Bytes(bytes),
-            Form::Integer(number) => ValueRef::Integer(number),
-            Form::Large(place) => ValueRef::Shared(self.blobs.large.get(place)),
-        }
-    }
-
-    /// When it expires, in Unix milliseconds.
-    #[inline]
-    pub fn deadline_ms(&self) -> Option<i64> {
-        self.layout.deadline_ms(self.blob)
-    }
-
-    /// Whether its time is over.
-    #[inline]
-    pub fn is_expired(&self, now_ms: i64) -> bool {
-        self.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms)
-    }
-
-    /// How the value is stored, as OBJECT ENCODING tells it.
-    pub fn encoding(&self) -> &'static str {
-        self.value().encoding(self.is_raw())
-    }
-
-    /// Value, deadline and access clock, to be put elsewhere: a large value is shared, a small one copied.
-    pub fn detached(&self) -> Detached {
-        Detached::new(self.value(), self.is_raw(), self.deadline_ms(), self.clock())
-    }
-
-    /// Whether its encoding is `raw` whatever its length.
-    pub const fn is_raw(&self) -> bool {
-        self.layout.is_raw()
-    }
-
-    /// The access clock.
-    pub fn clock(&self) -> u32 {
-        blob::clock(self.blob)
-    }
-
-    /// Bytes that key and value take in memory, slack included.
-    pub fn memory_bytes(&self) -> usize {
-        let large = match self.value() {
-            ValueRef::Shared(shared) => shared.heap_bytes(),
-            _ => 0,
-        };
-        let far_key = if self.layout.is_far() { self.key().len() } else { 0 };
-        self.blob.len() + large + far_key
-    }
-}
-
-/// Memory of the entries: everything but the table that finds them.
-#[derive(Default)]
-struct Blobs {
-    arena: Arena,
-    large: Slab<Shared>,
-    large_bytes: usize,
-    far_keys: Slab<Box<[u8]>>,
-}
-
-fn place_of(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes(bytes.try_into().unwrap_or_default())
-}
-
-impl Blobs {
-    #[inline]
-    fn entry(&self, place: Ref) -> Entry<'_> {
-        let blob = self.arena.bytes(place);
-        Entry { blob, layout: Layout::of(blob), blobs: self }
-    }
-
-    /// The key of a blob.
-    #[inline]
-    fn key<'a>(&'a self, blob: &'a [u8]) -> &'a [u8] {
-        blob::short_key(blob).unwrap_or_else(|| self.long_key(blob))
-    }
-
-    #[cold]
-    fn long_key<'a>(&'a self, blob: &'a [u8]) -> &'a [u8] {
-        let layout = Layout::of(blob);
-        let key = layout.key(blob);
-        if layout.is_far() { self.far_keys.get(place_of(key)) } else { key }
-    }
-
-    fn write(&mut self, parts: &Parts<'_>) -> Ref {
-        let place = self.arena.alloc(parts.blob_len());
-        parts.write(self.arena.bytes_mut(place));
-        place
-    }
-
-    fn keep_large(&mut self, shared: Shared) -> u32 {
-        self.large_bytes += shared.heap_bytes();
-        self.large.insert(shared)
-    }
-
-    fn drop_large(&mut self, place: u32) {
-        let shared = self.large.remove(place);
-        self.large_bytes = self.large_bytes.saturating_sub(shared.heap_bytes());
-    }
-
-    /// Drops what the blob holds elsewhere.
-    fn drop_parts(&mut self, place: Ref) {
-        let blob = self.arena.bytes(place);
-        let layout = Layout::of(blob);
-        let far_key = layout.is_far().then(|| place_of(layout.key(blob)));
-        if let Form::Large(large) = layout.form(blob) {
-            self.drop_large(large);
-        }
-        if let Some(far_key) = far_key {
-            let key = self.far_keys.remove(far_key);
-            self.large_bytes = self.large_bytes.saturating_sub(key.len());
-        }
-    }
-
-    fn keep_far_key(&mut self, key: &[u8]) -> u32 {
-        self.large_bytes += key.len();
-        self.far_keys.insert(key.into())
-    }
-
-    fn free(&mut self, place: Ref) {
-        self.drop_parts(place);
-        self.arena.free(place);
-    }
-
-    /// Writes the same entry with another deadline to another place; what is large is shared.
-    fn copy(&mut self, place: Ref, deadline_ms: Option<i64>, extended: bool) -> Ref {
-        let blob = self.arena.bytes(place).to_vec();
-        let layout = Layout::of(&blob);
-        let form = match layout.form(&blob) {
-            Form::Large(large) => {
-                let shared = self.large.get(large).clone();
-                Form::Large(self.keep_large(shared))
-            }
-            form => form,
-        };
-        let mut key = layout.key(&blob);
-        let far;
-        if layout.is_far() {
-            let bytes = self.far_keys.get(place_of(key)).clone();
-            far = self.keep_far_key(&bytes).to_le_bytes();
-            key = &far;
-        }
-        let clock = blob::clock(&blob);
-        self.write(&Parts { key, is_far: layout.is_far(), form, deadline_ms, raw: layout.is_raw(), extended, clock })
-    }
-}
-
-impl std::fmt::Debug for Blobs {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Blobs").field("reserved", &self.arena.reserved()).finish_non_exhaustive()
-    }
-}
-
 impl std::fmt::Debug for Db {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Db").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
-struct Resolver<'a> {
-    blobs: &'a Blobs,
-    hasher: &'a KeyHasher,
-}
-
-impl Resolve<Ref> for Resolver<'_> {
-    fn hash(&self, place: Ref) -> u64 {
-        self.hasher.inner(self.blobs.key(self.blobs.arena.bytes(place)))
-    }
-
-    fn prefetch(&self, place: Ref) {
-        self.blobs.arena.prefetch(place);
-    }
-}
-
 /// One database's part of one shard. It knows no command; every change goes through the methods below, and each of them
 /// begins at the table's mutation point, where a snapshot under way takes what it needs.
 pub struct Db {
-    table: Table<Ref>,
-    blobs: Blobs,
+    pub(super) table: Table<Ref>,
+    pub(super) blobs: Blobs,
     wheel: Wheel,
     with_deadline: usize,
     fired: Vec<u64>,
+    /// Where small collections are changed; kept, so that changing one allocates nothing.
+    pub(super) scratch: Vec<u8>,
     captured_as: usize,
     /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
     stamp: u64,
@@ -267,6 +85,7 @@ impl Default for Db {
             wheel: Wheel::new(),
             with_deadline: 0,
             fired: Vec::new(),
+            scratch: Vec::new(),
             captured_as: 0,
             stamp: u64::from(number) << 32,
         }
@@ -331,7 +150,7 @@ impl Db {
     }
 
     #[inline]
-    fn find(&self, key: &Key<'_>) -> Option<Ref> {
+    pub(super) fn find(&self, key: &Key<'_>) -> Option<Ref> {
         let is_it = |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes();
         match key.hint() {
             Some(hint) if hint.stamp == self.stamp && is_it(hint.place) => Some(hint.place),
@@ -412,16 +231,24 @@ impl Db {
         let extended = deadline_ms.is_some_and(|new_ms| self.file(now.unix_ms, key.hash(), before, new_ms));
         self.with_deadline = self.with_deadline + usize::from(deadline_ms.is_some()) - usize::from(before.is_some());
         let raw = matches!(value, NewValue::Raw(_));
-        let kept;
         let form = match value {
             NewValue::Integer(number) => Form::Integer(number),
             NewValue::Bytes(bytes) | NewValue::Raw(bytes) if bytes.len() <= INLINE_BYTES_MAX => Form::Inline(bytes),
             NewValue::Bytes(bytes) | NewValue::Raw(bytes) => {
-                kept = Shared::from(bytes);
-                Form::Large(self.blobs.keep_large(kept))
+                Form::Large(self.blobs.keep_large(Large::String(Shared::from(bytes))))
             }
             NewValue::Shared(ref shared) if shared.len() <= INLINE_BYTES_MAX => Form::Inline(shared),
-            NewValue::Shared(shared) => Form::Large(self.blobs.keep_large(shared)),
+            NewValue::Shared(shared) => Form::Large(self.blobs.keep_large(Large::String(shared))),
+            NewValue::Packed(packing, bytes) if bytes.len() < INLINE_BYTES_MAX => Form::Packed(packing, bytes),
+            NewValue::Packed(packing, bytes) => {
+                Form::Large(self.blobs.keep_large(Large::from_packed(packing, bytes.to_vec())))
+            }
+            NewValue::Large(large) => {
+                if let Some(due_ms) = large.take_due() {
+                    self.file_elements(key.hash(), now.unix_ms, due_ms);
+                }
+                Form::Large(self.blobs.keep_large(large))
+            }
         };
         let far;
         let is_far = key.bytes().len() > NEAR_KEY_BYTES_MAX;
@@ -460,13 +287,26 @@ impl Db {
     fn swap(&mut self, hash: u64, old: Ref, new: Ref) {
         self.renew_stamp();
         self.table.replace(hash, old, new);
-        if !self.table.retire(hash, old) {
+        self.retire(hash, old);
+    }
+
+    /// Frees a blob that left the table, unless a snapshot still needs it.
+    fn retire(&mut self, hash: u64, old: Ref) {
+        if self.table.retire(hash, old) {
+            self.blobs.begin_capture(old);
+        } else {
             self.blobs.free(old);
         }
     }
 
+    /// Takes the values that are to be dropped by who holds no lock.
+    #[inline]
+    pub fn take_dropped(&mut self) -> Vec<Large> {
+        std::mem::take(&mut self.blobs.dropped)
+    }
+
     /// A place whose blob may be changed: the same, or a copy while a snapshot needs the old one.
-    fn writable(&mut self, hash: u64, place: Ref) -> Ref {
+    pub(super) fn writable(&mut self, hash: u64, place: Ref) -> Ref {
         if !self.table.prepare_write(hash) {
             return place;
         }
@@ -487,6 +327,11 @@ impl Db {
                 false
             }
         }
+    }
+
+    /// Files the deadline of a value's first element: the wheel then looks at the key.
+    pub(super) fn file_elements(&mut self, hash: u64, now_ms: i64, due_ms: i64) {
+        self.wheel.schedule(now_ms, due_ms, filed(hash));
     }
 
     /// Computes a new number for a live key that holds an integer, in place, and gives it; `None` if there is none.
@@ -523,7 +368,7 @@ impl Db {
         if self.table.prepare_write(key.hash()) {
             return false;
         }
-        let shared = self.blobs.large.get_mut(large);
+        let Large::String(shared) = self.blobs.large.get_mut(large) else { return false };
         let before = shared.heap_bytes();
         let Some(bytes) = shared.bytes_mut() else { return false };
         change(bytes);
@@ -568,7 +413,7 @@ impl Db {
         Some(detached)
     }
 
-    fn remove_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref) {
+    pub(super) fn remove_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref) {
         self.table.prepare_write(hash);
         let blob = self.blobs.arena.bytes(place);
         if Layout::of(blob).deadline_ms(blob).is_some() {
@@ -576,9 +421,7 @@ impl Db {
         }
         self.renew_stamp();
         self.table.remove(hash, place, &Resolver { blobs: &self.blobs, hasher });
-        if !self.table.retire(hash, place) {
-            self.blobs.free(place);
-        }
+        self.retire(hash, place);
     }
 
     /// A lower bound of the next deadline, in Unix milliseconds.
@@ -685,7 +528,7 @@ impl Db {
         let mut free = Vec::new();
         self.table.abort_capture(|place| free.push(place));
         for place in free {
-            self.blobs.free(place);
+            self.blobs.abort_capture(place);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What stands under a key, without the key: for RENAME, MOVE and COPY.
 
-use rkv_collections::bytes::Shared;
 use smallvec::SmallVec;
 
-use crate::values::{NewValue, ValueRef};
+use super::blob::Form;
+use super::blobs::Entry;
+use crate::values::{Large, NewValue, Packing};
 
-/// Value, deadline and access clock of an entry outside of any database. Large values are shared with whoever else holds
-/// them; the encoding stays what it was.
+/// Value, deadline and access clock of an entry outside of any database; the encoding stays what it was.
 #[derive(Clone, Debug)]
 pub struct Detached {
     kept: Kept,
@@ -20,27 +20,30 @@ pub struct Detached {
 enum Kept {
     Integer(i64),
     Bytes { bytes: SmallVec<[u8; 64]>, is_raw: bool },
-    Shared(Shared),
+    Packed(Packing, Box<[u8]>),
+    Large(Large),
 }
 
 impl Detached {
-    /// Copies a small value, shares a large one.
-    pub(super) fn new(value: ValueRef<'_>, is_raw: bool, deadline_ms: Option<i64>, clock: u32) -> Self {
-        let kept = match value {
-            ValueRef::Integer(number) => Kept::Integer(number),
-            ValueRef::Bytes(bytes) => Kept::Bytes { bytes: SmallVec::from_slice(bytes), is_raw },
-            ValueRef::Shared(shared) => Kept::Shared(shared.clone()),
+    /// Copies a small value; `large` gives a large one.
+    pub(super) fn new(form: Form<'_>, large: impl FnOnce(u32) -> Large, entry: &Entry<'_>) -> Self {
+        let kept = match form {
+            Form::Integer(number) => Kept::Integer(number),
+            Form::Inline(bytes) => Kept::Bytes { bytes: SmallVec::from_slice(bytes), is_raw: entry.is_raw() },
+            Form::Packed(packing, bytes) => Kept::Packed(packing, bytes.into()),
+            Form::Large(place) => Kept::Large(large(place)),
         };
-        Self { kept, deadline_ms, clock }
+        Self { kept, deadline_ms: entry.deadline_ms(), clock: entry.clock() }
     }
 
-    /// The value, to be stored.
+    /// The value, to be stored once.
     pub fn value(&self) -> NewValue<'_> {
         match &self.kept {
             Kept::Integer(number) => NewValue::Integer(*number),
             Kept::Bytes { bytes, is_raw: true } => NewValue::Raw(bytes),
             Kept::Bytes { bytes, is_raw: false } => NewValue::Bytes(bytes),
-            Kept::Shared(shared) => NewValue::Shared(shared.clone()),
+            Kept::Packed(packing, bytes) => NewValue::Packed(*packing, bytes),
+            Kept::Large(large) => NewValue::Large(large.clone()),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Which shard a key belongs to, and under which hash it stands there.
 
 use rkv_collections::arena::Ref;
-use siphasher::sip::SipHasher13;
+
+use crate::keyed::Keyed;
 
 /// Keyed hash of keys: nobody outside can choose keys that collide.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyHasher {
-    sip: SipHasher13,
+    keyed: Keyed,
     shard_bits: u32,
 }
 
@@ -67,7 +68,7 @@ impl KeyHasher {
     /// A hasher over 2^`shard_bits` shards, with a secret of 16 bytes.
     pub fn new(secret: [u8; 16], shard_bits: u32) -> Self {
         debug_assert!(shard_bits <= 6);
-        Self { sip: SipHasher13::new_with_key(&secret), shard_bits }
+        Self { keyed: Keyed::new(secret), shard_bits }
     }
 
     /// How many bits of the hash choose the shard.
@@ -78,7 +79,7 @@ impl KeyHasher {
     /// Hashes a key: its top bits choose the shard, the rest is the hash inside it.
     #[inline]
     pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
-        let hash = self.sip.hash(bytes);
+        let hash = self.keyed.hash(bytes);
         let shard = (hash >> 32 >> (32 - self.shard_bits)) as u8;
         Key { bytes, hash: hash << self.shard_bits, shard, hint: None }
     }
@@ -86,6 +87,6 @@ impl KeyHasher {
     /// The hash of a key inside its shard.
     #[inline]
     pub fn inner(&self, bytes: &[u8]) -> u64 {
-        self.sip.hash(bytes) << self.shard_bits
+        self.keyed.hash(bytes) << self.shard_bits
     }
 }

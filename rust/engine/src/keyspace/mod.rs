@@ -30,21 +30,24 @@
 //! Shards ascending, then the journal, then client inboxes. Nothing is awaited and no file is touched under a shard lock.
 
 mod blob;
+mod blobs;
 mod cut;
 mod db;
 mod detached;
+mod edit;
 mod hash;
 mod scan;
 mod shard;
-mod slab;
 mod totals;
 mod waiters;
 mod watch;
 
 pub use blob::CLOCK_BITS;
-pub use cut::{Captured, CapturedEntry, Cut, CutError};
-pub use db::{Before, Db, Entry, Now, Place};
+pub use blobs::Entry;
+pub use cut::{Captured, CapturedEntry, CapturedValue, Cut, CutError};
+pub use db::{Before, Db, Now, Place};
 pub use detached::Detached;
+pub use edit::{Edited, Refused};
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};

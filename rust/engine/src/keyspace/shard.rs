@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use smallvec::SmallVec;
 
-use super::db::{Db, Entry};
+use super::blobs::Entry;
+use super::db::Db;
 use super::hash::{Key, KeyHasher};
 use super::waiters::Waiters;
 use super::watch::Watches;

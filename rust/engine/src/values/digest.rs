@@ -5,7 +5,9 @@
 
 use sha1::{Digest as _, Sha1};
 
-use super::{ValueRef, string};
+use super::string::StringRef;
+use crate::number::format_f64_17;
+use super::{Kind, ValueRef};
 
 /// 160 bits that stand for some data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +34,17 @@ impl Digest {
 
     /// Mixes in a value with its type and whether it has a deadline.
     pub fn mix_value(&mut self, value: &ValueRef<'_>, has_deadline: bool) {
-        self.mix(&value.type_number().to_be_bytes());
-        match value {
-            ValueRef::Integer(_) | ValueRef::Bytes(_) | ValueRef::Shared(_) => self.mix(&string::bytes(value)),
+        self.mix(&value.kind().number().to_be_bytes());
+        if let Ok(string) = StringRef::of(*value) {
+            self.mix(&string.text());
         }
+        let kind = value.kind();
+        value.each(&mut |element| match kind {
+            Kind::List | Kind::String => self.mix(element.name),
+            Kind::Set => self.add(element.name),
+            Kind::Zset => self.add(&pair(element.name, format_f64_17(element.score()).as_bytes()).0),
+            Kind::Hash => self.add(&pair(element.name, element.payload).0),
+        });
         if has_deadline {
             self.add(b"!!expire!!");
         }
@@ -47,6 +56,14 @@ impl Digest {
         let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
     }
+}
+
+/// The digest of two things that belong together.
+fn pair(first: &[u8], second: &[u8]) -> Digest {
+    let mut digest = Digest::default();
+    digest.mix(first);
+    digest.mix(second);
+    digest
 }
 
 #[cfg(test)]

@@ -1,8 +1,21 @@
 //! Operations on one value: no keys, no clients, no replies, no clock.
 
+mod collection;
 pub mod digest;
+pub mod elements;
+pub mod hash;
 pub mod lcs;
+pub mod list;
+mod rules;
+pub mod set;
 pub mod string;
 mod value;
+pub mod zset;
 
-pub use value::{NewValue, ValueRef};
+pub use collection::{Cell, Collection, Element, Large, Packing, Piece, Reading, to_store};
+pub use hash::Hash;
+pub use list::List;
+pub use rules::Rules;
+pub use set::Set;
+pub use value::{Kind, NewValue, ValueRef};
+pub use zset::Zset;

@@ -1,12 +1,11 @@
 //! Strings: integers, short bytes, long bytes.
 
-use std::borrow::Cow;
 use std::ops::{Deref, Range};
 
 use rkv_collections::bytes::Shared;
 
 use super::{NewValue, ValueRef};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::number::{Decimal, parse_i64};
 
 /// The longest decimal form of a 64-bit integer.
@@ -47,6 +46,7 @@ impl<'a> StringRef<'a> {
             ValueRef::Integer(number) => Ok(Self::Integer(number)),
             ValueRef::Bytes(bytes) => Ok(Self::Bytes(bytes)),
             ValueRef::Shared(shared) => Ok(Self::Shared(shared)),
+            _ => Err(error::WRONG_TYPE),
         }
     }
 
@@ -108,21 +108,12 @@ impl Deref for Text<'_> {
     }
 }
 
-/// The bytes of a value.
-pub fn bytes<'a>(value: &ValueRef<'a>) -> Cow<'a, [u8]> {
-    match value {
-        ValueRef::Integer(number) => Cow::Owned(Decimal::from(*number).as_bytes().to_vec()),
-        ValueRef::Bytes(bytes) => Cow::Borrowed(bytes),
-        ValueRef::Shared(shared) => Cow::Borrowed(shared),
-    }
-}
-
 /// A value that outlives its lock.
-pub fn to_owned(value: &ValueRef<'_>) -> NewValue<'static> {
+pub fn to_owned(value: StringRef<'_>) -> NewValue<'static> {
     match value {
-        ValueRef::Integer(number) => NewValue::Integer(*number),
-        ValueRef::Bytes(bytes) => NewValue::Shared(Shared::from(*bytes)),
-        ValueRef::Shared(shared) => NewValue::Shared((*shared).clone()),
+        StringRef::Integer(number) => NewValue::Integer(number),
+        StringRef::Bytes(bytes) => NewValue::Shared(Shared::from(bytes)),
+        StringRef::Shared(shared) => NewValue::Shared(shared.clone()),
     }
 }
 

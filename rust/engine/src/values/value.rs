@@ -2,6 +2,48 @@
 
 use rkv_collections::bytes::Shared;
 
+use super::collection::{Cell, Collection, Element, Large, Packing};
+use super::{Hash, List, Set, Zset};
+
+/// The types of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    Zset,
+    /// A hash.
+    Hash,
+}
+
+impl Kind {
+    /// As TYPE and SCAN's TYPE name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::Zset => "zset",
+            Self::Hash => "hash",
+        }
+    }
+
+    /// Redis's number of the type.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::String => 0,
+            Self::List => 1,
+            Self::Set => 2,
+            Self::Zset => 3,
+            Self::Hash => 4,
+        }
+    }
+}
+
 /// A value to be stored.
 #[derive(Clone, Debug)]
 pub enum NewValue<'a> {
@@ -13,6 +55,10 @@ pub enum NewValue<'a> {
     Raw(&'a [u8]),
     /// A string in a buffer of its own.
     Shared(Shared),
+    /// A small collection.
+    Packed(Packing, &'a [u8]),
+    /// A collection of its own memory.
+    Large(Large),
 }
 
 /// A stored value.
@@ -24,31 +70,69 @@ pub enum ValueRef<'a> {
     Bytes(&'a [u8]),
     /// A long string.
     Shared(&'a Shared),
+    /// A small collection.
+    Packed(Packing, &'a [u8]),
+    /// A list of its own memory.
+    List(&'a Cell<List>),
+    /// A set of its own memory.
+    Set(&'a Cell<Set>),
+    /// A sorted set of its own memory.
+    Zset(&'a Cell<Zset>),
+    /// A hash of its own memory.
+    Hash(&'a Cell<Hash>),
 }
 
 /// Strings up to this many bytes are `embstr`, longer ones `raw`.
 const EMBEDDED_BYTES_MAX: usize = 44;
 
 impl ValueRef<'_> {
-    /// The type, as TYPE and SCAN's TYPE name it.
-    pub const fn type_name(&self) -> &'static str {
+    /// Its type.
+    pub const fn kind(&self) -> Kind {
         match self {
-            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => "string",
+            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => Kind::String,
+            Self::Packed(packing, _) => packing.kind(),
+            Self::List(_) => Kind::List,
+            Self::Set(_) => Kind::Set,
+            Self::Zset(_) => Kind::Zset,
+            Self::Hash(_) => Kind::Hash,
         }
     }
 
     /// The encoding as OBJECT ENCODING names it; `is_raw` says that a short string was changed in place.
-    pub const fn encoding(&self, is_raw: bool) -> &'static str {
+    pub fn encoding(&self, is_raw: bool) -> &'static str {
         match self {
             Self::Integer(_) => "int",
             Self::Bytes(bytes) if !is_raw && bytes.len() <= EMBEDDED_BYTES_MAX => "embstr",
             Self::Bytes(_) | Self::Shared(_) => "raw",
+            Self::Packed(packing, _) => packing.encoding(),
+            Self::List(cell) => cell.encoding(),
+            Self::Set(cell) => cell.encoding(),
+            Self::Zset(cell) => cell.encoding(),
+            Self::Hash(cell) => cell.encoding(),
         }
     }
-    /// Redis's number of the type: 0 is a string.
-    pub const fn type_number(&self) -> u32 {
+
+    /// Heap bytes of what stands outside of the key's blob.
+    pub fn heap_bytes(&self) -> usize {
         match self {
-            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => 0,
+            Self::Integer(_) | Self::Bytes(_) | Self::Packed(..) => 0,
+            Self::Shared(shared) => shared.heap_bytes(),
+            Self::List(cell) => cell.heap_bytes(),
+            Self::Set(cell) => cell.heap_bytes(),
+            Self::Zset(cell) => cell.heap_bytes(),
+            Self::Hash(cell) => cell.heap_bytes(),
+        }
+    }
+
+    /// Shows every element of a collection; those of a list and of a sorted set in order. A string has none.
+    pub fn each(&self, each: &mut dyn FnMut(Element<'_>)) {
+        match self {
+            Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => {}
+            Self::Packed(packing, bytes) => packing.each(bytes, each),
+            Self::List(cell) => List::each(cell.read().view(), each),
+            Self::Set(cell) => Set::each(cell.read().view(), each),
+            Self::Zset(cell) => Zset::each(cell.read().view(), each),
+            Self::Hash(cell) => Hash::each(cell.read().view(), each),
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::dispatch::Mode;
 use crate::engine::{Caller, Engine, EngineOptions};
 use crate::observe::Observer;
 use crate::resp::{Protocol, Tape, Value};
-use crate::values::ValueRef;
 use crate::values::string::StringRef;
 
 /// What Valkey 9.1 answers, and the events that it publishes; `testdata/record.py` wrote it.
@@ -78,11 +77,7 @@ impl World {
         let key = keyspace.key(key.as_bytes());
         let locks = keyspace.lock(key.mask()).unwrap();
         let entry = locks.peek(key.shard()).db(0).unwrap().get(&key).unwrap();
-        match entry.value() {
-            ValueRef::Integer(_) => "int",
-            ValueRef::Bytes(bytes) if bytes.len() <= 44 && !entry.is_raw() => "embstr",
-            ValueRef::Bytes(_) | ValueRef::Shared(_) => "raw",
-        }
+        entry.encoding()
     }
 
     /// The commands that the journal holds.

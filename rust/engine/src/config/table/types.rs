@@ -1,20 +1,20 @@
 //! When values leave their packed encodings.
 
 use super::{COUNT, INT_MAX, LONG_COUNT, SIZE_MAX};
-use crate::config::option::{ConfigOption, integer, known, memory};
+use crate::config::option::{ConfigOption, integer, known, memory, supported};
 
 const LIST_SIZE: crate::config::Kind = integer(-INT_MAX - 1, INT_MAX);
 
 pub(super) const ROWS: &[ConfigOption] = &[
-    known("hash-max-listpack-entries", LONG_COUNT, "512").alias("hash-max-ziplist-entries"),
-    known("hash-max-listpack-value", memory(0, SIZE_MAX), "64").alias("hash-max-ziplist-value"),
-    known("list-max-listpack-size", LIST_SIZE, "-2").alias("list-max-ziplist-size"),
+    supported("hash-max-listpack-entries", LONG_COUNT, "512").alias("hash-max-ziplist-entries"),
+    supported("hash-max-listpack-value", memory(0, SIZE_MAX), "64").alias("hash-max-ziplist-value"),
+    supported("list-max-listpack-size", LIST_SIZE, "-2").alias("list-max-ziplist-size"),
     known("list-compress-depth", COUNT, "0").debug(),
-    known("set-max-intset-entries", LONG_COUNT, "512"),
-    known("set-max-listpack-entries", LONG_COUNT, "128"),
-    known("set-max-listpack-value", LONG_COUNT, "64"),
-    known("zset-max-listpack-entries", LONG_COUNT, "128").alias("zset-max-ziplist-entries"),
-    known("zset-max-listpack-value", memory(0, SIZE_MAX), "64").alias("zset-max-ziplist-value"),
+    supported("set-max-intset-entries", LONG_COUNT, "512"),
+    supported("set-max-listpack-entries", LONG_COUNT, "128"),
+    supported("set-max-listpack-value", LONG_COUNT, "64"),
+    supported("zset-max-listpack-entries", LONG_COUNT, "128").alias("zset-max-ziplist-entries"),
+    supported("zset-max-listpack-value", memory(0, SIZE_MAX), "64").alias("zset-max-ziplist-value"),
     known("hll-sparse-max-bytes", memory(0, SIZE_MAX), "3000"),
     known("stream-node-max-bytes", memory(0, SIZE_MAX), "4096"),
     known("stream-node-max-entries", LONG_COUNT, "100"),

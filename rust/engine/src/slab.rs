@@ -20,7 +20,7 @@ impl<T> Slab<T> {
             self.places[place as usize] = Some(value);
             return place;
         }
-        let place = u32::try_from(self.places.len()).expect("a shard holds fewer than 2^32 large values");
+        let place = u32::try_from(self.places.len()).expect("fewer than 2^32 places");
         self.places.push(Some(value));
         place
     }

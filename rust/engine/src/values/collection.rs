@@ -1,0 +1,475 @@
+//! What lists, sets, sorted sets and hashes have in common: a packed form that may stand in a key's blob, a form of their
+//! own memory that a [`Cell`] holds, and the capture of a snapshot.
+//!
+//! A small collection *is* bytes: to change it is to copy them out, change them, write them back. A large one stays where
+//! it is. A handler sees neither: [`Collection`] is the owned value, which is changed, and its `View` is read.
+//!
+//! # Cells
+//!
+//! A cell is a collection with a lock of its own, so that it can be captured by a snapshot, moved by RENAME and dropped in
+//! the background as a whole, each in O(1). Commands come to it under the lock of its key's shard, which alone keeps
+//! writers from readers and from each other. The cell's own lock is for one more reader that holds no shard: the snapshot,
+//! which copies out a piece at a time. It takes the lock only when nobody has it, and never waits for it, so that one
+//! thread may read the same cell twice, as SINTER of a set with itself does.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+
+use rkv_collections::bytes::Shared;
+
+use super::value::{Kind, NewValue, ValueRef};
+use super::{Hash, List, Set, Zset};
+use crate::error::{self, Error};
+
+/// What packed bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Packing {
+    /// Elements of a list.
+    List,
+    /// Members of a set.
+    Set,
+    /// Members of a set, all of which are integers.
+    Integers,
+    /// Members of a sorted set, each before its score, in order.
+    Zset,
+    /// Fields of a hash, each before its value.
+    Hash,
+}
+
+impl Packing {
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 5] = [Self::List, Self::Set, Self::Integers, Self::Zset, Self::Hash];
+
+    /// From its number in a blob.
+    pub fn from_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::List)
+    }
+
+    /// The type.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::List => Kind::List,
+            Self::Set | Self::Integers => Kind::Set,
+            Self::Zset => Kind::Zset,
+            Self::Hash => Kind::Hash,
+        }
+    }
+
+    /// As OBJECT ENCODING names it.
+    pub const fn encoding(self) -> &'static str {
+        match self {
+            Self::Integers => "intset",
+            _ => "listpack",
+        }
+    }
+
+    /// Shows every element of packed bytes.
+    pub fn each(self, bytes: &[u8], each: &mut dyn FnMut(Element<'_>)) {
+        match self {
+            Self::List => List::each(List::view_packed(self, bytes), each),
+            Self::Set | Self::Integers => Set::each(Set::view_packed(self, bytes), each),
+            Self::Zset => Zset::each(Zset::view_packed(self, bytes), each),
+            Self::Hash => Hash::each(Hash::view_packed(self, bytes), each),
+        }
+    }
+}
+
+/// A collection, owned by who changes it.
+pub trait Collection: Default + Clone + Send + Sync + 'static {
+    /// Its type.
+    const KIND: Kind;
+
+    /// What reads it, wherever it stands.
+    type View<'a>;
+
+    /// A small one from its bytes.
+    fn from_packed(packing: Packing, bytes: Vec<u8>) -> Self;
+
+    /// The bytes of a small one.
+    fn packed(&self) -> Option<(Packing, &[u8])>;
+
+    /// The buffer of a small one, to be used again; empty for a large one.
+    fn into_buffer(self) -> Vec<u8>;
+
+    /// What reads a small one that stands in a key's blob.
+    fn view_packed(packing: Packing, bytes: &[u8]) -> Self::View<'_>;
+
+    /// What reads it.
+    fn view(&self) -> Self::View<'_>;
+
+    /// Whether it has no element: then its key goes.
+    fn is_empty(&self) -> bool;
+
+    /// As OBJECT ENCODING names it.
+    fn encoding(&self) -> &'static str;
+
+    /// Heap bytes, in O(1).
+    fn heap_bytes(&self) -> usize;
+
+    /// When its key must be looked at because an element expires, in Unix milliseconds; `None` if that was told before.
+    fn take_due(&mut self) -> Option<i64> {
+        None
+    }
+
+    /// As a value to be stored.
+    fn into_large(self) -> Large;
+
+    /// The cell of this type in a value.
+    fn cell(large: &Large) -> Option<&Cell<Self>>;
+
+    /// The cell of this type, of a value that is read.
+    fn cell_of<'a>(value: &ValueRef<'a>) -> Option<&'a Cell<Self>>;
+
+    /// Shows every element; those of a list and of a sorted set in order.
+    fn each(view: Self::View<'_>, each: &mut dyn FnMut(Element<'_>));
+
+    /// Begins a snapshot of a large one: what is there now will be told by [`Collection::drain`], whatever is changed
+    /// meanwhile. Does nothing if one is under way, and nothing to a small one, which its cell keeps.
+    fn begin_capture(&mut self);
+
+    /// Copies out one more piece of what was there at the cut; false when all was told.
+    fn drain(&mut self, into: &mut Piece) -> bool;
+
+    /// Ends a snapshot that is not wanted any more.
+    fn abort_capture(&mut self);
+}
+
+/// Elements of a collection, copied out: a list's and a set's are single, a sorted set's go with their scores, a hash's with
+/// their values.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    bytes: Vec<u8>,
+    elements: Vec<Copied>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Copied {
+    name_end: usize,
+    end: usize,
+    deadline_ms: Option<i64>,
+}
+
+/// One element as of the cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Element<'a> {
+    /// Element, member or field.
+    pub name: &'a [u8],
+    /// The value of a field, the bytes of the score of a member (little endian), else empty.
+    pub payload: &'a [u8],
+    /// When a field expires, in Unix milliseconds.
+    pub deadline_ms: Option<i64>,
+}
+
+impl Element<'_> {
+    /// The score of a member of a sorted set.
+    pub fn score(&self) -> f64 {
+        self.payload.try_into().map_or(0.0, f64::from_le_bytes)
+    }
+}
+
+impl Piece {
+    /// How many elements there are.
+    pub const fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Forgets all elements.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.elements.clear();
+    }
+
+    /// Adds a copy of an element.
+    pub fn push(&mut self, element: Element<'_>) {
+        self.bytes.extend_from_slice(element.name);
+        let name_end = self.bytes.len();
+        self.bytes.extend_from_slice(element.payload);
+        self.elements.push(Copied { name_end, end: self.bytes.len(), deadline_ms: element.deadline_ms });
+    }
+
+    /// The elements; those of a list and of a small sorted set in order.
+    pub fn iter(&self) -> impl Iterator<Item = Element<'_>> {
+        let mut start = 0;
+        self.elements.iter().map(move |copied| {
+            let begin = std::mem::replace(&mut start, copied.end);
+            Element {
+                name: self.bytes.get(begin..copied.name_end).unwrap_or_default(),
+                payload: self.bytes.get(copied.name_end..copied.end).unwrap_or_default(),
+                deadline_ms: copied.deadline_ms,
+            }
+        })
+    }
+}
+
+/// A collection of its own memory; clones are the same collection.
+pub struct Cell<T>(Arc<RwLock<Held<T>>>);
+
+/// What a cell holds.
+#[derive(Debug, Default)]
+pub struct Held<T> {
+    collection: T,
+    frozen: Frozen,
+}
+
+/// What a snapshot needs of a small collection.
+#[derive(Debug, Default)]
+enum Frozen {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The bytes, which have not changed since the cut.
+    AsTheyAre,
+    /// The bytes as they were at the cut, before a change.
+    Copy(Packing, Box<[u8]>),
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.collection
+    }
+}
+
+impl<T: Collection> Held<T> {
+    /// The collection, to be changed: what a snapshot under way needs of a small one is set aside; a large one does that
+    /// itself, piece by piece.
+    #[inline]
+    pub fn to_change(&mut self) -> &mut T {
+        if matches!(self.frozen, Frozen::AsTheyAre)
+            && let Some((packing, bytes)) = self.collection.packed()
+        {
+            self.frozen = Frozen::Copy(packing, bytes.into());
+        }
+        &mut self.collection
+    }
+
+    fn begin_capture(&mut self) {
+        match self.frozen {
+            Frozen::Nothing if self.collection.packed().is_some() => self.frozen = Frozen::AsTheyAre,
+            Frozen::Nothing => self.collection.begin_capture(),
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self, into: &mut Piece) -> bool {
+        into.clear();
+        let mut push = |element: Element<'_>| into.push(element);
+        match std::mem::take(&mut self.frozen) {
+            Frozen::Nothing if self.collection.packed().is_some() => return false,
+            Frozen::Nothing => return self.collection.drain(into),
+            Frozen::AsTheyAre => T::each(self.collection.view(), &mut push),
+            Frozen::Copy(packing, bytes) => T::each(T::view_packed(packing, &bytes), &mut push),
+        }
+        true
+    }
+
+    fn abort_capture(&mut self) {
+        self.frozen = Frozen::Nothing;
+        self.collection.abort_capture();
+    }
+}
+
+impl<T> Clone for Cell<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Cell<T> {
+    /// Contents are user data and never belong in a log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Cell")
+    }
+}
+
+impl<T: Collection> Cell<T> {
+    /// Takes a collection in.
+    pub fn new(collection: T) -> Self {
+        Self(Arc::new(RwLock::new(Held { collection, frozen: Frozen::Nothing })))
+    }
+
+    /// The collection, to be read. Whoever panicked with it poisons its shard, so that nobody comes here again.
+    #[inline]
+    pub fn read(&self) -> RwLockReadGuard<'_, Held<T>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The collection, to be changed.
+    #[inline]
+    pub fn write(&self) -> RwLockWriteGuard<'_, Held<T>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`Collection::encoding`].
+    pub fn encoding(&self) -> &'static str {
+        self.read().encoding()
+    }
+
+    /// Heap bytes with those of the cell.
+    pub fn heap_bytes(&self) -> usize {
+        self.read().heap_bytes() + size_of::<RwLock<Held<T>>>() + 2 * size_of::<usize>()
+    }
+
+    /// Another collection with the same elements.
+    fn copied(&self) -> Self {
+        Self::new(self.read().collection.clone())
+    }
+
+    /// For who holds no shard: comes in when nobody is there, and does not queue; see the head of this module.
+    fn write_when_free(&self) -> RwLockWriteGuard<'_, Held<T>> {
+        loop {
+            match self.0.try_write() {
+                Ok(held) => return held,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// A value outside of its key's blob.
+#[derive(Clone, Debug)]
+pub enum Large {
+    /// A long string.
+    String(Shared),
+    /// A list.
+    List(Cell<List>),
+    /// A set.
+    Set(Cell<Set>),
+    /// A sorted set.
+    Zset(Cell<Zset>),
+    /// A hash.
+    Hash(Cell<Hash>),
+}
+
+/// Does the same with the cell of a value, whatever its type.
+macro_rules! each_cell {
+    ($large:expr, $string:pat => $for_string:expr, $cell:ident => $for_cell:expr) => {
+        match $large {
+            Large::String($string) => $for_string,
+            Large::List($cell) => $for_cell,
+            Large::Set($cell) => $for_cell,
+            Large::Zset($cell) => $for_cell,
+            Large::Hash($cell) => $for_cell,
+        }
+    };
+}
+
+impl Large {
+    /// A collection from its packed bytes.
+    pub fn from_packed(packing: Packing, bytes: Vec<u8>) -> Self {
+        match packing.kind() {
+            Kind::Set => Set::from_packed(packing, bytes).into_large(),
+            Kind::Zset => Zset::from_packed(packing, bytes).into_large(),
+            Kind::Hash => Hash::from_packed(packing, bytes).into_large(),
+            Kind::List | Kind::String => List::from_packed(packing, bytes).into_large(),
+        }
+    }
+
+    /// As it is read.
+    #[inline]
+    pub const fn value(&self) -> ValueRef<'_> {
+        match self {
+            Self::String(shared) => ValueRef::Shared(shared),
+            Self::List(cell) => ValueRef::List(cell),
+            Self::Set(cell) => ValueRef::Set(cell),
+            Self::Zset(cell) => ValueRef::Zset(cell),
+            Self::Hash(cell) => ValueRef::Hash(cell),
+        }
+    }
+
+    /// Heap bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.value().heap_bytes()
+    }
+
+    /// A value that changes on its own: a copy of a collection, the same string.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        match self {
+            Self::String(shared) => Self::String(shared.clone()),
+            Self::List(cell) => Self::List(cell.copied()),
+            Self::Set(cell) => Self::Set(cell.copied()),
+            Self::Zset(cell) => Self::Zset(cell.copied()),
+            Self::Hash(cell) => Self::Hash(cell.copied()),
+        }
+    }
+
+    /// See [`Collection::take_due`]. For a value that comes to another place, where it was never told.
+    pub fn take_due(&self) -> Option<i64> {
+        match self {
+            Self::Hash(cell) => cell.write().to_change().take_due(),
+            _ => None,
+        }
+    }
+
+    /// See [`Collection::begin_capture`]. Strings are never changed while somebody else holds them.
+    pub fn begin_capture(&self) {
+        each_cell!(self, _ => (), cell => cell.write().begin_capture());
+    }
+
+    /// See [`Collection::drain`]; holds no shard.
+    pub fn drain(&self, into: &mut Piece) -> bool {
+        each_cell!(self, _ => false, cell => cell.write_when_free().drain(into))
+    }
+
+    /// See [`Collection::abort_capture`].
+    pub fn abort_capture(&self) {
+        each_cell!(self, _ => (), cell => cell.write_when_free().abort_capture());
+    }
+}
+
+/// A collection while it is read.
+pub enum Reading<'a, T> {
+    /// In its key's blob.
+    Packed(Packing, &'a [u8]),
+    /// In its cell.
+    Held(RwLockReadGuard<'a, Held<T>>),
+}
+
+impl<'a, T: Collection> Reading<'a, T> {
+    /// A stored value as a collection of one type.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if it is of another type.
+    #[inline]
+    pub fn of(value: ValueRef<'a>) -> Result<Self, Error> {
+        match value {
+            ValueRef::Packed(packing, bytes) if packing.kind() == T::KIND => Ok(Self::Packed(packing, bytes)),
+            other => T::cell_of(&other).map(|cell| Self::Held(cell.read())).ok_or(error::WRONG_TYPE),
+        }
+    }
+
+    /// What reads it.
+    #[inline]
+    pub fn view(&self) -> T::View<'_> {
+        match self {
+            Self::Packed(packing, bytes) => T::view_packed(*packing, bytes),
+            Self::Held(guard) => guard.view(),
+        }
+    }
+}
+
+/// A collection as a value to be stored. It must not be empty: a key without elements is no key.
+pub fn to_store<T: Collection>(collection: T, store: impl FnOnce(NewValue<'_>)) {
+    debug_assert!(!collection.is_empty(), "a key without elements is no key");
+    match collection.packed() {
+        Some((packing, bytes)) => store(NewValue::Packed(packing, bytes)),
+        None => store(NewValue::Large(collection.into_large())),
+    }
+}
+
+impl<T> fmt::Debug for Reading<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reading")
+    }
+}
