@@ -60,6 +60,8 @@
 
 mod edit;
 mod encoding;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod view;
 

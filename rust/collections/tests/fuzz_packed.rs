@@ -4,7 +4,7 @@
 //! `RKV_FUZZ_SECONDS` says for how long (default 2, shared by the tests), `RKV_FUZZ_SEED` repeats a run.
 
 use rkv_collections::intset::{self, IntSet};
-use rkv_collections::packed::{self, Entry, Packed, Position, View};
+use rkv_collections::packed::{self, Packed, Position, View};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -88,12 +88,12 @@ fn compare(random: &mut Random, packed: &Packed, model: &Model) {
     assert_eq!(packed::validate(packed.as_bytes()), Ok(model.len()));
     assert_eq!((packed.len(), packed.is_empty()), (model.len(), model.is_empty()));
     assert!(*packed == fresh(model));
-    assert!(view.iter().map(Entry::to_vec).eq(model.iter().cloned()));
-    assert!(view.iter().rev().map(Entry::to_vec).eq(model.iter().rev().cloned()));
+    assert!(view.iter().map(|entry| entry.to_vec()).eq(model.iter().cloned()));
+    assert!(view.iter().rev().map(|entry| entry.to_vec()).eq(model.iter().rev().cloned()));
     for _ in 0..3 {
         let index = random.below(model.len() + 2);
         let entry = view.get(index);
-        assert_eq!(entry.map(Entry::to_vec).as_ref(), model.get(index));
+        assert_eq!(entry.map(|entry| entry.to_vec()).as_ref(), model.get(index));
         if let Some(entry) = entry {
             let at = view.seek(index).expect("it was got");
             assert_eq!((entry.len(), view.entry(at)), (model[index].len(), Some(entry)));
@@ -228,7 +228,10 @@ fn read_all(random: &mut Random, bytes: &[u8]) {
     let _ = (view.len(), view.is_empty(), view.first(), view.last(), view.end(), format!("{view:?}"));
     let (needle, skip) = (random.element(), random.below(3));
     let _ = (view.find(&needle, skip), view.find(b"5", skip), view.find(b"", skip));
-    let _ = (view.iter().map(Entry::len).sum::<usize>(), view.iter().rev().map(Entry::len).sum::<usize>());
+    let _ = (
+        view.iter().map(|entry| entry.len()).sum::<usize>(),
+        view.iter().rev().map(|entry| entry.len()).sum::<usize>(),
+    );
     let mut both = view.iter();
     while both.next().is_some() && both.next_back().is_some() {}
     for index in [0, 1, 2, random.below(100), usize::MAX] {
@@ -270,8 +273,8 @@ fn fuzz_packed_bytes() {
             return;
         };
         passed += 1;
-        let forwards: Model = View::new(&bytes).iter().map(Entry::to_vec).collect();
-        let mut backwards: Model = View::new(&bytes).iter().rev().map(Entry::to_vec).collect();
+        let forwards: Model = View::new(&bytes).iter().map(|entry| entry.to_vec()).collect();
+        let mut backwards: Model = View::new(&bytes).iter().rev().map(|entry| entry.to_vec()).collect();
         backwards.reverse();
         assert_eq!((forwards.len(), View::new(&bytes).len()), (count, count));
         assert_eq!(forwards, backwards);

@@ -93,9 +93,7 @@ impl Packed {
     pub fn push_back<'e>(&mut self, element: impl Into<Entry<'e>>) -> Result<(), TooLarge> {
         let encoded = self.encode(element.into(), 0)?;
         self.0.reserve(encoded.total());
-        self.0.pop();
         encoded.append_to(&mut self.0);
-        self.0.push(TERMINATOR);
         self.add_count(1);
         Ok(())
     }

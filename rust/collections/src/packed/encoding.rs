@@ -1,5 +1,6 @@
 //! One entry: its value, its bytes, and how long it is.
 
+use super::TERMINATOR;
 use std::fmt;
 
 /// The longest element that is stored, in bytes: 1 GiB.
@@ -20,6 +21,9 @@ const INT_32: u8 = 0xf3;
 const INT_64: u8 = 0xf4;
 
 /// An element as it is stored: a number where its text is the number's only decimal form, otherwise its bytes.
+///
+/// What rkv and Redis store has one form for each text. A foreign writer may leave digits as a string: where that
+/// matters, compare with [`eq_bytes`](Self::eq_bytes), not with `==`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry<'a> {
     /// An integer, whose text is its decimal form.
@@ -58,6 +62,13 @@ impl<'a> From<&'a [u8]> for Entry<'a> {
     }
 }
 
+impl<'a, const N: usize> From<&'a [u8; N]> for Entry<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self::Str(bytes)
+    }
+}
+
 impl From<i64> for Entry<'_> {
     #[inline]
     fn from(value: i64) -> Self {
@@ -80,19 +91,19 @@ impl<'a> Entry<'a> {
 
     /// Appends the entry's bytes.
     #[inline]
-    pub fn append_to(self, out: &mut Vec<u8>) {
+    pub fn append_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.bytes(&mut Digits::new()));
     }
 
     /// The entry's bytes, owned.
-    pub fn to_vec(self) -> Vec<u8> {
+    pub fn to_vec(&self) -> Vec<u8> {
         self.bytes(&mut Digits::new()).to_vec()
     }
 
     /// Number of the entry's bytes; of a number, those of its decimal form.
     #[inline]
-    pub fn len(self) -> usize {
-        match self {
+    pub fn len(&self) -> usize {
+        match *self {
             Self::Int(value) => {
                 let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
                 digits + usize::from(value < 0)
@@ -103,14 +114,14 @@ impl<'a> Entry<'a> {
 
     /// Whether this is the empty string.
     #[inline]
-    pub fn is_empty(self) -> bool {
-        matches!(self, Self::Str([]))
+    pub fn is_empty(&self) -> bool {
+        matches!(*self, Self::Str([]))
     }
 
     /// The number that the entry's bytes are the decimal form of.
     #[inline]
-    pub fn integer(self) -> Option<i64> {
-        match self {
+    pub fn integer(&self) -> Option<i64> {
+        match *self {
             Self::Int(value) => Some(value),
             Self::Str(bytes) => integer(bytes),
         }
@@ -118,8 +129,8 @@ impl<'a> Entry<'a> {
 
     /// Whether the entry's bytes are these: the number 123 is `123`, and neither `0123` nor `+123`.
     #[inline]
-    pub fn eq_bytes(self, bytes: &[u8]) -> bool {
-        match self {
+    pub fn eq_bytes(&self, bytes: &[u8]) -> bool {
+        match *self {
             Self::Int(value) => integer(bytes) == Some(value),
             Self::Str(own) => own == bytes,
         }
@@ -208,6 +219,25 @@ pub(super) fn size_of(rest: &[u8]) -> Option<usize> {
     }
 }
 
+/// The same with the back-length: the step to the next entry. Written out for the two short forms, because a walk costs
+/// what stands between one load of a head and the next.
+#[inline]
+pub(super) fn step_of(rest: &[u8]) -> Option<usize> {
+    let &first = rest.first()?;
+    if first < 0x80 {
+        Some(2)
+    } else if first < INT_13 {
+        Some(2 + usize::from(first & 0x3f))
+    } else {
+        step_of_rare(rest)
+    }
+}
+
+fn step_of_rare(rest: &[u8]) -> Option<usize> {
+    let size = size_of_rare(rest)?;
+    size.checked_add(back_size(size))
+}
+
 fn size_of_rare(rest: &[u8]) -> Option<usize> {
     Some(match *rest {
         [INT_13..=INT_13_LAST, ..] => 2,
@@ -221,15 +251,15 @@ fn size_of_rare(rest: &[u8]) -> Option<usize> {
     })
 }
 
-/// The entry that begins here and the size of its head and payload.
+/// The entry that begins here and the step to the next.
 #[inline]
 pub(super) fn decode(rest: &[u8]) -> Option<(Entry<'_>, usize)> {
     let (&first, tail) = rest.split_first()?;
     if first < 0x80 {
-        Some((Entry::Int(i64::from(first)), 1))
+        Some((Entry::Int(i64::from(first)), 2))
     } else if first < INT_13 {
         let size = usize::from(first & 0x3f);
-        Some((Entry::Str(tail.get(..size)?), 1 + size))
+        Some((Entry::Str(tail.get(..size)?), 2 + size))
     } else {
         decode_rare(rest)
     }
@@ -251,13 +281,16 @@ fn decode_rare(rest: &[u8]) -> Option<(Entry<'_>, usize)> {
         [INT_64, ref number @ ..] => Entry::Int(i64::from_le_bytes(*number.first_chunk()?)),
         _ => return None,
     };
-    Some((entry, size))
+    Some((entry, size + back_size(size)))
 }
 
-/// An element on its way in: the head, which of a number is all there is, and the payload.
+/// An element on its way in: the first byte of its head, up to eight more, of which a number is made, and the payload.
+/// Apart from the payload these are plain numbers, so that they stay in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Encoded<'a> {
-    head: [u8; 9],
-    head_size: usize,
+    first: u8,
+    more: u64,
+    more_size: usize,
     payload: &'a [u8],
 }
 
@@ -276,61 +309,35 @@ impl<'a> Encoded<'a> {
 
     #[inline]
     fn int(value: i64) -> Self {
-        let mut head = [0; 9];
-        let [a, b, c, d, ..] = value.to_le_bytes();
-        let head_size = match value {
-            0..=127 => {
-                head[0] = a;
-                1
-            }
-            -4096..=4095 => {
-                head[..2].copy_from_slice(&[INT_13 | b & 0x1f, a]);
-                2
-            }
-            -0x8000..=0x7fff => {
-                head[..3].copy_from_slice(&[INT_16, a, b]);
-                3
-            }
-            -0x80_0000..=0x7f_ffff => {
-                head[..4].copy_from_slice(&[INT_24, a, b, c]);
-                4
-            }
-            -0x8000_0000..=0x7fff_ffff => {
-                head[..5].copy_from_slice(&[INT_32, a, b, c, d]);
-                5
-            }
-            _ => {
-                head[0] = INT_64;
-                head[1..].copy_from_slice(&value.to_le_bytes());
-                9
-            }
+        let (first, more_size) = match value {
+            0..=127 => (value as u8, 0),
+            -4096..=4095 => (INT_13 | (value >> 8) as u8 & 0x1f, 1),
+            -0x8000..=0x7fff => (INT_16, 2),
+            -0x80_0000..=0x7f_ffff => (INT_24, 3),
+            -0x8000_0000..=0x7fff_ffff => (INT_32, 4),
+            _ => (INT_64, 8),
         };
-        Self { head, head_size, payload: &[] }
+        Self { first, more: value as u64, more_size, payload: &[] }
     }
 
     #[inline]
     fn str(payload: &'a [u8]) -> Option<Self> {
-        let mut head = [0; 9];
         let size = payload.len();
-        let head_size = if size <= SHORT_MAX {
-            head[0] = 0x80 | size as u8;
-            1
+        let (first, more_size) = if size <= SHORT_MAX {
+            (0x80 | size as u8, 0)
         } else if size <= MIDDLE_MAX {
-            head[..2].copy_from_slice(&[STR_12 | (size >> 8) as u8, size as u8]);
-            2
+            (STR_12 | (size >> 8) as u8, 1)
         } else if size <= ELEMENT_BYTES_MAX {
-            head[0] = STR_32;
-            head[1..5].copy_from_slice(&(size as u32).to_le_bytes());
-            5
+            (STR_32, 4)
         } else {
             return None;
         };
-        Some(Self { head, head_size, payload })
+        Some(Self { first, more: size as u64, more_size, payload })
     }
 
     #[inline]
     fn size(&self) -> usize {
-        self.head_size + self.payload.len()
+        1 + self.more_size + self.payload.len()
     }
 
     /// Size with the back-length.
@@ -342,25 +349,41 @@ impl<'a> Encoded<'a> {
     /// Fills a slice of exactly [`total`](Self::total) bytes.
     #[inline]
     pub(super) fn write(&self, into: &mut [u8]) {
-        let (back, back_count) = back_bytes(self.size());
-        let (head, rest) = into.split_at_mut(self.head_size);
+        let (head, rest) = into.split_at_mut(1 + self.more_size);
         let (payload, end) = rest.split_at_mut(self.payload.len());
-        head.copy_from_slice(&self.head[..self.head_size]);
+        head[0] = self.first;
+        if self.more_size > 0 {
+            head[1..].copy_from_slice(&self.more.to_le_bytes()[..self.more_size]);
+        }
         payload.copy_from_slice(self.payload);
-        end.copy_from_slice(&back[..back_count]);
+        if let [back] = end {
+            *back = self.size() as u8;
+        } else {
+            let (back, back_count) = back_bytes(self.size());
+            end.copy_from_slice(&back[..back_count]);
+        }
     }
 
-    /// Appends the same bytes.
+    /// Puts the same bytes in the place of the terminator that ends `out`, and another behind them. Copies of known size
+    /// are stores; the payload's is a call.
     #[inline]
     pub(super) fn append_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.head[..self.head_size]);
-        out.extend_from_slice(self.payload);
+        if let Some(terminator) = out.last_mut() {
+            *terminator = self.first;
+        }
+        if self.more_size > 0 {
+            out.extend_from_slice(&self.more.to_le_bytes()[..self.more_size]);
+        }
+        if !self.payload.is_empty() {
+            out.extend_from_slice(self.payload);
+        }
         let size = self.size();
         if size <= 127 {
-            out.push(size as u8);
+            out.extend_from_slice(&[size as u8, TERMINATOR]);
         } else {
             let (back, back_count) = back_bytes(size);
             out.extend_from_slice(&back[..back_count]);
+            out.push(TERMINATOR);
         }
     }
 }

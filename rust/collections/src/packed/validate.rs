@@ -1,6 +1,6 @@
 //! Proof that bytes from outside are a packed collection.
 
-use super::encoding::{back_bytes, decode};
+use super::encoding::{back_bytes, size_of};
 use super::{COUNT_UNKNOWN, HEADER_SIZE, TERMINATOR};
 use std::error;
 use std::fmt;
@@ -77,12 +77,15 @@ pub fn validate(bytes: &[u8]) -> Result<usize, Invalid> {
     }
     let (mut offset, mut count) = (HEADER_SIZE, 0_usize);
     while let Some(rest) = body.get(offset..).filter(|rest| !rest.is_empty()) {
-        let (_, size) = decode(rest).ok_or(Invalid::Entry { offset })?;
-        let (back, back_count) = back_bytes(size);
-        let behind = rest.get(size..).unwrap_or_default();
-        if !back.get(..back_count).is_some_and(|back| behind.starts_with(back)) {
-            return Err(Invalid::BackLength { offset });
-        }
+        let size = size_of(rest).ok_or(Invalid::Entry { offset })?;
+        let behind = rest.get(size..).ok_or(Invalid::Entry { offset })?;
+        let back_count = if size <= 127 && behind.first() == Some(&(size as u8)) {
+            1
+        } else {
+            let (back, back_count) = back_bytes(size);
+            let is_equal = back.get(..back_count).is_some_and(|back| behind.starts_with(back));
+            if is_equal { back_count } else { return Err(Invalid::BackLength { offset }) }
+        };
         offset = offset.saturating_add(size).saturating_add(back_count);
         count = count.saturating_add(1);
     }

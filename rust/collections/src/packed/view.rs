@@ -1,6 +1,6 @@
 //! Reading: every step is bounded by the slice, so that bytes which nobody validated give wrong entries at worst.
 
-use super::encoding::{Entry, back_before, back_size, decode, integer, size_of};
+use super::encoding::{Entry, back_before, decode, integer, step_of};
 use super::{COUNT_UNKNOWN, HEADER_SIZE, Packed, Position};
 use std::fmt;
 
@@ -100,8 +100,7 @@ impl<'a> View<'a> {
     /// Offset behind the entry at an offset.
     #[inline]
     pub(super) fn after(self, offset: usize) -> Option<usize> {
-        let size = size_of(self.0.get(offset..)?)?;
-        size.checked_add(back_size(size))?.checked_add(offset)
+        step_of(self.0.get(offset..)?)?.checked_add(offset)
     }
 
     #[inline]
@@ -199,7 +198,7 @@ impl<'a> View<'a> {
             if is_it(rest) {
                 return Some(Position(at as u32));
             }
-            at = self.after(at)?;
+            at = at.checked_add(step_of(rest)?)?;
             for _ in 0..skip {
                 at = self.after(at)?;
             }
@@ -248,11 +247,11 @@ impl<'a> Iterator for Iter<'a> {
         if self.front >= self.back {
             return None;
         }
-        let Some((entry, size)) = decode(&self.bytes[self.front..]) else {
+        let Some((entry, step)) = decode(&self.bytes[self.front..]) else {
             self.front = self.back;
             return None;
         };
-        self.front += size + back_size(size);
+        self.front += step;
         Some(entry)
     }
 
