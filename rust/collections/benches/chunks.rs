@@ -1,7 +1,8 @@
 //! The chunked list: pushes and pops at its ends, finding, inserting, walking and cutting in 5 M elements of 32 bytes.
 //!
-//! `cargo bench -p rkv-collections --bench chunks` runs all; `-- 500000` with another number of elements. The chunks are
-//! a stand-in for packed ones: 8 KiB, elements of 35 bytes one behind the other. The allocator is the product's.
+//! `cargo bench -p rkv-collections --bench chunks` runs all; `-- ends 500000` one of `ends`, `middle`,
+//! `captures` with another number of elements. The chunks are a stand-in for packed ones: 8 KiB, elements of 35 bytes
+//! one behind the other. The allocator is the product's.
 
 use rkv_collections::chunks::{Chunk, Chunks};
 use std::hint::black_box;
@@ -18,7 +19,6 @@ const FULL: usize = CHUNK / ELEMENT;
 #[derive(Clone)]
 struct Packed {
     bytes: Box<[u8]>,
-    /// Used bytes, from the front, or up to the end in a chunk that grows to the front.
     used: usize,
 }
 
@@ -130,7 +130,7 @@ fn measure(what: &str, times: usize, mut call: impl FnMut(usize)) {
 }
 
 fn ends(elements: usize) {
-    let times = elements / 5;
+    let times = elements;
     let mut plain = Packed::new();
     measure("chunk alone: push, pop", times, |_| {
         black_box(&mut plain).push(&VALUE);
@@ -138,7 +138,7 @@ fn ends(elements: usize) {
     });
     let mut list = filled(elements);
     list.edit_last(|chunk| {
-        while chunk.count() > FULL / 2 {
+        while chunk.count() > FULL / 3 {
             chunk.pop();
         }
     });
@@ -226,8 +226,17 @@ fn captures(elements: usize) {
 }
 
 fn main() {
-    let elements = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5_000_000);
-    ends(elements);
-    middle(elements);
-    captures(elements);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let elements = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(5_000_000);
+    let named = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !["ends", "middle", "captures"].into_iter().any(named);
+    if all || named("ends") {
+        ends(elements);
+    }
+    if all || named("middle") {
+        middle(elements);
+    }
+    if all || named("captures") {
+        captures(elements);
+    }
 }

@@ -1,4 +1,69 @@
-//! ESSAY
+//! A list as a counted tree of chunks, with a chunk at hand at each end, and captures that share what does not change.
+//!
+//! ```text
+//!                  Chunks { head, middle, tail }
+//!                     |        |        |
+//!    +-------+        |        |        |        +-------+
+//!    | chunk | <------+        |        +------> | chunk |      pushed to and popped from without a look at the tree
+//!    +-------+                 v                 +-------+
+//!                   +----------------------+
+//!        inner      | 7020 | 6887 | 7020 ..|                    up to 30 children, each with the number of elements
+//!                   +--|------|------|-----+                    below it: 16 + 8 + 30 x (8 + 16) = 744 bytes
+//!                      v      v      v
+//!                   +----------------------+
+//!        leaf       | 234 | 234 | 101 ..   |                    up to 30 chunks, each with its number of elements:
+//!                   +--|-----|-----|-------+                    16 + 8 + 30 x (4 + 8) = 384 bytes
+//!                      v     v     v
+//!                   chunk  chunk  chunk                         some KiB of elements one behind the other: 16 bytes of
+//!                                                               counters, then whatever the chunk is
+//! ```
+//!
+//! **What a chunk is** the list does not know; it asks a [`Chunk`] for its elements and its bytes, after every change.
+//! A chunk is named by the index of any element in it, because indices are what callers have, and finding one again
+//! costs less than keeping places valid while the tree moves. No chunk is empty, so each has such an index.
+//!
+//! **The ends.** Pushing an element changes the last chunk, which stands in the list itself, and the two figures that
+//! are kept beside it: no node is read and no counter on a path mended. When the chunk is full, the caller brings a new
+//! one, and the full one goes into the tree: once in 234 pushes of 32 bytes at 8 KiB. When it is empty, the next comes
+//! out of the tree.
+//!
+//! **Finding.** Down from the root, the counts say which child has the element. 5 M elements of 32 bytes in 21,368
+//! chunks are three levels of nodes; three levels reach to 6.3 M elements, four to 189 M.
+//!
+//! **Shape.** A node that is full and gets one more child splits into halves, but at either end of the tree the new child
+//! begins a node of its own, so that a list filled from its ends, and a queue, have full nodes. After a child is taken
+//! out, its node is merged with a neighbour when both together have at most 22 children. Nodes are merged, never
+//! refilled from each other: where chunks go, two neighbours keep more than 22 children, so a node keeps about 11.
+//!
+//! **Memory.** Beside the chunks: 54 bytes for a chunk of 24 (a pointer, a length, a capacity) where nodes are full, of which 40
+//! are the chunk itself and its counters, 12.8 the leaf and 0.9 the inner nodes. That is 0.23 bytes for an element of 32.
+//! Random inserts leave nodes two thirds full: less than 64 bytes. Random removals: less than 80.
+//!
+//! **Captures.** Nodes, and chunks in the tree, are reference-counted. A capture takes one reference to the root and one
+//! to each end, which for that is moved behind a counter. A change makes each node and the chunk on its way its own: it is
+//! one uncontended compare-and-swap a level if it already is, and a copy if a capture has it too. So the first change after a
+//! capture copies the chunk, at most three nodes of up to 744 bytes, and up to 90 reference counts; a second change of
+//! the same chunk copies nothing. A push pays a branch that is never taken. Whole chunks that are put in, taken out
+//! of the tree or cut off are not copied. The capture may be read and dropped on any thread.
+//!
+//! **Cutting off** n elements at an end takes subtrees off whole, and gives them to the caller, who may free them
+//! elsewhere; what is counted is the memory of what was taken off, by a walk over its chunks, except for a tree that goes
+//! entirely.
+//!
+//! **Cost**, on two cores shared with other work, 5 M elements of 35 bytes (`cargo bench --bench chunks`):
+//!
+//! | what | time |
+//! |---|---|
+//! | push and pop of an element within the last chunk; the chunk alone | 7 ns; 4 to 6 ns |
+//! | push at the front and pop at the end, mean over many chunks | 14 ns |
+//! | a chunk out of the tree at the front and into it at the end | 180 ns |
+//! | `get` of one place in the middle; of random ones, with a byte of the element | 50 ns; 0.9 us |
+//! | `edit` of one place in the middle, nothing shared; of random ones | 85 ns; 0.4 us |
+//! | insert in the middle, with moving bytes in the chunk and splits | 250 ns |
+//! | a chunk further in a walk | 4 ns |
+//! | `capture` and its drop | 20 ns |
+//! | the first change of a chunk in the middle after a capture, with its copy of 8 KiB | 2.5 us |
+//! | cutting off 2.5 M elements; freeing them | 250 us; 1.6 ms |
 
 mod branch;
 mod capture;
@@ -30,6 +95,8 @@ pub trait Chunk: Clone {
 ///
 /// Elements are numbered from 0, and a chunk is named by the index of any of its elements. No chunk is empty: one that a
 /// change leaves without elements is taken out, an empty one that is put in is dropped.
+///
+/// A clone copies the two ends and shares the rest: it, and the original, copy the remainder as they change it.
 #[derive(Clone)]
 pub struct Chunks<C> {
     /// Empty only if the whole list is.
@@ -76,8 +143,8 @@ impl<C: Chunk> Chunks<C> {
         usize::from(!self.head.is_empty()) + self.middle.chunks() + usize::from(!self.tail.is_empty())
     }
 
-    /// Bytes on the heap: of all chunks, of the nodes and of what it takes to share a chunk. What captures keep alive
-    /// beside the list is not counted, nor what the allocator adds.
+    /// Bytes on the heap: of all chunks, of the nodes and of what it takes to share a chunk. What a capture or a clone has
+    /// too is counted in full, what only they have is not, nor what the allocator adds.
     pub fn memory_bytes(&self) -> usize {
         self.head.bytes() + self.middle.memory_bytes() + self.tail.bytes()
     }
@@ -205,7 +272,7 @@ impl<C: Chunk> Chunks<C> {
     }
 
     /// Puts a chunk behind the one that holds element `index`, or behind all if there is no such element. To split a
-    /// chunk, cut it with [`edit`](Self::edit) and insert behind it what was cut off.
+    /// chunk, cut it with [`edit`](Self::edit) and insert what was cut off behind `index - offset`, which is its first element.
     pub fn insert_behind(&mut self, index: usize, chunk: C) {
         if chunk.count() == 0 {
             return;

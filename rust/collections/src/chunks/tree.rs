@@ -430,9 +430,4 @@ impl<C: Chunk> Tree<C> {
     pub(super) fn height(&self) -> usize {
         self.root.as_ref().map_or(0, Link::check)
     }
-
-    #[cfg(test)]
-    pub(super) fn tally(&self) -> Tally {
-        self.tally
-    }
 }
