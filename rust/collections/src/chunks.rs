@@ -30,25 +30,25 @@
 //! **Finding.** Down from the root, the counts say which child has the element. 5 M elements of 32 bytes in 21,368
 //! chunks are three levels of nodes; three levels reach to 6.3 M elements, four to 189 M.
 //!
-//! **Shape.** A node that is full and gets one more child splits into halves, but at either end of the tree the new child
-//! begins a node of its own, so that a list filled from its ends, and a queue, have full nodes. After a child is taken
-//! out, its node is merged with a neighbour when both together have at most 22 children. Nodes are merged, never
+//! **Shape.** A node that is full and gets one more child splits into halves, but at either end of the tree the new
+//! child begins a node of its own, so that a list filled from its ends, and a queue, have full nodes. After a child is
+//! taken out, its node is merged with a neighbour when both together have at most 22 children. Nodes are merged, never
 //! refilled from each other: where chunks go, two neighbours keep more than 22 children, so a node keeps about 11.
 //!
-//! **Memory.** Beside the chunks: 54 bytes for a chunk of 24 (a pointer, a length, a capacity) where nodes are full, of which 40
-//! are the chunk itself and its counters, 12.8 the leaf and 0.9 the inner nodes. That is 0.23 bytes for an element of 32.
-//! Random inserts leave nodes two thirds full: less than 64 bytes. Random removals: less than 80.
+//! **Memory.** Beside the chunks: 54 bytes for a chunk of 24 (a pointer, a length, a capacity) where nodes are full, of
+//! which 40 are the chunk itself and its counters, 12.8 the leaf and 0.9 the inner nodes. That is 0.23 bytes for an
+//! element of 32. Random inserts leave nodes two thirds full: less than 64 bytes. Random removals: less than 80.
 //!
-//! **Captures.** Nodes, and chunks in the tree, are reference-counted. A capture takes one reference to the root and one
-//! to each end, which for that is moved behind a counter. A change makes each node and the chunk on its way its own: it is
-//! one uncontended compare-and-swap a level if it already is, and a copy if a capture has it too. So the first change after a
-//! capture copies the chunk, at most three nodes of up to 744 bytes, and up to 90 reference counts; a second change of
-//! the same chunk copies nothing. A push pays a branch that is never taken. Whole chunks that are put in, taken out
-//! of the tree or cut off are not copied. The capture may be read and dropped on any thread.
+//! **Captures.** Nodes, and chunks in the tree, are reference-counted. A capture takes one reference to the root and
+//! one to each end, which for that is moved behind a counter. A change makes each node and the chunk on its way its
+//! own: it is one uncontended compare-and-swap a level if it already is, and a copy if a capture has it too. So the
+//! first change after a capture copies the chunk, at most three nodes of up to 744 bytes, and up to 90 reference
+//! counts; a second change of the same chunk copies nothing. A push pays a branch that is never taken. Whole chunks
+//! that are put in or cut off are not copied. The capture may be read and dropped on any thread.
 //!
 //! **Cutting off** n elements at an end takes subtrees off whole, and gives them to the caller, who may free them
-//! elsewhere; what is counted is the memory of what was taken off, by a walk over its chunks, except for a tree that goes
-//! entirely.
+//! elsewhere; what is counted is the memory of what was taken off, by a walk over its chunks, except for a tree that
+//! goes entirely.
 //!
 //! **Cost**, on two cores shared with other work, 5 M elements of 35 bytes (`cargo bench --bench chunks`):
 //!
@@ -93,8 +93,8 @@ pub trait Chunk: Clone {
 
 /// A list of elements in chunks, counted: see the head of the module.
 ///
-/// Elements are numbered from 0, and a chunk is named by the index of any of its elements. No chunk is empty: one that a
-/// change leaves without elements is taken out, an empty one that is put in is dropped.
+/// Elements are numbered from 0, and a chunk is named by the index of any of its elements. No chunk is empty: one that
+/// a change leaves without elements is taken out, an empty one that is put in is dropped.
 ///
 /// A clone copies the two ends and shares the rest: it, and the original, copy the remainder as they change it.
 #[derive(Clone)]
@@ -143,8 +143,8 @@ impl<C: Chunk> Chunks<C> {
         usize::from(!self.head.is_empty()) + self.middle.chunks() + usize::from(!self.tail.is_empty())
     }
 
-    /// Bytes on the heap: of all chunks, of the nodes and of what it takes to share a chunk. What a capture or a clone has
-    /// too is counted in full, what only they have is not, nor what the allocator adds.
+    /// Bytes on the heap: of all chunks, of the nodes and of what it takes to share a chunk. What a capture or a clone
+    /// has too is counted in full, what only they have is not, nor what the allocator adds.
     pub fn memory_bytes(&self) -> usize {
         self.head.bytes() + self.middle.memory_bytes() + self.tail.bytes()
     }
@@ -272,7 +272,8 @@ impl<C: Chunk> Chunks<C> {
     }
 
     /// Puts a chunk behind the one that holds element `index`, or behind all if there is no such element. To split a
-    /// chunk, cut it with [`edit`](Self::edit) and insert what was cut off behind `index - offset`, which is its first element.
+    /// chunk, cut it with [`edit`](Self::edit) and insert what was cut off behind `index - offset`, which is its first
+    /// element.
     pub fn insert_behind(&mut self, index: usize, chunk: C) {
         if chunk.count() == 0 {
             return;
@@ -286,19 +287,16 @@ impl<C: Chunk> Chunks<C> {
 
     /// Takes out the chunk that holds element `index`.
     pub fn remove_chunk(&mut self, index: usize) -> Option<C> {
-        match self.part(index)? {
-            Part::Head => self.pop_front_chunk(),
-            Part::Middle(index) => self.middle.remove(At::Index(index)).map(Arc::unwrap_or_clone),
-            Part::Tail(_) => self.pop_back_chunk(),
-        }
+        self.take_chunk(index)?.into_own()
     }
 
-    /// Takes out the chunk behind the one that holds element `index` and gives it to `join`, which appends its elements
+    /// Takes out the chunk behind the one that holds element `index` and shows it to `join`, which appends its elements
     /// to that one. None, and nothing is changed, if there is no chunk behind. Whether two chunks should be one is for
     /// the caller to say: see [`neighbours`](Self::neighbours).
-    pub fn join_next<R>(&mut self, index: usize, join: impl FnOnce(&mut C, C) -> R) -> Option<R> {
+    pub fn join_next<R>(&mut self, index: usize, join: impl FnOnce(&mut C, &C) -> R) -> Option<R> {
         let (chunk, offset) = self.get(index)?;
-        let next = self.remove_chunk(index - offset + chunk.count())?;
+        let next = self.take_chunk(index - offset + chunk.count())?;
+        let next = next.get()?;
         self.edit(index, |chunk, _| join(chunk, next))
     }
 
@@ -320,6 +318,14 @@ impl<C: Chunk> Chunks<C> {
         match behind.checked_sub(self.middle.len()) {
             None => Some(Part::Middle(behind)),
             Some(offset) => (offset < self.tail.count()).then_some(Part::Tail(offset)),
+        }
+    }
+
+    fn take_chunk(&mut self, index: usize) -> Option<End<C>> {
+        match self.part(index)? {
+            Part::Head => Some(self.take_head()),
+            Part::Middle(index) => self.middle.remove(At::Index(index)).map(End::shared),
+            Part::Tail(_) => Some(self.take_tail()),
         }
     }
 

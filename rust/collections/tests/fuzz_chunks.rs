@@ -237,6 +237,14 @@ fn live(random: &mut Random, steps: usize) {
     let full = [2, 3, 8, 40][random.below(4)];
     let mut pair = Pair { list: Chunks::new(), model: VecDeque::new(), full, next: 0 };
     let mut captures: Vec<(Capture<Toy>, VecDeque<u32>)> = Vec::new();
+    if random.below(4) == 0 {
+        // Three levels of nodes from the start.
+        for _ in 0..random.below(4_000) {
+            let values = pair.values(random);
+            pair.model.extend(&values);
+            pair.list.push_back_chunk(Toy(values));
+        }
+    }
     let mut phase = 2;
     for step in 0..steps {
         if step % 500 == 0 {

@@ -154,6 +154,7 @@ fn beside_a_capture_each_chunk_is_copied_once_and_only_if_changed() {
     assert_eq!(maker.copies(), 3);
     list.insert_behind(1_000, maker.chunk(1));
     list.push_back_chunk(maker.chunk(1));
+    list.join_next(1_000, |chunk, next| chunk.elements += next.elements);
     drop(list.drop_front(200_000));
     drop(list.drop_back(100_000));
     assert_eq!(maker.copies(), 0);
