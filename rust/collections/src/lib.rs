@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod bytes;
+pub mod chunks;
 pub mod intset;
 pub mod packed;
 mod prefetch;
