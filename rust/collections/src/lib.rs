@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod bytes;
+pub mod ordered;
 mod prefetch;
 pub mod table;
 pub mod wheel;

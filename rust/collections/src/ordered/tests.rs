@@ -1,0 +1,1 @@
+//! The figures of the essay, and the shape of the tree after random changes.
