@@ -1,8 +1,9 @@
 //! Nodes by number, in chunks that are allocated and given back one by one: no node is ever copied because others came.
 
-/// Most nodes of one chunk; what a number's low bits count.
-const CHUNK: usize = 64;
-const CHUNK_BITS: u32 = CHUNK.ilog2();
+/// Low bits of a number, which say the place in its chunk.
+const CHUNK_BITS: u32 = u64::BITS.ilog2();
+/// Most bytes of a chunk: a little below a size that allocators like.
+const CHUNK_BYTES_MAX: usize = (32 << 10) - 64;
 
 /// Nodes of one kind. Their numbers stay what they are as long as they are in use.
 pub(super) struct Slab<T> {
@@ -24,22 +25,20 @@ struct Chunk<T> {
     place: u32,
 }
 
-/// How many nodes the chunk of a number has: the first few are small, as a small tree is.
-const fn chunk_nodes(number: usize) -> usize {
-    match number {
-        0 => 1,
-        1..=CHUNK_BITS_USIZE => 1 << (number - 1),
-        _ => CHUNK,
-    }
-}
-
-const CHUNK_BITS_USIZE: usize = CHUNK_BITS as usize;
-
 const fn split(number: u32) -> (usize, usize) {
-    (number as usize >> CHUNK_BITS, number as usize % CHUNK)
+    (number as usize >> CHUNK_BITS, number as usize % (1 << CHUNK_BITS))
 }
 
 impl<T: Copy> Slab<T> {
+    const CHUNK_NODES: usize = CHUNK_BYTES_MAX / size_of::<T>();
+
+    /// One bit for each node of the chunk of a number: the first few are small, as a small tree is.
+    const fn all_free(chunk: usize) -> u64 {
+        const { assert!(Self::CHUNK_NODES <= 1 << CHUNK_BITS) };
+        let nodes = if chunk > CHUNK_BITS as usize { Self::CHUNK_NODES } else { 1 << chunk.saturating_sub(1) };
+        u64::MAX >> (u64::BITS as usize - if nodes < Self::CHUNK_NODES { nodes } else { Self::CHUNK_NODES })
+    }
+
     pub(super) const fn new() -> Self {
         Slab {
             chunks: Vec::new(),
@@ -106,9 +105,9 @@ impl<T: Copy> Slab<T> {
 
     fn add_chunk(&mut self) {
         let number = self.vacant.pop().unwrap_or(self.chunks.len() as u32);
-        let nodes = chunk_nodes(number as usize);
+        let free = Self::all_free(number as usize);
         let place = self.available.len() as u32;
-        let chunk = Chunk { nodes: Vec::with_capacity(nodes), free: u64::MAX >> (CHUNK - nodes), place };
+        let chunk = Chunk { nodes: Vec::with_capacity(free.count_ones() as usize), free, place };
         match self.chunks.get_mut(number as usize) {
             Some(vacant) => *vacant = chunk,
             None => self.chunks.push(chunk),
@@ -125,7 +124,7 @@ impl<T: Copy> Slab<T> {
             self.available.push(index as u32);
         }
         chunk.free |= 1 << node;
-        if chunk.free == u64::MAX >> (CHUNK - chunk_nodes(index)) {
+        if chunk.free == Self::all_free(index) {
             chunk.nodes = Vec::new();
             chunk.free = 0;
             let place = chunk.place as usize;
@@ -151,7 +150,7 @@ impl<T: Copy> Slab<T> {
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         let used = |(index, chunk): (usize, &Chunk<T>)| {
-            if chunk.nodes.capacity() == 0 { 0 } else { chunk_nodes(index) - chunk.free.count_ones() as usize }
+            if chunk.nodes.capacity() == 0 { 0 } else { (Self::all_free(index) ^ chunk.free).count_ones() as usize }
         };
         self.chunks.iter().enumerate().map(used).sum()
     }
