@@ -190,7 +190,9 @@ impl World {
             gone.push(handle);
         });
         assert_eq!((given, gone.len() as u64), (removed, removed));
-        gone.into_iter().for_each(|handle| self.names.drop(handle));
+        for handle in gone {
+            self.names.drop(handle);
+        }
     }
 
     fn pop(&mut self, random: &mut Random) {

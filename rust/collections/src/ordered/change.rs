@@ -5,7 +5,7 @@ use super::node::{Entry, FANOUT, Inner, LEAF, Leaf, Slot};
 use super::{Ordered, Path};
 
 /// A sibling with less room than this is as good as full.
-const ROOM_MIN: usize = LEAF / 16;
+pub(super) const ROOM_MIN: usize = LEAF / 16;
 /// A leaf with fewer entries joins or shares with a sibling, if it has one.
 pub(super) const LEAF_MIN: usize = LEAF * 3 / 8;
 /// The same for children of an inner node.

@@ -186,6 +186,7 @@ impl Inner {
 /// Where a key is, or would be, among `len` in order, and whether it is there. `order` compares the name behind a handle
 /// with that of the key.
 #[inline]
+#[expect(clippy::float_cmp, reason = "scores are equal or not")]
 pub(super) fn place(
     len: usize,
     score_at: impl Fn(usize) -> f64,

@@ -30,7 +30,8 @@ const fn split(number: u32) -> (usize, usize) {
 }
 
 impl<T: Copy> Slab<T> {
-    const CHUNK_NODES: usize = CHUNK_BYTES_MAX / size_of::<T>();
+    /// Most nodes of a chunk.
+    pub(super) const CHUNK_NODES: usize = CHUNK_BYTES_MAX / size_of::<T>();
 
     /// One bit for each node of the chunk of a number: the first few are small, as a small tree is.
     const fn all_free(chunk: usize) -> u64 {
