@@ -316,6 +316,18 @@ pub fn clock(blob: &[u8]) -> u32 {
     u32::from_le_bytes([blob[1], blob[2], blob[3], 0])
 }
 
+/// Whether a blob has a deadline.
+#[inline]
+pub fn has_deadline(blob: &[u8]) -> bool {
+    blob[0] & DEADLINE != 0
+}
+
+/// Whether a blob certainly holds nothing elsewhere.
+#[inline]
+pub fn is_all_there(blob: &[u8]) -> bool {
+    blob[0] & LONG_KEY == 0 && blob[0] & FORM != FORM_LARGE
+}
+
 /// The key of a blob by the shortest way, if it is shorter than 256 bytes.
 #[inline]
 pub fn short_key(blob: &[u8]) -> Option<&[u8]> {

@@ -39,11 +39,16 @@ impl Core {
     }
 
     /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
+    #[inline]
     pub(super) fn is_parked(&self) -> bool {
-        self.blocked.is_some() || self.client.is_closing || self.output.len() > self.output_bytes_max()
+        self.blocked.is_some()
+            || self.client.is_closing
+            // Most outputs are below the limits of everybody.
+            || (self.output.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX && self.output.len() > self.output_bytes_max())
     }
 
     /// Whether it may do more than say who it is.
+    #[inline]
     pub(super) fn is_authenticated(&self) -> bool {
         dispatch::is_authenticated(&self.store, &self.client)
     }
@@ -59,7 +64,7 @@ impl Core {
     }
 
     /// Runs one request alone.
-    pub(super) fn run_one(&mut self, call: &Result<Call<'_>, Error>) {
+    pub(super) fn run_one(&mut self, call: Result<&Call<'_>, &Error>) {
         self.commands += 1;
         if self.store.is_poisoned() {
             Reply::wire(&mut self.output, self.client.protocol).error(&error::POISONED);
@@ -116,10 +121,11 @@ impl Core {
 
     /// Runs requests that fit a window, together if possible.
     pub(super) fn run_window(&mut self, calls: &[Call<'_>]) {
-        if let [call] = calls {
+        match calls {
+            [] => return,
             // By far the most frequent round of an unpipelined client.
-            self.run_one(&Ok(*call));
-            return;
+            [call] => return self.run_one(Ok(call)),
+            _ => {}
         }
         let now_ms = self.read_clock();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
@@ -134,7 +140,7 @@ impl Core {
             self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
         }
         for call in alone {
-            self.run_one(&Ok(*call));
+            self.run_one(Ok(call));
         }
     }
 

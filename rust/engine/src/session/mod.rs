@@ -50,7 +50,8 @@ pub struct Session {
 impl Session {
     /// The machine of a connection that was just accepted; registers the client.
     pub fn new(store: &Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
-        Self { core: Core::new(Arc::clone(store), origin, wake), intake: Intake::default(), input: Vec::new() }
+        let intake = Intake::new(Arc::clone(store));
+        Self { core: Core::new(Arc::clone(store), origin, wake), intake, input: Vec::new() }
     }
 
     /// The client's number.
