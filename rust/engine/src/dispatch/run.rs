@@ -133,18 +133,20 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
         return None;
     };
     let db = context.db();
-    match handler(context, call.args, reply) {
+    // An effect is large, so it stays where the handler put it.
+    let outcome = handler(context, call.args, reply);
+    match &outcome {
         Ok(effect) => {
             if context.has_trace() || context.store.is_heard() {
-                apply(context, db, call, &effect);
+                apply(context, db, call, effect);
             } else if !matches!(effect.log, Log::Nothing) {
                 context.count_change();
             }
             effect.wait
         }
         Err(error) => {
-            context.store.counters.count_error(&error);
-            reply.error(&error);
+            context.store.counters.count_error(error);
+            reply.error(error);
             if context.has_trace() {
                 apply(context, db, call, &Effect::none());
             }

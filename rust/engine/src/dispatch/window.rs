@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::ahead::Ahead;
-use super::plan::{add_keys, mask_of};
+use super::plan::add_keys;
 use super::run::{Call, run, settle, wake};
 use super::transaction::Queue;
 use super::waiting::serve_strays;
@@ -46,12 +46,13 @@ pub fn execute_window(
 ) -> usize {
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
     let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
+    let mut mask = 0;
     for call in calls {
-        add_keys(store, call, &mut keys);
+        mask |= add_keys(store, call, &mut keys);
         ends.push(keys.len());
     }
     let mut locks = store.keyspace.unlocked();
-    if !matches!(locks.try_lock(mask_of(&keys)), Ok(true)) {
+    if !matches!(locks.try_lock(mask), Ok(true)) {
         return 0;
     }
     let mut account = Account::default();

@@ -234,13 +234,16 @@ impl Layout {
     /// Reads the layout of a blob.
     #[inline]
     pub fn of(blob: &[u8]) -> Self {
-        let flags = blob[0];
+        // No slot is shorter, so one check is enough for most blobs.
+        let head = &blob[..8];
+        let flags = head[0];
         let (key_field, after_key_len) = if flags & LONG_KEY == 0 {
-            (u32::from(blob[FIXED]), FIXED + 1)
+            (u32::from(head[FIXED]), FIXED + 1)
         } else {
-            (u32::from_le_bytes([blob[4], blob[5], blob[6], blob[7]]), FIXED + 4)
+            (u32::from_le_bytes([head[4], head[5], head[6], head[7]]), FIXED + 4)
         };
         let value_len = match flags & FORM {
+            FORM_INLINE | FORM_PACKED if flags & (LONG_KEY | LONG_VALUE) == 0 => u32::from(head[FIXED + 1]),
             FORM_INLINE | FORM_PACKED if flags & LONG_VALUE == 0 => u32::from(blob[after_key_len]),
             FORM_INLINE | FORM_PACKED => u32::from(u16::from_le_bytes([blob[after_key_len], blob[after_key_len + 1]])),
             FORM_INTEGER => 8,

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::core::Core;
 use crate::dispatch::{self, Call, WINDOW_CALLS_MAX};
 use crate::error::Error;
-use crate::handler::{Args, Store};
+use crate::handler::{Args, Command, CommandTable, Store};
 use crate::resp::{ProtocolError, RequestLimits, RequestParser, Span};
 
 /// Arguments after which no further request is parsed ahead.
@@ -46,17 +46,21 @@ impl Intake {
         while at < input.len() && !core.is_parked() {
             let (mut words, mut requests) = (Words::new(), Requests::new());
             self.gather(core, input, at, &mut words, &mut requests);
-            if !requests.is_empty() {
-                at = self.execute(core, at, &words, &requests);
-                continue;
-            }
-            match self.run_unusual(core, input, at) {
-                Ok(Some(end)) => at = end,
-                Ok(None) => break,
-                Err(error) => {
-                    core.protocol_error(error);
-                    return input.len();
+            match *requests {
+                [] => match self.run_unusual(core, input, at) {
+                    Ok(Some(end)) => at = end,
+                    Ok(None) => break,
+                    Err(error) => {
+                        core.protocol_error(error);
+                        return input.len();
+                    }
+                },
+                // By far the most frequent round of an unpipelined client.
+                [Request { end, .. }] => {
+                    self.last_command = run_alone(core, &self.store.table, self.last_command, Args::new(&words));
+                    at = end;
                 }
+                _ => at = self.execute(core, at, &words, &requests),
             }
         }
         at
@@ -84,8 +88,7 @@ impl Intake {
             let words: SmallVec<[&[u8]; 8]> = spans.iter().map(|span| self.parser.word(input, *span)).collect();
             let args = Args::new(&words);
             if !args.is_empty() {
-                let call = self.store.table.resolve(args).map(|command| Call { command, args });
-                run_alone(core, args, call.as_ref());
+                self.last_command = run_alone(core, &self.store.table, self.last_command, args);
             }
         }
         spans.clear();
@@ -108,11 +111,7 @@ impl Intake {
         for request in requests {
             let args = Args::new(words.get(first..request.words).unwrap_or_default());
             let bytes = request.end - begin;
-            let call = match last {
-                // Most pipelines repeat one command.
-                Some(command) if command.is_named(args.word(0)) => Ok(Call { command, args }),
-                _ => table.resolve(args).map(|command| Call { command, args }),
-            };
+            let call = resolve(table, last, args);
             last = call.as_ref().ok().map(|call| call.command).or(last);
             match call {
                 Ok(call) if may_share && dispatch::fits_window(&call, bytes) => window.push(call),
@@ -122,7 +121,7 @@ impl Intake {
                     if core.is_parked() {
                         return begin;
                     }
-                    run_alone(core, args, call.as_ref());
+                    run_one(core, args, call.as_ref());
                     if core.is_parked() || !core.is_authenticated() {
                         return request.end;
                     }
@@ -137,7 +136,24 @@ impl Intake {
     }
 }
 
-fn run_alone(core: &mut Core, args: Args<'_>, call: Result<&Call<'_>, &Error>) {
+#[inline]
+fn resolve<'a>(table: &'a CommandTable, last: Option<&'a Command>, args: Args<'a>) -> Result<Call<'a>, Error> {
+    match last {
+        // Most clients repeat one command.
+        Some(command) if command.is_named(args.word(0)) => Ok(Call { command, args }),
+        _ => table.resolve(args).map(|command| Call { command, args }),
+    }
+}
+
+/// Runs one request; `last` is the number of a command that it probably asks for, and so is the result.
+#[inline]
+fn run_alone(core: &mut Core, table: &CommandTable, last: usize, args: Args<'_>) -> usize {
+    let call = resolve(table, table.all().get(last), args);
+    run_one(core, args, call.as_ref());
+    call.map_or(last, |call| usize::from(call.command.id))
+}
+
+fn run_one(core: &mut Core, args: Args<'_>, call: Result<&Call<'_>, &Error>) {
     if call.is_err() {
         refuse_http(args, core);
     }
