@@ -181,7 +181,8 @@ impl Caller {
     /// nobody else holds one of their shards. False: nothing was done, and each must be called alone.
     pub fn try_window(&mut self, calls: &[Call<'_>], tape: &mut Tape) -> bool {
         let fits = |caller: &Self, call: &Call<'_>| {
-            dispatch::fits_window(call)
+            let bytes = call.args.words().iter().map(|word| word.len()).sum();
+            dispatch::fits_window(call, bytes)
                 && matches!(dispatch::admit(&caller.store, &caller.client, call), Ok(Admission::Run))
         };
         if self.store.is_poisoned() || !self.client.is_plain() || !calls.iter().all(|call| fits(self, call)) {

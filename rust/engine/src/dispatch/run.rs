@@ -93,9 +93,17 @@ fn execute_locked<'e>(
         Ahead::default().reach(locks, client.db, keys, keys.len());
     }
     let mut account = Account::default();
-    let world =
-        World { store, client, door: &Queue, locks, account: &mut account, now_ms, can_wait: mode != Mode::Now };
-    let wait = run(world, call, keys, reply);
+    let can_wait = mode != Mode::Now;
+    let world = World {
+        store,
+        client: &mut *client,
+        door: &Queue,
+        locks: &mut *locks,
+        account: &mut account,
+        now_ms,
+        can_wait,
+    };
+    let wait = run(&mut Context::new(world, keys), call, reply);
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, locks, wait, form)),
         _ => None,
@@ -119,32 +127,28 @@ pub(super) fn wake(links: &[Arc<Link>]) {
 
 /// Runs the handler and puts what it did to the account.
 #[inline]
-pub(super) fn run<'a>(
-    world: World<'a, '_>,
-    call: &Call<'a>,
-    keys: &'a [Key<'a>],
-    reply: &mut Reply<'_>,
-) -> Option<Wait> {
+pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Option<Wait> {
     let Some(handler) = call.command.row.handler else {
         reply.error(&error::Error::arity(call.command.full_name()));
         return None;
     };
-    let db = world.client.db;
-    let mut context = Context::new(world, keys);
-    match handler(&mut context, call.args, reply) {
+    let db = context.db();
+    // An effect is large, so it stays where the handler put it.
+    let outcome = handler(context, call.args, reply);
+    match &outcome {
         Ok(effect) => {
             if context.has_trace() || context.store.is_heard() {
-                apply(&mut context, db, call, &effect);
+                apply(context, db, call, effect);
             } else if !matches!(effect.log, Log::Nothing) {
                 context.count_change();
             }
             effect.wait
         }
         Err(error) => {
-            context.store.counters.count_error(&error);
-            reply.error(&error);
+            context.store.counters.count_error(error);
+            reply.error(error);
             if context.has_trace() {
-                apply(&mut context, db, call, &Effect::none());
+                apply(context, db, call, &Effect::none());
             }
             None
         }
@@ -195,12 +199,17 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 /// of which is a command with an account of its own.
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
+    if !(account.batch.is_empty() && account.databases.is_empty() && account.ready.is_empty()) {
+        close(store, locks, account, now_ms);
+    }
+}
+
+#[inline(never)]
+fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
-    if !account.databases.is_empty() {
-        for db in account.databases.drain(..) {
-            let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
-            account.ready.extend(keys);
-        }
+    for db in account.databases.drain(..) {
+        let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
+        account.ready.extend(keys);
     }
     if !account.ready.is_empty() {
         waiting::serve(store, locks, account, now_ms);

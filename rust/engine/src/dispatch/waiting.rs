@@ -16,7 +16,7 @@ use super::run::{Call, run, settle, wake, write};
 use super::transaction::Queue;
 use crate::client::{Client, Link, Message, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Store, Stray, Wait, World};
+use crate::handler::{Account, Args, Context, Store, Stray, Wait, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
 
@@ -174,7 +174,7 @@ fn serve_one<'e>(
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
     let wait = blocked.with_call(store, |call| {
         let world = World { store, client: &mut client, door: &Queue, locks, account, now_ms, can_wait: true };
-        run(world, call, &keys, &mut reply)
+        run(&mut Context::new(world, &keys), call, &mut reply)
     });
     write(store, account);
     if wait.flatten().is_some() {
@@ -222,7 +222,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, repl
         blocked.with_call(store, |call| {
             let (locks, account) = (&mut locks, &mut account);
             let world = World { store, client, door: &Queue, locks, account, now_ms, can_wait: false };
-            run(world, call, &keys, reply);
+            run(&mut Context::new(world, &keys), call, reply);
         });
     }
     blocked.link.blocking.finish();

@@ -151,11 +151,15 @@ impl Db {
 
     #[inline]
     pub(super) fn find(&self, key: &Key<'_>) -> Option<Ref> {
-        let is_it = |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes();
         match key.hint() {
-            Some(hint) if hint.stamp == self.stamp && is_it(hint.place) => Some(hint.place),
-            _ => self.table.find(key.hash(), is_it),
+            Some(hint) if hint.stamp == self.stamp && self.blobs.holds(hint.place, key) => Some(hint.place),
+            _ => self.look_up(key),
         }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, key: &Key<'_>) -> Option<Ref> {
+        self.table.find(key.hash(), |place| self.blobs.holds(place, key))
     }
 
     /// The entry of a key, expired or not.
@@ -204,12 +208,10 @@ impl Db {
     /// Brings the blob of a key towards the processor; its bucket should be there.
     #[inline]
     pub fn prefetch_blob(&self, key: &mut Key<'_>) {
-        let mut hint = None;
         self.table.candidates(key.hash(), |place| {
             self.blobs.arena.prefetch(place);
-            hint = Some(Hint { place, stamp: self.stamp });
+            key.set_hint(Hint { place, stamp: self.stamp });
         });
-        key.set_hint(hint);
     }
 
     /// Stores a value under a key, whether or not there is one, and tells what was there.
@@ -225,6 +227,9 @@ impl Db {
         let captured = self.table.prepare_write(key.hash());
         let before = old.and_then(|place| {
             let blob = self.blobs.arena.bytes(place);
+            if !blob::has_deadline(blob) {
+                return None;
+            }
             let layout = Layout::of(blob);
             layout.deadline_ms(blob).map(|deadline_ms| (deadline_ms, layout.is_extended()))
         });
