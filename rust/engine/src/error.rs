@@ -84,6 +84,8 @@ fixed! {
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
     /// A count of keys is no number or no number of keys.
     NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
+    /// SORT met something that is no number.
+    SORT_NOT_A_NUMBER = "ERR One or more scores can't be converted into double";
     /// LCS got a key of another type.
     LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
     /// LCS was asked for two forms of its answer.

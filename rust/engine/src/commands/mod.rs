@@ -13,6 +13,7 @@ mod info;
 mod memory;
 mod scan;
 mod server;
+//mod sort;
 mod string;
 mod transaction;
 
@@ -25,6 +26,7 @@ pub const FAMILIES: &[&[Row]] = &[
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,
+    //sort::ROWS,
     connection::ROWS,
     command::ROWS,
     client::ROWS,

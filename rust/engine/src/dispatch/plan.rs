@@ -23,8 +23,9 @@ pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &m
     }
     match call.command.row.keys {
         Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
+        Keys::Computed(_, find) if find(call.args).is_all => plan.mask = store.keyspace.all(),
         Keys::Transaction => plan.mask |= transaction_mask(store, client),
-        Keys::None | Keys::Each | Keys::Specs(_) => {}
+        Keys::None | Keys::Each | Keys::Specs(_) | Keys::Computed(..) => {}
     }
 }
 

@@ -255,7 +255,7 @@ impl<'a, 'e> Context<'a, 'e> {
         let shard = self.locks.shard(key.shard());
         shard.expired += 1;
         shard.db_mut(db).remove(hasher, &key);
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         self.trace.expired.push((db, key));
     }
 
@@ -312,6 +312,7 @@ impl<'a, 'e> Context<'a, 'e> {
             }
         };
         let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
+        free_dropped(self.store, part);
         if before.is_expired(now_ms) {
             shard.expired += 1;
             self.trace.expired.push((db, key));
@@ -319,7 +320,6 @@ impl<'a, 'e> Context<'a, 'e> {
         if is_observed {
             self.record_change(db, key);
         }
-        self.free_dropped(db, key);
         self.watch_clock(deadline_ms);
     }
 
@@ -407,7 +407,7 @@ impl<'a, 'e> Context<'a, 'e> {
         if edited.changed {
             self.mutate(db, key);
         }
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         Ok(edited)
     }
 
@@ -420,16 +420,6 @@ impl<'a, 'e> Context<'a, 'e> {
         }
         to_store(collection, |value| self.put(key, value, Deadline::Clear));
         true
-    }
-
-    /// Hands removed values of many bytes to the housekeeper.
-    #[inline]
-    fn free_dropped(&mut self, db: usize, key: Key<'_>) {
-        let dropped = self.part(db, &key).take_dropped();
-        if !dropped.is_empty() {
-            self.store.lazyfree.push_values(dropped);
-            self.store.expiry.wake();
-        }
     }
 
     /// Sets or removes the deadline of a key; false if there is no such key.
@@ -454,7 +444,7 @@ impl<'a, 'e> Context<'a, 'e> {
         self.mutate(db, key);
         let hasher = self.locks.hasher();
         let removed = self.part(db, &key).remove(hasher, &key);
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         removed
     }
 
@@ -593,6 +583,15 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The held locks, for commands about the store itself.
     pub fn locks(&mut self) -> &mut Locks<'e> {
         self.locks
+    }
+}
+
+/// Hands removed values of many bytes to the housekeeper.
+#[inline]
+fn free_dropped(store: &Store, part: &mut Db) {
+    if part.has_dropped() {
+        store.lazyfree.push_values(part.take_dropped());
+        store.expiry.wake();
     }
 }
 

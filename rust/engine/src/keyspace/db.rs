@@ -304,6 +304,12 @@ impl Db {
         }
     }
 
+    /// Whether values are to be dropped by who holds no lock.
+    #[inline]
+    pub fn has_dropped(&self) -> bool {
+        !self.blobs.dropped.is_empty()
+    }
+
     /// Takes the values that are to be dropped by who holds no lock.
     #[inline]
     pub fn take_dropped(&mut self) -> Vec<Large> {
