@@ -233,6 +233,38 @@ fn memory_comes_back() {
 }
 
 #[test]
+fn both_ends_can_be_taken_off() {
+    let count = 40_000;
+    let names = Names::new(count);
+    for front in [true, false] {
+        let mut tree = random_tree(count, &names);
+        let mut all = check(&tree, &names);
+        while !all.is_empty() {
+            let popped = if front { tree.pop_first() } else { tree.pop_last() };
+            assert_eq!(popped, Some(if front { all.remove(0) } else { all.remove(all.len() - 1) }));
+            if all.len().is_multiple_of(512) {
+                assert_eq!(check(&tree, &names), all);
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_nodes_can_be_taken_out() {
+    let names = Names::new(40_000);
+    let (leaf, inner) = (LEAF as u64, (LEAF * FANOUT) as u64);
+    for (first, count) in [(0, leaf), (inner, leaf), (inner, inner), (inner - leaf, 2 * leaf), (2 * inner, inner * 2)] {
+        let mut tree = Ordered::from_sorted((1..=40_000).map(|handle| (f64::from(handle), handle)));
+        let mut all = check(&tree, &names);
+        let gone: Vec<_> = all.drain(first as usize..(first + count) as usize).collect();
+        let mut removed = Vec::new();
+        assert_eq!(tree.remove_range(first, count, |score, handle| removed.push((score, handle))), count);
+        assert_eq!(removed, gone);
+        assert_eq!(check(&tree, &names), all);
+    }
+}
+
+#[test]
 fn random_removals_keep_leaves_three_eighths_full() {
     let count = 60_000;
     let names = Names::new(count);
