@@ -112,7 +112,7 @@ fn nodes_have_the_sizes_of_the_essay() {
     assert_eq!((LEAF + 2 * (LEAF - ROOM_MIN + 1), ROOM_MIN), (370, 8));
     assert_eq!(Slab::<Leaf>::CHUNK_NODES, 21);
     assert!(Slab::<Leaf>::CHUNK_NODES * size_of::<Leaf>() <= 32 << 10);
-    // Even at the least fill there is, fewer floors than HEIGHT_MAX lead to all handles: an edge takes one child a floor.
+    // Even at the least fill, fewer floors than HEIGHT_MAX lead to all handles: an edge takes one child a floor.
     let least = (FANOUT_MIN as u64 - 1).pow(HEIGHT_MAX as u32 - 1) * LEAF_MIN as u64;
     assert!(least > 1 << 32);
 }
