@@ -33,13 +33,14 @@
 //! are independent of each other, and none is a branch that must be guessed.
 //!
 //! **Memory.** A full leaf first gives half its surplus to a neighbour that has room for eight. If none has, the leaf
-//! and its two neighbours divide among four: at least 128 + 121 + 121 = 370 entries, 92 in each, 72 % of a leaf
-//! (at either end of a parent two divide among three). So leaves are between that and full, 86 % in the mean, and an entry costs 12 / 0.86 and its share of the parent's slot,
-//! 1,288 bytes / 45 children / 110 entries = 0.26: 14.2 bytes, and at the worst number of entries under 16. An entry
-//! that goes beyond either end of a full tree takes the last one with it into a new leaf, and the one behind it stays
-//! full: what comes in ascending or descending order, or sorted, costs 12 / 0.99 and its share, under 12.8. Removals
-//! let a leaf fall to 3 / 8, 48 entries, before it joins or shares with a neighbour; to join, both must fit into 7 / 8,
-//! so that an insert does not at once divide them again. Only the first and the last node of each floor may hold less.
+//! and its two neighbours divide among four: at least 128 + 121 + 121 = 370 entries, 92 in each, 72 % of a leaf (at
+//! either end of a parent two divide among three). So leaves are between that and full, 86 % in the mean, and an entry
+//! costs 12 / 0.86 and its share of the parent's slot, 1,288 bytes / 45 children / 110 entries = 0.26: 14.2 bytes, and
+//! at the worst number of entries under 16. An entry that goes beyond either end of a full tree takes the last one with
+//! it into a new leaf, and the one behind it stays full: what comes in ascending or descending order, or sorted, costs
+//! 12 / 0.99 and its share, under 12.8. Removals let a leaf fall to 3 / 8, 48 entries, before it joins or shares with a
+//! neighbour; to join, both must fit into 7 / 8, so that an insert does not at once divide them again. Only the first
+//! and the last node of each floor may hold less.
 //!
 //! Nodes are numbered, and live in chunks of 1, 1, 2, 4, .. nodes, at most 32 KiB: 129 entries cost 4.8 KB, growth
 //! copies no node, and to drop a tree frees its chunks, 21 leaves each, without a look at what is in them. A chunk
