@@ -6,7 +6,7 @@ use super::ahead::Ahead;
 use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
-use crate::client::{Client, Link, Unblock};
+use crate::client::{Client, Unblock};
 use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
 use crate::keyspace::{Key, Locks};
@@ -111,17 +111,16 @@ fn execute_locked<'e>(
     settle(store, locks, &mut account, now_ms);
     store.publish_memory(locks);
     locks.release();
-    if !account.strays.is_empty() {
-        waiting::serve_strays(store, &mut account, now_ms);
-    }
-    wake(&account.wakes);
+    finish(store, &mut account, now_ms);
     blocked
 }
 
-/// Wakes the clients that got messages. No lock is held.
-pub(super) fn wake(links: &[Arc<Link>]) {
-    for link in links {
-        link.wake();
+/// Does what was left for when no lock is held any more.
+#[inline]
+pub(super) fn finish(store: &Store, account: &mut Account, now_ms: i64) {
+    if account.rare().is_some() {
+        waiting::serve_strays(store, account, now_ms);
+        account.rare().into_iter().flat_map(|rare| &rare.wakes).for_each(|link| link.wake());
     }
 }
 
@@ -199,7 +198,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 /// of which is a command with an account of its own.
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
-    if !(account.batch.is_empty() && account.databases.is_empty() && account.ready.is_empty()) {
+    if !account.is_blank() {
         close(store, locks, account, now_ms);
     }
 }
@@ -207,7 +206,8 @@ pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut 
 #[inline(never)]
 fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
-    for db in account.databases.drain(..) {
+    let databases = account.rare().map(|rare| std::mem::take(&mut rare.databases)).unwrap_or_default();
+    for db in databases {
         let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
         account.ready.extend(keys);
     }

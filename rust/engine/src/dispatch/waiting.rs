@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::run::{Call, run, settle, wake, write};
+use super::run::{Call, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Link, Message, Unblock};
 use crate::error;
@@ -133,7 +133,7 @@ fn serve_key<'e>(
             Turn::Waits => {}
             Turn::Elsewhere(mask) => {
                 // Those behind it must not overtake it, so all of them are served when its shards are held, too.
-                account.strays.push(Stray { mask: locks.mask() | mask, db, key });
+                account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
                 return;
             }
         }
@@ -143,7 +143,7 @@ fn serve_key<'e>(
 /// Serves the keys whose waiters could not be run because they wait for keys in other shards as well. No lock is held.
 pub(super) fn serve_strays(store: &Store, account: &mut Account, now_ms: i64) {
     // A key comes back with more shards than before, and there are at most 64, so this ends.
-    while let Some(Stray { mask, db, key }) = account.strays.pop() {
+    while let Some(Stray { mask, db, key }) = account.rare().and_then(|rare| rare.strays.pop()) {
         let Ok(mut locks) = store.keyspace.lock(mask) else { return };
         account.ready.push((db, key));
         serve(store, &mut locks, account, now_ms);
@@ -187,7 +187,7 @@ fn serve_one<'e>(
     };
     blocked.link.leave(message);
     blocked.link.blocking.finish();
-    account.wakes.push(Arc::clone(&blocked.link));
+    account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered
 }
 
@@ -229,7 +229,6 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, repl
     settle(store, &mut locks, &mut account, now_ms);
     store.publish_memory(&mut locks);
     drop(locks);
-    serve_strays(store, &mut account, now_ms);
-    wake(&account.wakes);
+    finish(store, &mut account, now_ms);
     true
 }

@@ -7,9 +7,8 @@ use smallvec::SmallVec;
 
 use super::ahead::Ahead;
 use super::plan::add_keys;
-use super::run::{Call, run, settle, wake};
+use super::run::{Call, finish, run, settle};
 use super::transaction::Queue;
-use super::waiting::serve_strays;
 use crate::client::Client;
 use crate::handler::{Account, Context, Store, World};
 use crate::keyspace::Key;
@@ -61,10 +60,7 @@ pub fn execute_window(
     let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &mut keys, reply);
     store.publish_memory(&mut locks);
     drop(locks);
-    if !account.strays.is_empty() {
-        serve_strays(store, &mut account, now_ms);
-    }
-    wake(&account.wakes);
+    finish(store, &mut account, now_ms);
     done
 }
 
@@ -88,7 +84,7 @@ fn run_all<'a, 'c: 'a>(
         run(&mut context, call, reply);
         settle(store, context.locks, context.account, now_ms);
         done += 1;
-        if !context.account.strays.is_empty() {
+        if context.account.has_strays() {
             // Who waits for a key comes before the next command of who changed it.
             break;
         }

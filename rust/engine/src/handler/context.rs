@@ -71,7 +71,14 @@ pub struct Account {
     pub batch: Batch,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
-    /// Of those, the ones whose waiters need more shards than are held.
+    /// What few commands leave to do.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few commands leave to do. One pointer of an [`Account`], which every command makes and drops.
+#[derive(Debug, Default)]
+pub struct Rare {
+    /// Changed keys whose waiters need more shards than are held.
     pub strays: Vec<Stray>,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
@@ -79,6 +86,31 @@ pub struct Account {
     pub emptied: Vec<Db>,
     /// Clients with new messages; woken when no lock is held any more.
     pub wakes: Vec<Arc<Link>>,
+}
+
+impl Account {
+    /// Whether nothing was put down so far.
+    #[inline]
+    pub fn is_blank(&self) -> bool {
+        self.batch.is_empty() && self.ready.is_empty() && self.rare.is_none()
+    }
+
+    /// What few commands leave to do, to be read or taken; `None`: nothing.
+    #[inline]
+    pub fn rare(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// What few commands leave to do, to be added to.
+    pub fn add(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether keys wait for more locks than are held.
+    #[inline]
+    pub fn has_strays(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.strays.is_empty())
+    }
 }
 
 /// What a [`Context`] is made of, besides the keys.
@@ -502,7 +534,7 @@ impl<'a, 'e> Context<'a, 'e> {
         let store = self.store;
         let parts = self.locks.iter_mut().filter_map(|(_, shard)| shard.take(db));
         match dropped {
-            Dropped::ByCaller => self.account.emptied.extend(parts),
+            Dropped::ByCaller => self.account.add().emptied.extend(parts),
             Dropped::InBackground => {
                 parts.for_each(|part| store.lazyfree.push(part));
                 store.expiry.wake();
@@ -528,7 +560,7 @@ impl<'a, 'e> Context<'a, 'e> {
             let part = shard.db(db);
             shard.watches.touch_db(db, |bytes| presence(part, &keyspace.key(bytes), now_ms));
         }
-        self.account.databases.push(db);
+        self.account.add().databases.push(db);
     }
 
     /// Whether a key is there, in whatever database.
@@ -545,7 +577,7 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.
     pub fn kill(&mut self, link: Arc<Link>) {
         link.flags.kill.store(true, std::sync::atomic::Ordering::Release);
-        self.account.wakes.push(link);
+        self.account.add().wakes.push(link);
     }
 
     /// Whether something was changed that others must hear of.

@@ -242,4 +242,3 @@ impl Resolve<Ref> for Resolver<'_> {
         self.blobs.arena.prefetch(place);
     }
 }
-

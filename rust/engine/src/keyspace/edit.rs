@@ -125,5 +125,4 @@ impl Db {
         }
         Ok(Edited { result, changed, emptied })
     }
-
 }
