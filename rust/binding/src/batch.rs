@@ -28,8 +28,17 @@ impl<'a> Words<'a> {
     #[inline]
     fn borrow(requests: &'a [Bound<'_, PyTuple>]) -> Option<Self> {
         let mut this = Self::default();
+        let mut last: Option<(&Bound<'_, PyAny>, &'a [u8])> = None;
         for request in requests {
-            for object in request.as_slice() {
+            let (first, rest) = request.as_slice().split_first()?;
+            // Batches name their command by one object.
+            let name = match last {
+                Some((object, name)) if object.is(first) => name,
+                _ => borrowed(first)?,
+            };
+            last = Some((first, name));
+            this.words.push(name);
+            for object in rest {
                 this.words.push(borrowed(object)?);
             }
             this.ends.push(this.words.len());
@@ -98,10 +107,16 @@ fn odd_request<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>>
 /// Runs commands in order and returns their replies; errors are in their places.
 pub fn run<'py>(keyspace: &Keyspace, py: Python<'py>, commands: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
     // All are read before the first one runs, as reading them may run Python.
-    let requests = match commands.cast_exact::<PyList>() {
-        Ok(list) => list.iter().map(request).collect::<PyResult<Vec<_>>>()?,
-        Err(_) => commands.try_iter()?.map(|object| request(object?)).collect::<PyResult<Vec<_>>>()?,
-    };
+    let mut requests = Vec::with_capacity(commands.len().unwrap_or(0));
+    if let Ok(list) = commands.cast_exact::<PyList>() {
+        for object in list {
+            requests.push(request(object)?);
+        }
+    } else {
+        for object in commands.try_iter()? {
+            requests.push(request(object?)?);
+        }
+    }
     let mut replies = Vec::with_capacity(requests.len());
     keyspace.callers().with(py, |state| {
         requests.chunks(WINDOW_CALLS_MAX).try_for_each(|window| run_window(keyspace, py, state, window, &mut replies))

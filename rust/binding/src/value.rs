@@ -45,11 +45,13 @@ impl Text {
     /// As for strings; or Python is out of memory.
     #[inline]
     pub fn next<'py>(self, py: Python<'py>, values: &mut Values<'_>) -> PyResult<Bound<'py, PyAny>> {
-        let value = values.next();
-        self.value(py, value, values)
+        match values.next() {
+            Some(Value::Bulk(bytes)) if !self.0 => Ok(PyBytes::new(py, bytes).into_any()),
+            value => self.value(py, value, values),
+        }
     }
 
-    #[inline]
+    #[inline(never)]
     fn value<'py>(
         self,
         py: Python<'py>,
