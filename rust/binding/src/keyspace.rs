@@ -1,5 +1,5 @@
 //! One database as Python calls it: the hot commands, `execute` and `execute_many`. The rest of redis-py's methods stands in
-//! `rkv/keyspace.py` and ends in `execute`.
+//! `rkv/commands` and ends in `execute`.
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
@@ -297,7 +297,7 @@ impl Keyspace {
         self.call(py, self.hot.get, &[b"GET", name], |tape| self.text.reply(py, tape))
     }
 
-    /// Sets a key; see `rkv.keyspace.Commands.set` for the options.
+    /// Sets a key; see `_rkv.pyi` for the options.
     #[expect(clippy::too_many_arguments, clippy::similar_names, reason = "redis-py's signature is what it is")]
     #[pyo3(
         signature = (name, value, ex=None, px=None, nx=None, xx=None, keepttl=None, get=None, exat=None, pxat=None,
