@@ -9,6 +9,22 @@ const BLOBS_AHEAD: usize = 6;
 /// A bucket is asked for this many keys before its blob: the time of as many commands covers a miss.
 const BUCKETS_AHEAD: usize = 8;
 
+/// Asks for the memory of a key that is needed next.
+#[inline]
+pub(super) fn fetch_bucket(locks: &Locks<'_>, db: usize, key: &Key<'_>) {
+    if let Some(part) = locks.peek(key.shard()).db(db) {
+        part.prefetch_bucket(key);
+    }
+}
+
+/// Asks for what a key's bucket leads to, when that has come.
+#[inline]
+pub(super) fn fetch_blob(locks: &Locks<'_>, db: usize, key: &mut Key<'_>) {
+    if let Some(part) = locks.peek(key.shard()).db(db) {
+        part.prefetch_blob(key);
+    }
+}
+
 /// How far memory was asked for: so many keys of those that are left.
 #[derive(Default)]
 pub(super) struct Ahead {
@@ -36,14 +52,10 @@ impl Ahead {
         let blobs = keys.len().min(wanted);
         let buckets = keys.len().min(wanted + BUCKETS_AHEAD);
         for key in keys.get(self.buckets..buckets).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_bucket(key);
-            }
+            fetch_bucket(locks, db, key);
         }
         for key in keys.get_mut(self.blobs..blobs).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_blob(key);
-            }
+            fetch_blob(locks, db, key);
         }
         (self.buckets, self.blobs) = (buckets, blobs);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ahead::Ahead;
+use super::ahead::{self, Ahead};
 use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
@@ -53,13 +53,43 @@ pub fn execute(
 /// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
 /// was done.
 #[inline]
-pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, now_ms: i64, reply: &mut Reply<'_>) -> bool {
+pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) -> bool {
+    if let Some(index) = call.command.single_key() {
+        let mut key = store.keyspace.key(call.args.word(index));
+        let mask = key.mask();
+        return try_planned(store, client, call, std::slice::from_mut(&mut key), mask, reply);
+    }
+    try_any(store, client, call, reply)
+}
+
+#[inline(never)]
+fn try_any(store: &Store, client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) -> bool {
     let mut plan = Plan::default();
     plan::plan(store, client, call, &mut plan);
+    try_planned(store, client, call, &mut plan.keys, plan.mask, reply)
+}
+
+#[inline]
+fn try_planned(
+    store: &Store,
+    client: &mut Client,
+    call: &Call<'_>,
+    keys: &mut [Key<'_>],
+    mask: u64,
+    reply: &mut Reply<'_>,
+) -> bool {
     let mut locks = store.keyspace.unlocked();
-    match locks.try_lock(plan.mask) {
+    match locks.try_lock(mask) {
         Ok(true) => {
-            execute_locked(store, client, call, &mut plan.keys, &mut locks, Mode::Now, now_ms, reply);
+            // Memory comes while the clock is read and the command gets ready.
+            if let [key] = keys {
+                ahead::fetch_bucket(&locks, client.db, key);
+            }
+            let now_ms = store.clock.unix_ms();
+            if let [key] = keys {
+                ahead::fetch_blob(&locks, client.db, key);
+            }
+            execute_locked(store, client, call, keys, &mut locks, Mode::Now, now_ms, reply);
             true
         }
         Ok(false) => false,

@@ -71,7 +71,7 @@ impl<'a> Reply<'a> {
     pub fn ok(&mut self) {
         match &mut self.sink {
             Sink::Wire(output) => output.extend(b"+OK\r\n"),
-            Sink::Tape(tape) => tape.simple("OK"),
+            Sink::Tape(tape) => tape.ok(),
         }
     }
 
