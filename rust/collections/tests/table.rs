@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rkv_collections::arena::{Arena, Ref};
 use rkv_collections::table::{Resolve, Table};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// The hash of each reference: what the blobs are to the engine.
@@ -347,6 +348,35 @@ fn grows_and_shrinks_through_renewed_tags() {
         }
     }
     assert_eq!(table.bytes(), 0);
+}
+
+/// Counts how often it is asked.
+#[derive(Default)]
+struct Counting(Cell<usize>);
+
+impl Resolve<u32> for Counting {
+    fn hash(&self, reference: u32) -> u64 {
+        self.0.set(self.0.get() + 1);
+        spread(u64::from(reference))
+    }
+    fn prefetch(&self, _: u32) {}
+}
+
+/// What the head says of growth: tags are renewed in segments of some 140 to 175 entries, not at the split of 280.
+#[test]
+fn an_insert_asks_for_half_a_segment_of_hashes_at_most() {
+    let most = if cfg!(miri) { 3000 } else { 300_000_u32 };
+    let (mut table, counting) = (Table::new(), Counting::default());
+    let (mut asked_most, mut renewals) = (0, 0);
+    for key in 0..most {
+        let before = counting.0.get();
+        table.insert(spread(u64::from(key)), key, &counting);
+        let asked = counting.0.get() - before;
+        asked_most = asked_most.max(asked);
+        renewals += usize::from(asked > 0);
+    }
+    assert!(renewals > most as usize / 1500, "{renewals} renewals");
+    assert!(asked_most <= 210, "{asked_most} asked in one insert");
 }
 
 struct Same(u64);
