@@ -239,6 +239,6 @@ impl Resolve<Ref> for Resolver<'_> {
     }
 
     fn prefetch(&self, place: Ref) {
-        self.blobs.arena.prefetch(place);
+        self.blobs.arena.prefetch_start(place);
     }
 }
