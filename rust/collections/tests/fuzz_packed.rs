@@ -397,7 +397,7 @@ fn change_deque(random: &mut Random, deque: &mut Deque, model: &mut VecDeque<Vec
 
 fn assert_same(deque: &Deque, model: &VecDeque<Vec<u8>>) {
     assert_eq!(packed::validate(deque.as_bytes()), Ok(model.len()));
-    assert!(deque.iter().map(|entry| entry.to_vec()).eq(model.iter().cloned()));
+    assert!(deque.view().iter().map(|entry| entry.to_vec()).eq(model.iter().cloned()));
     assert_eq!((deque.len(), deque.is_empty()), (model.len(), model.is_empty()));
     assert_eq!(deque.used_bytes(), deque.as_bytes().len());
     assert!(deque.heap_bytes() >= deque.used_bytes());

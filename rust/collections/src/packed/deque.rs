@@ -1,7 +1,7 @@
 //! A packed collection with room at both ends: the form in which a list's first and last elements come and go.
 
 use super::encoding::{Encoded, Entry};
-use super::view::{Iter, View};
+use super::view::View;
 use super::{BYTES_MAX, HEADER_SIZE, Packed, Position, TERMINATOR, TooLarge};
 use crate::chunks::Chunk;
 use std::fmt;
@@ -87,12 +87,6 @@ impl Deque {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
-    }
-
-    /// All entries, from either end.
-    #[inline]
-    pub fn iter(&self) -> Iter<'_> {
-        self.view().iter()
     }
 
     /// Bytes of heap that the collection occupies, slack included.
