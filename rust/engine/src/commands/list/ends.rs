@@ -82,7 +82,7 @@ fn pop_some(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
     if args.len() > 3 {
         return Err(Error::arity(pop_name(side)));
     }
-    let most = usize::try_from(args.integer(2)?).map_err(|_| error::NOT_POSITIVE)?;
+    let most = args.integer(2).ok().and_then(|count| usize::try_from(count).ok()).ok_or(error::NOT_POSITIVE)?;
     let key = context.key(0);
     match pop_several(context, key, side, most, reply)? {
         None => reply.null_array(),

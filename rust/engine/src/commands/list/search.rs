@@ -26,10 +26,10 @@ impl Options {
                     rank => rank,
                 };
             } else if rest.keyword("COUNT") {
-                let count = usize::try_from(rest.integer()?).map_err(|_| error::COUNT_NEGATIVE)?;
+                let count = natural(rest.integer()).ok_or(error::COUNT_NEGATIVE)?;
                 options.count = Some(if count == 0 { usize::MAX } else { count });
             } else if rest.keyword("MAXLEN") {
-                let len = usize::try_from(rest.integer()?).map_err(|_| error::MAXLEN_NEGATIVE)?;
+                let len = natural(rest.integer()).ok_or(error::MAXLEN_NEGATIVE)?;
                 options.len_max = if len == 0 { usize::MAX } else { len };
             } else {
                 return Err(error::SYNTAX);
@@ -37,6 +37,11 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// A count: Redis has one complaint for what is no number and what is negative.
+fn natural(number: Result<i64, Error>) -> Option<usize> {
+    number.ok().and_then(|number| usize::try_from(number).ok())
 }
 
 pub fn lpos(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
