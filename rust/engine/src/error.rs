@@ -78,6 +78,22 @@ fixed! {
     OUT_OF_RANGE = "ERR value is out of range";
     /// A count must be positive.
     NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// An index of a list that it does not have.
+    INDEX_RANGE = "ERR index out of range";
+    /// An element that no list can hold.
+    ELEMENT_TOO_LARGE = "ERR Element too large";
+    /// LPOS with a rank of 0.
+    RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    /// LPOS with a rank that has no opposite.
+    RANK_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// LPOS with a negative COUNT.
+    COUNT_NEGATIVE = "ERR COUNT can't be negative";
+    /// LPOS with a negative MAXLEN.
+    MAXLEN_NEGATIVE = "ERR MAXLEN can't be negative";
+    /// A count of keys that is not positive.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// A count of elements that is not positive.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// An offset is out of range.
     OFFSET_RANGE = "ERR offset is out of range";
     /// A string would be longer than `proto-max-bulk-len`.

@@ -10,6 +10,7 @@ mod debug;
 mod expire;
 mod generic;
 mod info;
+mod list;
 mod memory;
 mod scan;
 mod server;
@@ -23,6 +24,7 @@ use crate::handler::Row;
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
+    list::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,

@@ -454,6 +454,12 @@ impl<'a, 'e> Context<'a, 'e> {
         true
     }
 
+    /// Hands a collection that nobody needs any more to the housekeeper.
+    pub fn drop_later<T: Collection>(&self, collection: T) {
+        self.store.lazyfree.push_values(vec![collection.into_large()]);
+        self.store.expiry.wake();
+    }
+
     /// Sets or removes the deadline of a key; false if there is no such key.
     pub fn set_deadline(&mut self, key: Key<'a>, deadline_ms: Option<i64>) -> bool {
         self.mutate(self.client.db, key);
