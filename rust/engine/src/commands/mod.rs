@@ -13,6 +13,7 @@ mod info;
 mod memory;
 mod scan;
 mod server;
+mod set;
 //mod sort;
 mod string;
 mod transaction;
@@ -23,6 +24,7 @@ use crate::handler::Row;
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
+    set::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,
