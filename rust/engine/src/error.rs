@@ -102,6 +102,14 @@ fixed! {
     NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
     /// SORT met something that is no number.
     SORT_NOT_A_NUMBER = "ERR One or more scores can't be converted into double";
+    /// SINTERCARD without keys.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// More keys were announced than there are words.
+    NUMKEYS_BEYOND_ARGS = "ERR Number of keys can't be greater than number of args";
+    /// A LIMIT below zero, or no number.
+    NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
+    /// A count that has no opposite.
+    COUNT_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// LCS got a key of another type.
     LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
     /// LCS was asked for two forms of its answer.
@@ -116,6 +124,10 @@ fixed! {
     INVALID_DB_INDEX = "ERR invalid DB index";
     /// SCAN got a cursor that is no number.
     INVALID_CURSOR = "ERR invalid cursor";
+    /// NOVALUES for what has no values.
+    NOVALUES_OUTSIDE_HSCAN = "ERR NOVALUES option can only be used in HSCAN";
+    /// NOSCORES for what has no scores.
+    NOSCORES_OUTSIDE_ZSCAN = "ERR NOSCORES option can only be used in ZSCAN";
     /// The store was poisoned by a bug; nothing more is done with it.
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
     /// DEBUG is switched off.

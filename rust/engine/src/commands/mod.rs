@@ -14,6 +14,7 @@ mod list;
 mod memory;
 mod scan;
 mod server;
+mod set;
 //mod sort;
 mod string;
 mod transaction;
@@ -25,6 +26,7 @@ use crate::handler::Row;
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
     list::ROWS,
+    set::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,
