@@ -15,6 +15,7 @@ mod scan;
 mod server;
 mod string;
 mod transaction;
+mod zset;
 
 use crate::error::{self, Error};
 use crate::handler::Row;
@@ -22,6 +23,7 @@ use crate::handler::Row;
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
+    zset::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,

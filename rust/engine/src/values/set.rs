@@ -44,6 +44,11 @@ impl<'a> SetView<'a> {
         self.len() == 0
     }
 
+    /// Whether a member is there.
+    pub fn contains(self, member: &[u8]) -> bool {
+        self.get(member).is_some()
+    }
+
     /// The value of a field.
     pub fn get(self, field: &[u8]) -> Option<Entry<'a>> {
         match self {
