@@ -102,7 +102,7 @@ fixed! {
     NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
     /// SORT met something that is no number.
     SORT_NOT_A_NUMBER = "ERR One or more scores can't be converted into double";
-    /// SINTERCARD without keys.
+    /// A number of keys must be positive.
     NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
     /// More keys were announced than there are words.
     NUMKEYS_BEYOND_ARGS = "ERR Number of keys can't be greater than number of args";
@@ -110,6 +110,26 @@ fixed! {
     NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
     /// A count that has no opposite.
     COUNT_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// ZADD with two conditions that exclude each other.
+    ZADD_NX_XX = "ERR XX and NX options at the same time are not compatible";
+    /// ZADD with other conditions that exclude each other.
+    ZADD_GT_LT_NX = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    /// ZADD INCR with several members.
+    ZADD_INCR_ONE = "ERR INCR option supports a single increment-element pair";
+    /// Infinities of both signs were added.
+    SCORE_NAN = "ERR resulting score is not a number (NaN)";
+    /// A bound of scores is no number.
+    SCORE_BOUND = "ERR min or max is not a float";
+    /// A bound of names does not begin as it must.
+    NAME_BOUND = "ERR min or max not valid string range item";
+    /// LIMIT of a range of ranks.
+    ZRANGE_LIMIT = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+    /// Scores of a range of names.
+    ZRANGE_LEX_SCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    /// A weight is no number.
+    WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
+    /// A number of elements must be positive.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// LCS got a key of another type.
     LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
     /// LCS was asked for two forms of its answer.

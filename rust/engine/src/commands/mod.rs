@@ -18,6 +18,7 @@ mod set;
 //mod sort;
 mod string;
 mod transaction;
+mod zset;
 
 use crate::error::{self, Error};
 use crate::handler::Row;
@@ -27,6 +28,7 @@ pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
     list::ROWS,
     set::ROWS,
+    zset::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,

@@ -63,7 +63,13 @@ impl Db {
                 buffer.extend_from_slice(bytes);
                 let mut collection = T::from_packed(packing, buffer);
                 let (result, changed) = change(&mut collection);
-                let emptied = changed && self.put_back(hasher, key, place, collection, deadline_ms, now);
+                // A collection that was only converted is stored, too.
+                let emptied = if changed || collection.packed().is_none() {
+                    self.put_back(hasher, key, place, collection, deadline_ms, now)
+                } else {
+                    self.scratch = collection.into_buffer();
+                    false
+                };
                 Ok(Edited { result, changed, emptied })
             }
             Form::Large(large) if T::cell(self.blobs.large.get(large)).is_some() => {

@@ -235,6 +235,11 @@ impl Elements {
         Self { table: Table::new(), blobs: Blobs::default(), keyed }
     }
 
+    /// The hash of names.
+    pub const fn keyed(&self) -> Keyed {
+        self.keyed
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -308,6 +313,45 @@ impl Elements {
             None => Put { handle: self.insert_new(hash, new), before: None },
             Some(old) => Put { handle: self.overwrite(hash, old, new), before: Some(old) },
         }
+    }
+
+    /// Where the element of a name is, which is added if there is none; and whether it was.
+    #[inline]
+    pub fn find_or_add(&mut self, new: &Element<'_>) -> (Handle, bool) {
+        let hash = self.keyed.hash(new.name);
+        match self.find_hashed(hash, new.name) {
+            Some(place) => (place, false),
+            None => (self.insert_new(hash, new), true),
+        }
+    }
+
+    /// Gives an element a payload as long as the one it has; gives the place where it is now, which is another one only
+    /// while a snapshot is under way.
+    #[inline]
+    pub fn set_payload(&mut self, handle: Handle, payload: &[u8]) -> Handle {
+        if self.table.capturing() {
+            let Element { name, deadline_ms, .. } = self.at(handle);
+            let name = name.to_vec();
+            return self.put_at(handle, &Element { name: &name, payload, deadline_ms });
+        }
+        let blob = self.blobs.arena.bytes_mut(handle);
+        let bytes = if blob[0] & FAR == 0 { blob } else { self.blobs.far.get_mut(far_place(blob)) };
+        let Layout { name_at, name_len, payload_len, .. } = layout(bytes);
+        debug_assert_eq!(payload_len, payload.len());
+        let payload_at = name_at + name_len;
+        bytes[payload_at..payload_at + payload_len].copy_from_slice(payload);
+        handle
+    }
+
+    /// Asks for the memory of an element that will be read soon.
+    #[inline]
+    pub fn prefetch(&self, handle: Handle) {
+        self.blobs.arena.prefetch(handle);
+    }
+
+    /// Where all elements are.
+    pub fn handles(&self) -> impl Iterator<Item = Handle> {
+        self.table.iter()
     }
 
     /// Stores an element at the place of one with the same name; gives the place where it is now.
