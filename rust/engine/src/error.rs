@@ -150,6 +150,16 @@ fixed! {
     LFU_SELECTED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// OBJECT FREQ while uses are not counted.
     LFU_NOT_SELECTED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// The value of a field is no 64-bit integer.
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    /// The value of a field is no float.
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    /// HINCRBYFLOAT by something infinite.
+    NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    /// The number of fields is not the number of fields given.
+    NUMFIELDS = "ERR numfields should be greater than 0 and match the provided number of fields";
+    /// A count that has no negative.
+    COUNT_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// A key that the plan does not name.
     UNDECLARED_KEY = "ERR key was not declared to the lock plan";
 }

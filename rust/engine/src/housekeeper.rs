@@ -11,6 +11,8 @@ use std::time::Duration;
 use crate::config::KeyspaceEvents;
 use crate::handler::Store;
 use crate::journal::Batch;
+use crate::keyspace::{Expired, Watches};
+use crate::values::Piece;
 
 /// Looks at the wheel per lock: at less than a microsecond each, a shard is held for a small part of a millisecond.
 const BUDGET: usize = 128;
@@ -47,6 +49,40 @@ fn expires(store: &Store) -> bool {
     store.settings.active_expire() && !store.is_poisoned()
 }
 
+/// A key that expired, or fields of a hash.
+struct Gone {
+    db: usize,
+    key: Box<[u8]>,
+    fields: Option<Piece>,
+    /// Whether the key is gone.
+    emptied: bool,
+}
+
+impl Gone {
+    /// Tells who watches, who listens and the journal.
+    fn tell(&self, store: &Store, watches: &Watches) {
+        let Self { db, key, fields, emptied } = self;
+        let mut batch = Batch::default();
+        if let Some(fields) = fields {
+            watches.touch(*db, key);
+            store.observe(*db, KeyspaceEvents::HASH, "hexpired", key);
+            if *emptied {
+                store.observe(*db, KeyspaceEvents::GENERIC, "del", key);
+            }
+            let words: Vec<&[u8]> =
+                [b"HDEL".as_slice(), key].into_iter().chain(fields.iter().map(|field| field.name)).collect();
+            batch.push(*db, &words);
+        } else {
+            watches.touch_expired(*db, key);
+            store.observe(*db, KeyspaceEvents::EXPIRED, "expired", key);
+            batch.push(*db, &[b"DEL".as_slice(), key]);
+        }
+        if store.journal.is_on() {
+            store.journal.append(&batch);
+        }
+    }
+}
+
 /// Expires keys of one shard under one lock; true if more are due.
 fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
     let Ok(mut locks) = store.keyspace.lock(1 << index) else { return false };
@@ -55,24 +91,27 @@ fn expire_some(store: &Store, index: usize, now_ms: i64) -> bool {
     let (mut more, mut count, mut gone, mut dropped) = (false, 0, Vec::new(), Vec::new());
     let tells = store.journal.is_on() || !shard.watches.is_empty() || store.has_observer();
     for (number, db) in shard.dbs_mut() {
-        more |= db.expire(hasher, now_ms, BUDGET, |key| {
-            count += 1;
-            if tells {
-                gone.push((number, Box::<[u8]>::from(key)));
+        more |= db.expire(hasher, now_ms, BUDGET, |expired| match expired {
+            Expired::Key(key) => {
+                count += 1;
+                if tells {
+                    gone.push(Gone { db: number, key: key.into(), fields: None, emptied: true });
+                }
+            }
+            Expired::Fields { key, fields, emptied } => {
+                if tells {
+                    gone.push(Gone { db: number, key: key.into(), fields: Some(fields.clone()), emptied });
+                }
             }
         });
+        // The wheel is asked for the next deadline below.
+        db.take_filed();
         dropped.append(&mut db.take_dropped());
     }
     shard.expired += count;
     shard.changes += count;
-    for (number, key) in &gone {
-        shard.watches.touch_expired(*number, key);
-        store.observe(*number, KeyspaceEvents::EXPIRED, "expired", key);
-        if store.journal.is_on() {
-            let mut batch = Batch::default();
-            batch.push(*number, &[b"DEL".as_slice(), key]);
-            store.journal.append(&batch);
-        }
+    for gone in &gone {
+        gone.tell(store, &shard.watches);
     }
     if let Some(next_ms) = shard.next_deadline_ms() {
         store.expiry.due_at(next_ms);

@@ -1,11 +1,15 @@
 //! Walking the table: by cursor, at random, and whole.
 
-use super::segment::{HOME_BITS, Lines};
+use super::bucket::Bucket;
+use super::segment::{BUCKETS_MAX, HOME_BITS, Lines};
 use super::{Resolve, Table};
 
 /// Only this many top bits of a cursor are ever set.
 pub const SCAN_BITS: u32 = 46;
 const _: () = assert!(super::segment::DEPTH_MAX + HOME_BITS <= SCAN_BITS);
+
+/// Draws of [`Table::choose`] before it is content with a sample.
+const DRAWS_MAX: usize = 4096;
 
 impl<R: Copy + Eq> Table<R> {
     /// Emits the entries of one bucket's range of hashes, from `cursor` on, and gives the cursor behind them, or `None`
@@ -66,6 +70,43 @@ impl<R: Copy + Eq> Table<R> {
                 position = shape.end_of_bucket(position, index);
             }
         }
+    }
+
+    /// An entry, every one as likely as the others; none if the table is empty. `random` gives 64 random bits.
+    ///
+    /// A draw is a place anywhere in the table, as if every entry of the directory had a segment with all of its buckets;
+    /// a place that does not exist or is empty is drawn again. Of a table that grew one draw in about three finds
+    /// something. One that lost nearly all of its entries may need many; then, in the end, a bucket is sampled.
+    pub fn choose(&self, mut random: impl FnMut() -> u64) -> Option<R> {
+        if self.len == 0 {
+            return None;
+        }
+        let depth = self.directory.depth();
+        let buckets = if depth == 0 { self.directory.lines(0).shape.buckets } else { BUCKETS_MAX };
+        let places = buckets * Bucket::<R>::SLOTS;
+        let placed = places << depth;
+        let all = placed + self.stash.as_ref().map_or(0, |stash| stash.values().map(Vec::len).sum());
+        let mut below = |bound: usize| (u128::from(random()) * bound as u128 >> 64) as usize;
+        for _ in 0..DRAWS_MAX {
+            let draw = below(all);
+            if draw >= placed {
+                return self.stashed_between(0, u64::MAX).nth(draw - placed);
+            }
+            let position = ((draw / places) as u64).checked_shl(64 - depth).unwrap_or(0);
+            let (index, slot) = (draw % places / Bucket::<R>::SLOTS, draw % Bucket::<R>::SLOTS);
+            let lines = self.directory.lines(position);
+            // A segment that stands in the directory several times is met at its first entry only.
+            if position << lines.shape.depth == 0 && index < lines.shape.buckets {
+                let bucket = lines.bucket(index);
+                if bucket.live() >> slot & 1 != 0 {
+                    return Some(bucket.get(slot));
+                }
+            }
+        }
+        let mut sampled = Vec::new();
+        let position = below(usize::MAX) as u64;
+        self.sample(position, |reference| sampled.push(reference));
+        sampled.get(below(sampled.len())).copied()
     }
 
     /// All entries, in no order that means anything.

@@ -6,9 +6,11 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod deadline;
 mod debug;
 mod expire;
 mod generic;
+mod hash;
 mod info;
 mod memory;
 mod scan;
@@ -22,6 +24,7 @@ use crate::handler::Row;
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
+    hash::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,

@@ -312,6 +312,7 @@ impl<'a, 'e> Context<'a, 'e> {
             }
         };
         let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
+        let filed_ms = part.take_filed();
         if before.is_expired(now_ms) {
             shard.expired += 1;
             self.trace.expired.push((db, key));
@@ -321,6 +322,7 @@ impl<'a, 'e> Context<'a, 'e> {
         }
         self.free_dropped(db, key);
         self.watch_clock(deadline_ms);
+        self.watch_clock(filed_ms);
     }
 
     #[inline]
@@ -407,6 +409,8 @@ impl<'a, 'e> Context<'a, 'e> {
         if edited.changed {
             self.mutate(db, key);
         }
+        let filed_ms = self.part(db, &key).take_filed();
+        self.watch_clock(filed_ms);
         self.free_dropped(db, key);
         Ok(edited)
     }

@@ -4,17 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rkv_collections::arena::{Ref, class_size};
 use rkv_collections::bytes::Shared;
-use rkv_collections::table::{Resolve, Table};
-use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
-
-use smallvec::SmallVec;
+use rkv_collections::table::Table;
+use rkv_collections::wheel::{PAYLOAD_BITS, Wheel};
 
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::blobs::{Blobs, Entry, Resolver};
 use super::cut::Captured;
 use super::detached::Detached;
 use super::hash::{Hint, Key, KeyHasher};
-use crate::values::{Large, NewValue};
+use crate::values::{Large, NewValue, Piece};
 
 /// The present, as a write needs it.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +24,7 @@ pub struct Now {
 }
 
 /// What the wheel files of a key: as much of its hash as fits an entry there.
-const fn filed(hash: u64) -> u64 {
+pub(super) const fn filed(hash: u64) -> u64 {
     hash >> (64 - PAYLOAD_BITS)
 }
 
@@ -65,9 +63,13 @@ impl std::fmt::Debug for Db {
 pub struct Db {
     pub(super) table: Table<Ref>,
     pub(super) blobs: Blobs,
-    wheel: Wheel,
+    pub(super) wheel: Wheel,
     with_deadline: usize,
-    fired: Vec<u64>,
+    pub(super) fired: Vec<u64>,
+    /// The earliest look at a collection's elements that was filed since [`Db::take_filed`].
+    pub(super) filed_ms: Option<i64>,
+    /// Fields that expired, as they are told.
+    pub(super) gone: Piece,
     /// Where small collections are changed; kept, so that changing one allocates nothing.
     pub(super) scratch: Vec<u8>,
     captured_as: usize,
@@ -85,6 +87,8 @@ impl Default for Db {
             wheel: Wheel::new(),
             with_deadline: 0,
             fired: Vec::new(),
+            filed_ms: None,
+            gone: Piece::default(),
             scratch: Vec::new(),
             captured_as: 0,
             stamp: u64::from(number) << 32,
@@ -249,7 +253,7 @@ impl Db {
                 Form::Large(self.blobs.keep_large(Large::from_packed(packing, bytes.to_vec())))
             }
             NewValue::Large(large) => {
-                if let Some(due_ms) = large.take_due() {
+                if let Some(due_ms) = large.due_anew(now.unix_ms) {
                     self.file_elements(key.hash(), now.unix_ms, due_ms);
                 }
                 Form::Large(self.blobs.keep_large(large))
@@ -332,11 +336,6 @@ impl Db {
                 false
             }
         }
-    }
-
-    /// Files the deadline of a value's first element: the wheel then looks at the key.
-    pub(super) fn file_elements(&mut self, hash: u64, now_ms: i64, due_ms: i64) {
-        self.wheel.schedule(now_ms, due_ms, filed(hash));
     }
 
     /// Computes a new number for a live key that holds an integer, in place, and gives it; `None` if there is none.
@@ -432,55 +431,6 @@ impl Db {
     /// A lower bound of the next deadline, in Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.wheel.next_deadline_ms()
-    }
-
-    /// Removes keys whose time is over, at most `budget` looks at the wheel, and tells each. True if more are due.
-    pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> bool {
-        let mut fired = std::mem::take(&mut self.fired);
-        let progress = self.wheel.advance(now_ms, budget, |payload| fired.push(payload));
-        for &payload in &fired {
-            self.table.prefetch(payload << (64 - PAYLOAD_BITS));
-        }
-        for &payload in &fired {
-            self.table.candidates(payload << (64 - PAYLOAD_BITS), |place| self.blobs.arena.prefetch(place));
-        }
-        for payload in fired.drain(..) {
-            self.fire(hasher, payload, now_ms, &mut expired);
-        }
-        self.fired = fired;
-        matches!(progress, Progress::More)
-    }
-
-    /// Looks at every key that an entry of the wheel may mean: among millions a few share what is filed of their hashes.
-    fn fire(&mut self, hasher: &KeyHasher, payload: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
-        let resolver = Resolver { blobs: &self.blobs, hasher };
-        let mut meant: SmallVec<[(u64, Ref); 2]> = SmallVec::new();
-        self.table.find(payload << (64 - PAYLOAD_BITS), |place| {
-            let hash = resolver.hash(place);
-            if filed(hash) == payload {
-                meant.push((hash, place));
-            }
-            false
-        });
-        for (hash, place) in meant {
-            self.fire_at(hasher, hash, place, now_ms, expired);
-        }
-    }
-
-    fn fire_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
-        let blob = self.blobs.arena.bytes(place);
-        let layout = Layout::of(blob);
-        match layout.deadline_ms(blob) {
-            Some(deadline_ms) if deadline_ms <= now_ms => {
-                expired(self.blobs.key(blob));
-                self.remove_at(hasher, hash, place);
-            }
-            Some(deadline_ms) if layout.is_extended() => {
-                self.wheel.schedule(now_ms, deadline_ms, filed(hash));
-                blob::set_extended(self.blobs.arena.bytes_mut(place), false);
-            }
-            _ => {}
-        }
     }
 
     /// Tells the entries of the next range of the table at or behind a position; see `Table::scan`.
