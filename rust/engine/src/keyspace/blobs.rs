@@ -140,8 +140,9 @@ impl Blobs {
     }
 
     pub fn write(&mut self, parts: &Parts<'_>) -> Ref {
-        let place = self.arena.alloc(parts.blob_len());
-        parts.write(self.arena.bytes_mut(place));
+        let flags = parts.flags();
+        let place = self.arena.alloc(parts.blob_len(flags));
+        parts.write(flags, self.arena.bytes_mut(place));
         place
     }
 

@@ -286,9 +286,10 @@ impl Db {
             return;
         };
         let slot = self.blobs.arena.bytes(old).len();
-        if !captured && class_size(parts.blob_len()) == slot {
+        let flags = parts.flags();
+        if !captured && class_size(parts.blob_len(flags)) == slot {
             self.blobs.drop_parts(old);
-            parts.write(self.blobs.arena.bytes_mut(old));
+            parts.write(flags, self.blobs.arena.bytes_mut(old));
             return;
         }
         let place = self.blobs.write(parts);
