@@ -395,6 +395,12 @@ impl Collection for Zset {
         });
     }
 
+    fn scan(view: ZsetView<'_>, position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
+        view.scan(position, |name, score| {
+            each(Element { name, payload: &score.to_le_bytes(), deadline_ms: None });
+        })
+    }
+
     fn begin_capture(&mut self) {
         if let Self::Tree(tree) = self {
             tree.begin_capture();
