@@ -1,40 +1,40 @@
 """Commands that are collected and run together, under redis-py's names.
 
-Its methods are those of a keyspace, but return the pipeline; `pipeline.pyi` says so to type checkers.
+Its methods are those of a keyspace, but return the pipeline.
 """
 
 from __future__ import annotations
 
+from rkv.commands import Commands
+from rkv.commands.form import Keeps, T
+from rkv.commands.hot import HotCommands
 from rkv.errors import ExecAbortError, ResponseError, RkvError, WatchError
-from rkv.keyspace import Commands, T, pair_words, set_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
     from typing import Any
 
-    from rkv.keyspace import Expiry, Instant, Keyspace, Shape, Word
+    from typing_extensions import Self
+
+    from rkv.commands.form import Shape, Word
+    from rkv.keyspace import Keyspace
 
 # Characters of a command that an error repeats.
 _QUOTED_MAX = 100
-_ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 
 
-def _done(reply: object) -> bool | None:
-    return None if reply is None else True
-
-
-class Pipeline(Commands[T]):
+class Pipeline(HotCommands[T], Commands[T], Keeps):
     """Commands for :meth:`execute`. Not for several threads at once. Made by :meth:`rkv.Keyspace.pipeline`.
 
-    After :meth:`watch` commands run at once and return their replies, until :meth:`multi`.
+    A method of a keyspace's name keeps its command and returns the pipeline. After :meth:`watch` commands run at once
+    and return their replies, until :meth:`multi`; so to type checkers these methods return Any.
     """
 
     __slots__ = ("_connection", "_is_explicit", "_is_transaction", "_keyspace", "_requests", "_shapes", "_watching")
 
     def __init__(self, keyspace: Keyspace[T], transaction: bool = True) -> None:
-        self._keyspace = keyspace
+        self._keyspace: Keyspace[T] = keyspace
         self._is_transaction = transaction
         self._connection: Keyspace[T] | None = None
         self._requests: list[tuple[Word, ...]] = []
@@ -137,7 +137,7 @@ class Pipeline(Commands[T]):
 
     close = reset
 
-    def __enter__(self) -> Pipeline[T]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -152,61 +152,6 @@ class Pipeline(Commands[T]):
         """Whether there is a pipeline, not whether it holds commands: as in redis-py."""
         return True
 
-    # ---------------------------------------------------------------- what a keyspace has in the extension
-
     def execute_command(self, *args: Word) -> Any:
         """Any command."""
         return self._call(None, *args)
-
-    def get(self, name: Word) -> Any:
-        """See :meth:`rkv.Keyspace.get`."""
-        return self._call(None, "GET", name)
-
-    def set(
-        self,
-        name: Word,
-        value: Word,
-        ex: Expiry | None = None,
-        px: Expiry | None = None,
-        nx: bool = False,
-        xx: bool = False,
-        keepttl: bool = False,
-        get: bool = False,
-        exat: Instant | None = None,
-        pxat: Instant | None = None,
-        ifeq: Word | None = None,
-        ifne: Word | None = None,
-        ifdeq: str | None = None,
-        ifdne: str | None = None,
-    ) -> Any:
-        """See :meth:`rkv.Keyspace.set`."""
-        words = set_words(name, value, ex, px, nx, xx, keepttl, get, exat, pxat, ifeq, ifne, ifdeq, ifdne)
-        return self._call(None if get else _done, *words)
-
-    def incrby(self, name: Word, amount: int = 1) -> Any:
-        """See :meth:`rkv.Keyspace.incrby`."""
-        return self._call(None, "INCRBY", name, amount)
-
-    incr = incrby
-
-    def decrby(self, name: Word, amount: int = 1) -> Any:
-        """See :meth:`rkv.Keyspace.decrby`."""
-        return self._call(None, "DECRBY", name, amount)
-
-    decr = decrby
-
-    def mget(self, keys: Any, *args: Word) -> Any:
-        """See :meth:`rkv.Keyspace.mget`."""
-        return self._call(None, "MGET", *([keys] if isinstance(keys, _ONE_KEY) else keys), *args)
-
-    def mset(self, mapping: Mapping[Any, Word]) -> Any:
-        """See :meth:`rkv.Keyspace.mset`."""
-        return self._call(_done, *pair_words("MSET", mapping))
-
-    def exists(self, *names: Word) -> Any:
-        """See :meth:`rkv.Keyspace.exists`."""
-        return self._call(None, "EXISTS", *names)
-
-    def delete(self, *names: Word) -> Any:
-        """See :meth:`rkv.Keyspace.delete`."""
-        return self._call(None, "DEL", *names)

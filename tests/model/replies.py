@@ -37,6 +37,17 @@ def _within(slack: int) -> Callable[[Words, Reply, Reply], bool]:
     return compare
 
 
+def _near_each(slack: int) -> Callable[[Words, Reply, Reply], bool]:
+    near = _within(slack)
+
+    def compare(words: Words, theirs: Reply, ours: Reply) -> bool:
+        if not (isinstance(theirs, Array) and isinstance(ours, Array) and len(theirs.items) == len(ours.items)):
+            return False
+        return all(one == other or near(words, one, other) for one, other in zip(theirs.items, ours.items, strict=True))
+
+    return compare
+
+
 def _same_kind(_: Words, theirs: Reply, ours: Reply) -> bool:
     return type(theirs) is type(ours) and not isinstance(theirs, Error)
 
@@ -48,12 +59,47 @@ def _same_members(_: Words, theirs: Reply, ours: Reply) -> bool:
     return sorted(map(repr, theirs.items)) == sorted(map(repr, ours.items))  # type: ignore[union-attr]
 
 
+def _same_pairs(_: Words, theirs: Reply, ours: Reply) -> bool:
+    """The order of the fields of a large hash is chance."""
+    if isinstance(theirs, Map) and isinstance(ours, Map):
+        return sorted(map(repr, theirs.pairs)) == sorted(map(repr, ours.pairs))
+    if not (isinstance(theirs, Array) and isinstance(ours, Array)):
+        return False
+    if len(theirs.items) != len(ours.items) or len(ours.items) % 2:
+        return False
+    one, other = (sorted(map(repr, zip(each.items[::2], each.items[1::2], strict=True))) for each in (theirs, ours))
+    return one == other
+
+
+def _same_length(_: Words, theirs: Reply, ours: Reply) -> bool:
+    """Which elements come is chance."""
+    if isinstance(theirs, Array | Set) and type(theirs) is type(ours):
+        return len(theirs.items) == len(ours.items)  # type: ignore[union-attr]
+    return type(theirs) is type(ours) and not isinstance(theirs, Error)
+
+
+def _same_unless_sorted(words: Words, theirs: Reply, ours: Reply) -> bool:
+    """SORT of a set by nothing leaves its order, which is chance."""
+    return any(word.upper() == b"BY" for word in words) and _same_length(words, theirs, ours)
+
+
 def _same_scan(words: Words, theirs: Reply, ours: Reply) -> bool:
     """Cursors are each server's own. A scan that both finish in one call has the same keys."""
     match theirs, ours:
         case Array((Bulk(their_cursor), Array() as their_keys)), Array((Bulk(our_cursor), Array() as our_keys)):
             if words[1] == b"0" and their_cursor == our_cursor == b"0":
                 return _same_members(words, their_keys, our_keys)
+            return True
+        case _:
+            return False
+
+
+def _same_inner_scan(words: Words, theirs: Reply, ours: Reply) -> bool:
+    """Cursors are each server's own. A scan that both finish in one call has the same elements."""
+    match theirs, ours:
+        case Array((Bulk(their_cursor), Array() as theirs_items)), Array((Bulk(our_cursor), Array() as our_items)):
+            if words[2] == b"0" and their_cursor == our_cursor == b"0":
+                return _same_members(words, theirs_items, our_items)
             return True
         case _:
             return False
@@ -78,6 +124,21 @@ COMPARE: dict[bytes, Callable[[Words, Reply, Reply], bool]] = {
     b"RANDOMKEY": _same_kind,
     b"KEYS": _same_members,
     b"SCAN": _same_scan,
+    **dict.fromkeys((b"HSCAN", b"SSCAN", b"ZSCAN"), _same_inner_scan),
+    b"SMEMBERS": _same_members,
+    b"SINTER": _same_members,
+    b"SUNION": _same_members,
+    b"SDIFF": _same_members,
+    b"HKEYS": _same_members,
+    b"HVALS": _same_members,
+    b"HGETALL": _same_pairs,
+    b"SRANDMEMBER": _same_length,
+    b"HRANDFIELD": _same_length,
+    b"ZRANDMEMBER": _same_length,
+    b"SORT": _same_unless_sorted,
+    b"SORT_RO": _same_unless_sorted,
+    **dict.fromkeys((b"HTTL", b"HEXPIRETIME"), _near_each(SLACK_MS // 1_000)),
+    **dict.fromkeys((b"HPTTL", b"HPEXPIRETIME"), _near_each(SLACK_MS)),
     b"TIME": _same_time,
     b"LASTSAVE": _within(SLACK_MS // 1_000),
     b"CLIENT ID": _same_kind,

@@ -38,10 +38,16 @@ LEFT_OUT = {
     "QUIT": "closes the connection",
     "ROLE": "test_server has it",
     "SHUTDOWN": "stops the server",
+    "SPOP": "takes members by chance; the model of sets has it",
+    **dict.fromkeys(
+        ("BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"),
+        "holds the connection until somebody else comes; the tests of waiting have it",
+    ),
 }
 
 # What a transaction and its watchers need comes often, so that sequences reach its later states.
 OFTEN = {"MULTI": 6, "EXEC": 8, "WATCH": 4, "SET": 8, "GET": 3, "DEL": 3, "INCR": 2, "EXPIRE": 2, "APPEND": 2}
+OFTEN |= {"LPUSH": 4, "RPUSH": 6, "HSET": 8, "HMSET": 3, "HINCRBY": 2, "SADD": 8, "ZADD": 12, "ZINCRBY": 2}
 
 
 class Step(NamedTuple):
@@ -88,7 +94,7 @@ def _spoiled(words: Words) -> SearchStrategy[Words]:
 
 # Where a number of milliseconds or seconds stands: behind a token, or as such an argument of a command.
 EXPIRES_BY_TOKEN = {b"EX": 1_000, b"PX": 1}
-EXPIRES_BY_PLACE = {b"EXPIRE": 1_000, b"PEXPIRE": 1, b"SETEX": 1_000, b"PSETEX": 1}
+EXPIRES_BY_PLACE = {b"EXPIRE": 1_000, b"PEXPIRE": 1, b"SETEX": 1_000, b"PSETEX": 1, b"HEXPIRE": 1_000, b"HPEXPIRE": 1}
 # A sequence is over long before, however slow the machine is.
 SOON_MS = 60_000
 

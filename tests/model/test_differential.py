@@ -43,9 +43,23 @@ PROBES: list[Step] = [
         (b"SELECT", b"%d" % db),
         *((name, key) for key in usage.KEYS for name in (b"GET", b"PTTL", b"TYPE")),
         *((b"OBJECT", b"ENCODING", key) for key in usage.KEYS),
+        (b"DEBUG", b"DIGEST-VALUE", *usage.KEYS),
         (b"KEYS", b"*"),
     ]
 ]
+
+
+# Packed encodings end early, so that short sequences cross their borders in both directions.
+LIMITS = {
+    "list-max-listpack-size": "4",
+    "hash-max-listpack-entries": "3",
+    "hash-max-listpack-value": "16",
+    "set-max-intset-entries": "3",
+    "zset-max-listpack-entries": "3",
+    "zset-max-listpack-value": "16",
+}
+# Since Redis 7.2.
+SET_LIMITS = {"set-max-listpack-entries": "5", "set-max-listpack-value": "16"}
 
 
 class Target:
@@ -55,6 +69,11 @@ class Target:
         self.name = name
         self.clients = [server.connect(protocol) for _ in range(CLIENTS)]
         self.protocol = protocol
+        for option, value in LIMITS.items():
+            self.clients[0].call("CONFIG", "SET", option, value)
+        for option, value in SET_LIMITS.items():
+            # An older server refuses what it does not know.
+            self.clients[0].call("CONFIG", "SET", option, value)
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,9 +101,11 @@ class Embedded:
     protocol = 3
 
     def __init__(self) -> None:
-        import rkv
+        from rkv import DB, _rkv
 
-        self.db = rkv.open()
+        # The engine itself, because a store of this process has no DEBUG.
+        directives = {"enable-debug-command": "yes"} | LIMITS | SET_LIMITS
+        self.db = DB(_rkv.Engine(list(directives.items()), None))
 
     def close(self) -> None:
         """Close the store."""

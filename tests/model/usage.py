@@ -36,6 +36,10 @@ EDGES = [
 ]
 FLOATS = [b"0.1", b"1.5", b"-2.25", b"3.0e3", b"1e-5", b"1e308", b"3.14159265358979", b"0", b"-0", b"10", b"1e17"]
 NOT_NUMBERS = [b"", b"abc", b" 1", b"1 ", b"+1", b"01", b"-0", b"1.0", b"1e3", b"nan", b"inf", b"-inf", b"0x10", b"1a"]
+# Elements, members and fields: few enough to be met again, and of every packed form.
+MEMBERS = [b"a", b"b", b"c", b"1", b"2", b"-7", b"300", b"70000", b"5000000000", b"x" * 17, b"x" * 70, b"", b"3.5"]
+LEX = [b"-", b"+", b"[a", b"(b", b"[c", b"(", b"[", b"a", b"[x"]
+SCORES = [b"0", b"1", b"2", b"3", b"-1", b"1.5", b"2.25", b"(1", b"(2", b"-inf", b"+inf", b"1e5", b"-0.0", b"1e-7"]
 PATTERNS = [b"*", b"a", b"?", b"key:*", b"[a-c]", b"[^a]", b"\\*", b"nosuch*", b""]
 GARBAGE = [b"NX", b"XX", b"GET", b"EX", b"100", b"0", b"-1", b"", b"garbage", b"KEEPTTL", b"a", b"\xff", b"REPLACE"]
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1"]
@@ -133,6 +137,10 @@ texts = st.one_of(
     rarely(st.binary(max_size=8), st.just(b"y" * 65_536), 10),
 )
 integers = rarely(st.sampled_from(INTEGERS), st.sampled_from(EDGES + NOT_NUMBERS), 6)
+members = rarely(st.sampled_from(MEMBERS), texts, 10)
+# Mostly within a collection of a few elements, from either end.
+positions = rarely(st.sampled_from([b"0", b"1", b"2", b"3", b"5", b"-1", b"-2", b"-3", b"-100", b"100"]), integers, 6)
+scores = rarely(st.sampled_from(SCORES), st.sampled_from(LEX + NOT_NUMBERS), 6)
 doubles = rarely(st.sampled_from(FLOATS + INTEGERS), st.sampled_from(EDGES + NOT_NUMBERS), 6)
 # Nothing may expire while a sequence runs, or at the next millisecond.
 durations = rarely(st.sampled_from([b"100000", b"2000000", b"99999"]), integers, 4)
@@ -147,8 +155,14 @@ def _values(argument: Argument) -> SearchStrategy[bytes]:
             return keys
         case "integer" if "second" in name:
             return durations
-        case "integer" if name in ("index", "index1", "index2", "db", "destination-db", "selected-db"):
+        case "integer" if name in ("index1", "index2", "db", "destination-db", "selected-db"):
             return rarely(st.sampled_from(DATABASES[:3]), st.sampled_from(DATABASES + NOT_NUMBERS), 4)
+        case "integer" if name in ("start", "stop", "count", "offset", "index", "rank", "len", "limit"):
+            return positions
+        case "string" | "double" if name in ("min", "max", "start", "stop", "score"):
+            return st.one_of(scores, st.sampled_from(LEX), positions)
+        case "string" if name in ("member", "member1", "element", "field", "pivot"):
+            return members
         case "integer" if name == "cursor":
             return rarely(st.just(b"0"), integers, 6)
         case "integer":

@@ -1,21 +1,20 @@
 //! One database as Python calls it: the hot commands, `execute` and `execute_many`. The rest of redis-py's methods stands in
-//! `rkv/keyspace.py` and ends in `execute`.
+//! `rkv/commands` and ends in `execute`.
 
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
-use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
 use rkv_engine::error::Error;
 use rkv_engine::handler::{Args, Command, CommandTable, Flags};
-use rkv_engine::number::Decimal;
 use rkv_engine::resp::{Tape, Value};
 use smallvec::SmallVec;
 
+use crate::batch;
 use crate::caller::{Callers, State};
 use crate::engine::Engine;
 use crate::error;
 use crate::value::{Text, integer};
-use crate::words::{Refs, Word, borrowed, with_words};
+use crate::words::{Refs, Word, bytes, with_words};
 
 /// A command that was looked up once.
 #[derive(Clone, Copy)]
@@ -53,7 +52,8 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
-    fn table(&self) -> &CommandTable {
+    /// Every command.
+    pub(crate) fn table(&self) -> &CommandTable {
         &self.callers.handle().core().store().table
     }
 
@@ -75,6 +75,25 @@ impl Keyspace {
         })
     }
 
+    /// INCRBY and DECRBY.
+    #[inline]
+    fn add<'py>(
+        &self,
+        py: Python<'py>,
+        known: Known,
+        name: &Bound<'py, PyAny>,
+        amount: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut made = [None, None];
+        let [made_name, made_amount] = &mut made;
+        let name = bytes(name, made_name)?;
+        let amount = match amount {
+            Some(amount) => bytes(amount, made_amount)?,
+            None => b"1",
+        };
+        self.call(py, known, &[known.name.as_bytes(), name, amount], |tape| read_integer(py, tape))
+    }
+
     fn call_objects<R>(
         &self,
         py: Python<'_>,
@@ -85,8 +104,18 @@ impl Keyspace {
         with_words(&[known.name.as_bytes()], objects, |words| self.call(py, known, words, read))?
     }
 
+    /// The callers of this database.
+    pub(crate) const fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// How strings come back.
+    pub(crate) const fn strings(&self) -> Text {
+        self.text
+    }
+
     /// Runs a request of any name.
-    fn run(&self, py: Python<'_>, state: &mut State, words: &[&[u8]]) -> PyResult<()> {
+    pub(crate) fn run(&self, py: Python<'_>, state: &mut State, words: &[&[u8]]) -> PyResult<()> {
         match self.table().resolve(Args::new(words)) {
             Ok(command) => {
                 self.check_stateless(py, command)?;
@@ -108,57 +137,6 @@ impl Keyspace {
              use pipeline(), or another keyspace of the same store"
         );
         Err(error::reply(py, &Error::text(text)))
-    }
-
-    /// The next commands of a batch, at most a window; their replies, errors among them, are appended.
-    fn run_chunk<'py>(
-        &self,
-        py: Python<'py>,
-        state: &mut State,
-        requests: &[Bound<'py, PyTuple>],
-        replies: &mut Vec<Bound<'py, PyAny>>,
-    ) -> PyResult<()> {
-        let odd = converted(requests)?;
-        let mut odd = odd.iter();
-        let mut words: SmallVec<[&[u8]; 64]> = SmallVec::new();
-        let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
-        for request in requests {
-            for object in request.as_slice() {
-                let word = borrowed(object)?.or_else(|| odd.next().map(Word::bytes));
-                words.push(word.unwrap_or_default());
-            }
-            ends.push(words.len());
-        }
-        let mut calls: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
-        let mut begin = 0;
-        for &end in &ends {
-            let args = Args::new(&words[begin..end]);
-            if let Ok(command) = self.table().resolve(args) {
-                calls.push(Call { command, args });
-            }
-            begin = end;
-        }
-        state.tape.clear();
-        if calls.len() == requests.len() && state.try_window(&calls) {
-            let mut values = state.tape.iter();
-            for _ in requests {
-                replies.push(self.text.next(py, &mut values)?);
-            }
-            return Ok(());
-        }
-        let mut begin = 0;
-        for &end in &ends {
-            state.tape.clear();
-            match self.run(py, state, &words[begin..end]) {
-                Ok(()) => replies.push(self.text.next(py, &mut state.tape.iter())?),
-                Err(raised) if raised.is_instance(py, &error::response_error(py)?) => {
-                    replies.push(raised.into_value(py).into_bound(py).into_any());
-                }
-                Err(raised) => return Err(raised),
-            }
-            begin = end;
-        }
-        Ok(())
     }
 }
 
@@ -193,7 +171,7 @@ impl SetOptions {
         words.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| Word::Borrowed(word.as_bytes())));
         for (name, number) in [("EX", self.ex), ("PX", self.px)] {
             if let Some(number) = number {
-                words.extend([Word::Borrowed(name.as_bytes()), Word::Integer(Decimal::from(number))]);
+                words.extend([Word::Borrowed(name.as_bytes()), Word::integer(number)]);
             }
         }
     }
@@ -217,14 +195,7 @@ fn set_with_options<'py>(
     words.push(Word::new(value)?);
     plain.push(&mut words);
     let refs: Refs<'_> = std::iter::once(b"SET".as_slice()).chain(words.iter().map(Word::bytes)).collect();
-    this.call(
-        py,
-        this.hot.set,
-        &refs,
-        |tape| {
-            if plain.get { this.text.reply(py, tape.iter()) } else { read_set(py, tape) }
-        },
-    )
+    this.call(py, this.hot.set, &refs, |tape| if plain.get { this.text.reply(py, tape) } else { read_set(py, tape) })
 }
 
 /// What SET without GET returns: True, or None if a condition forbade it.
@@ -234,17 +205,6 @@ fn read_set<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
         Some(_) => PyBool::new(py, true).to_owned().into_any(),
         None => py.None().into_bound(py),
     })
-}
-
-/// The words of a batch that cannot be borrowed, in order.
-fn converted<'a>(requests: &'a [Bound<'_, PyTuple>]) -> PyResult<Vec<Word<'a>>> {
-    let mut words = Vec::new();
-    for object in requests.iter().flat_map(PyTupleMethods::as_slice) {
-        if !object.is_instance_of::<PyString>() && !object.is_instance_of::<PyBytes>() {
-            words.push(Word::new(object)?);
-        }
-    }
-    Ok(words)
 }
 
 /// Whether redis-py takes it for one key rather than for many.
@@ -260,16 +220,16 @@ fn is_one_key(object: &Bound<'_, PyAny>) -> bool {
 /// An integer reply.
 #[inline]
 fn read_integer<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
-    match tape.iter().next() {
+    match tape.first() {
         Some(Value::Integer(number)) => Ok(integer(py, number)),
-        _ => Text(false).reply(py, tape.iter()),
+        _ => Text(false).reply(py, tape),
     }
 }
 
 /// Whether the reply is anything but nothing.
 #[inline]
 fn read_done(py: Python<'_>, tape: &Tape) -> PyResult<Option<bool>> {
-    match tape.iter().next() {
+    match tape.first() {
         Some(Value::Null | Value::NullArray) | None => Ok(None),
         Some(Value::Error(error)) => Err(error::reply(py, error)),
         Some(_) => Ok(Some(true)),
@@ -277,7 +237,7 @@ fn read_done(py: Python<'_>, tape: &Tape) -> PyResult<Option<bool>> {
 }
 
 fn read_count(py: Python<'_>, tape: &Tape) -> PyResult<i64> {
-    match tape.iter().next() {
+    match tape.first() {
         Some(Value::Integer(number)) => Ok(number),
         Some(Value::Error(error)) => Err(error::reply(py, error)),
         _ => Ok(0),
@@ -332,11 +292,12 @@ impl Keyspace {
 
     /// The value of a string key, or None.
     fn get<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let name = Word::new(name)?;
-        self.call(py, self.hot.get, &[b"GET", name.bytes()], |tape| self.text.reply(py, tape.iter()))
+        let mut made = None;
+        let name = bytes(name, &mut made)?;
+        self.call(py, self.hot.get, &[b"GET", name], |tape| self.text.reply(py, tape))
     }
 
-    /// Sets a key; see `rkv.keyspace.Commands.set` for the options.
+    /// Sets a key; see `_rkv.pyi` for the options.
     #[expect(clippy::too_many_arguments, clippy::similar_names, reason = "redis-py's signature is what it is")]
     #[pyo3(
         signature = (name, value, ex=None, px=None, nx=None, xx=None, keepttl=None, get=None, exat=None, pxat=None,
@@ -367,8 +328,10 @@ impl Keyspace {
             return set_with_options(slf, name, value, &options);
         }
         let this = slf.get();
-        let (name, value) = (Word::new(name)?, Word::new(value)?);
-        this.call(py, this.hot.set, &[b"SET", name.bytes(), value.bytes()], |tape| read_set(py, tape))
+        let mut made = [None, None];
+        let [made_name, made_value] = &mut made;
+        let (name, value) = (bytes(name, made_name)?, bytes(value, made_value)?);
+        this.call(py, this.hot.set, &[b"SET", name, value], |tape| read_set(py, tape))
     }
 
     /// Adds `amount` to the integer in a key and returns the sum.
@@ -379,9 +342,7 @@ impl Keyspace {
         name: &Bound<'py, PyAny>,
         amount: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let name = Word::new(name)?;
-        let amount = amount.map_or(Ok(Word::Borrowed(b"1")), Word::new)?;
-        self.call(py, self.hot.incrby, &[b"INCRBY", name.bytes(), amount.bytes()], |tape| read_integer(py, tape))
+        self.add(py, self.hot.incrby, name, amount)
     }
 
     /// Adds `amount` to the integer in a key and returns the sum.
@@ -403,9 +364,7 @@ impl Keyspace {
         name: &Bound<'py, PyAny>,
         amount: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let name = Word::new(name)?;
-        let amount = amount.map_or(Ok(Word::Borrowed(b"1")), Word::new)?;
-        self.call(py, self.hot.decrby, &[b"DECRBY", name.bytes(), amount.bytes()], |tape| read_integer(py, tape))
+        self.add(py, self.hot.decrby, name, amount)
     }
 
     /// Subtracts `amount` from the integer in a key and returns the difference.
@@ -439,7 +398,7 @@ impl Keyspace {
         if objects.is_empty() {
             return Ok(PyList::empty(py).into_any());
         }
-        self.call_objects(py, self.hot.mget, &objects, |tape| self.text.reply(py, tape.iter()))
+        self.call_objects(py, self.hot.mget, &objects, |tape| self.text.reply(py, tape))
     }
 
     /// Sets many keys at once.
@@ -480,16 +439,18 @@ impl Keyspace {
     }
 
     fn __delitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<()> {
-        let word = Word::new(name)?;
-        match self.call(py, self.hot.del, &[b"DEL", word.bytes()], |tape| read_count(py, tape))? {
+        let mut made = None;
+        let word = bytes(name, &mut made)?;
+        match self.call(py, self.hot.del, &[b"DEL", word], |tape| read_count(py, tape))? {
             0 => Err(PyKeyError::new_err((name.clone().unbind(),))),
             _ => Ok(()),
         }
     }
 
     fn __contains__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<bool> {
-        let name = Word::new(name)?;
-        let count = self.call(py, self.hot.exists, &[b"EXISTS", name.bytes()], |tape| read_count(py, tape))?;
+        let mut made = None;
+        let name = bytes(name, &mut made)?;
+        let count = self.call(py, self.hot.exists, &[b"EXISTS", name], |tape| read_count(py, tape))?;
         Ok(count > 0)
     }
 
@@ -516,34 +477,12 @@ impl Keyspace {
         let refs: SmallVec<[&[u8]; 8]> = name.chain(words[1..].iter().map(Word::bytes)).collect();
         self.callers.with(py, |state| {
             self.run(py, state, &refs)?;
-            self.text.reply(py, state.tape.iter())
+            self.text.reply(py, &state.tape)
         })
     }
 
     /// Runs commands in order, each a tuple of words, and returns their replies; errors are in their places.
     fn execute_many<'py>(&self, py: Python<'py>, commands: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let mut requests: Vec<Bound<'py, PyTuple>> = Vec::with_capacity(commands.len().unwrap_or(0));
-        for request in commands.try_iter()? {
-            let request = match request?.cast_into::<PyTuple>() {
-                Ok(tuple) => tuple,
-                Err(other) => other
-                    .into_inner()
-                    .try_iter()?
-                    .collect::<PyResult<Vec<_>>>()
-                    .and_then(|words| PyTuple::new(py, words))?,
-            };
-            if request.is_empty() {
-                return Err(PyValueError::new_err("a command needs at least its name"));
-            }
-            requests.push(request);
-        }
-        let mut replies = Vec::with_capacity(requests.len());
-        self.callers.with(py, |state| {
-            for chunk in requests.chunks(WINDOW_CALLS_MAX) {
-                self.run_chunk(py, state, chunk, &mut replies)?;
-            }
-            Ok(())
-        })?;
-        PyList::new(py, replies)
+        batch::run(self, py, commands)
     }
 }

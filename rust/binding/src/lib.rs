@@ -3,6 +3,7 @@
 //! The only place that knows both Python and the engine. Lock rule: nobody takes or drops the GIL while holding a shard, and
 //! Python objects are made from a reply only when every shard is released.
 
+mod batch;
 mod caller;
 mod config;
 mod engine;

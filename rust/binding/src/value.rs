@@ -5,8 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString};
-use rkv_engine::resp::Value;
 use rkv_engine::resp::tape::Values;
+use rkv_engine::resp::{Tape, Value};
 
 use crate::error;
 
@@ -45,11 +45,13 @@ impl Text {
     /// As for strings; or Python is out of memory.
     #[inline]
     pub fn next<'py>(self, py: Python<'py>, values: &mut Values<'_>) -> PyResult<Bound<'py, PyAny>> {
-        let value = values.next();
-        self.value(py, value, values)
+        match values.next() {
+            Some(Value::Bulk(bytes)) if !self.0 => Ok(PyBytes::new(py, bytes).into_any()),
+            value => self.value(py, value, values),
+        }
     }
 
-    #[inline]
+    #[inline(never)]
     fn value<'py>(
         self,
         py: Python<'py>,
@@ -116,7 +118,17 @@ impl Text {
     /// # Errors
     /// The error that was replied, or as for [`Text::next`].
     #[inline]
-    pub fn reply<'py>(self, py: Python<'py>, mut values: Values<'_>) -> PyResult<Bound<'py, PyAny>> {
+    pub fn reply<'py>(self, py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
+        match tape.first() {
+            Some(Value::Bulk(bytes)) if !self.0 => Ok(PyBytes::new(py, bytes).into_any()),
+            Some(Value::Null) => Ok(py.None().into_bound(py)),
+            _ => self.any_reply(py, tape),
+        }
+    }
+
+    #[inline(never)]
+    fn any_reply<'py>(self, py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
+        let mut values = tape.iter();
         match values.next() {
             Some(Value::Error(error)) => Err(error::reply(py, error)),
             value => self.value(py, value, &mut values),

@@ -10,42 +10,49 @@ use smallvec::SmallVec;
 
 use crate::error;
 
-/// One word of a request.
-pub enum Word<'a> {
-    /// Bytes of a Python object.
-    Borrowed(&'a [u8]),
+/// A word that had to be made from an object.
+pub enum Made {
     /// An integer's digits.
     Integer(Decimal),
     /// A copy.
     Owned(Vec<u8>),
 }
 
+/// One word of a request.
+pub enum Word<'a> {
+    /// Bytes of a Python object.
+    Borrowed(&'a [u8]),
+    /// Bytes that no object holds.
+    Made(Made),
+}
+
 /// Words of a short request stand on the stack.
 pub type Refs<'a> = SmallVec<[&'a [u8]; 8]>;
 
-/// The bytes of an object that can be borrowed.
+/// The bytes of an object that holds the very bytes of a word.
 #[inline]
-pub fn borrowed<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a [u8]>> {
+pub fn borrowed<'a>(object: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
     if let Ok(text) = object.cast::<PyString>() {
-        return text.to_str().map(|text| Some(text.as_bytes()));
+        return text.to_str().ok().map(str::as_bytes);
     }
-    Ok(object.cast::<PyBytes>().ok().map(PyBytesMethods::as_bytes))
+    object.cast::<PyBytes>().ok().map(PyBytesMethods::as_bytes)
 }
 
-impl<'a> Word<'a> {
-    /// A Python argument: `str`, `bytes`, `bytearray`, `memoryview`, `int` or `float`.
-    ///
-    /// # Errors
-    /// `rkv.DataError` for any other type, `UnicodeEncodeError` for a `str` with lone surrogates.
-    #[inline]
-    pub fn new(object: &'a Bound<'_, PyAny>) -> PyResult<Self> {
-        match borrowed(object)? {
-            Some(bytes) => Ok(Self::Borrowed(bytes)),
-            None => Self::converted(object),
-        }
+/// The bytes of an object: its own, or those that are made of it and kept in `made`.
+///
+/// # Errors
+/// As for [`Word::new`].
+#[inline]
+pub fn bytes<'a>(object: &'a Bound<'_, PyAny>, made: &'a mut Option<Made>) -> PyResult<&'a [u8]> {
+    match borrowed(object) {
+        Some(bytes) => Ok(bytes),
+        None => Ok(made.insert(Made::new(object)?).bytes()),
     }
+}
 
-    fn converted(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+impl Made {
+    #[cold]
+    fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyBool>() {
             return Err(refused(object));
         }
@@ -65,7 +72,37 @@ impl<'a> Word<'a> {
             let bytes = object.call_method0("tobytes")?;
             return Ok(Self::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()));
         }
+        if let Ok(text) = object.cast::<PyString>() {
+            // It could not be borrowed: this says why.
+            return text.to_str().map(|text| Self::Owned(text.into()));
+        }
         Err(refused(object))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Integer(digits) => digits.as_bytes(),
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> Word<'a> {
+    /// A Python argument: `str`, `bytes`, `bytearray`, `memoryview`, `int` or `float`.
+    ///
+    /// # Errors
+    /// `rkv.DataError` for any other type, `UnicodeEncodeError` for a `str` with lone surrogates.
+    #[inline]
+    pub fn new(object: &'a Bound<'_, PyAny>) -> PyResult<Self> {
+        match borrowed(object) {
+            Some(bytes) => Ok(Self::Borrowed(bytes)),
+            None => Made::new(object).map(Self::Made),
+        }
+    }
+
+    /// An integer.
+    pub fn integer(number: i64) -> Self {
+        Self::Made(Made::Integer(Decimal::from(number)))
     }
 
     /// Its bytes.
@@ -73,8 +110,7 @@ impl<'a> Word<'a> {
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
-            Self::Integer(digits) => digits.as_bytes(),
-            Self::Owned(bytes) => bytes,
+            Self::Made(made) => made.bytes(),
         }
     }
 }

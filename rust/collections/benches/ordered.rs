@@ -75,7 +75,6 @@ fn random(count: u64) {
     let names = Names::new(count);
     let mut tree = Ordered::new();
     let before = resident();
-    let (mut worst, mut slowest) = (0.0_f64, 0);
     time("insert, growing", count, |number| tree.insert(score(number), number as u32 + 1, &names));
     println!(
         "  {:.2} bytes each; resident {:.2}",
@@ -117,16 +116,33 @@ fn random(count: u64) {
     let start = Instant::now();
     drop(tree);
     println!("  drop of all {:.2} ms", start.elapsed().as_secs_f64() * 1e3);
+    stalls(count, &names);
+}
+
+/// Grows a tree with a look at the clock around every insert, and takes it down again.
+fn stalls(count: u64, names: &Names) {
+    let mut bytes_max = 0.0_f64;
+    let mut times = vec![1_u32; count as usize];
     let mut tree = Ordered::new();
     for number in 0..count {
         let start = Instant::now();
-        tree.insert(score(number), number as u32 + 1, &names);
-        slowest = slowest.max(start.elapsed().as_nanos());
+        tree.insert(score(number), number as u32 + 1, names);
+        times[number as usize] = start.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
         if number > 10_000 && number.is_multiple_of(1_000) {
-            worst = worst.max(tree.bytes() as f64 / number as f64);
+            bytes_max = bytes_max.max(tree.bytes() as f64 / number as f64);
         }
     }
-    println!("  slowest insert {:.1} us; at most {worst:.2} bytes each on the way", slowest as f64 / 1e3);
+    times.sort_unstable();
+    let share = |share: f64| times[((count - 1) as f64 * share) as usize];
+    println!(
+        "  insert, wall clock: p50 {} p99 {} p99.9 {} p99.99 {} max {} ns",
+        share(0.5),
+        share(0.99),
+        share(0.999),
+        share(0.9999),
+        share(1.0)
+    );
+    println!("  at most {bytes_max:.2} bytes each beyond 10,000 entries");
     let mut sum = 0_u64;
     let start = cpu_ns();
     tree.remove_range(0, count / 2, |_, handle| sum += u64::from(handle));

@@ -25,7 +25,7 @@
 //! panics if its chunk is gone. Neither is undefined behaviour.
 
 use crate::prefetch::prefetch_line;
-use std::mem::MaybeUninit;
+use crate::region::{BLOCK_MIN, Block};
 use std::num::NonZeroU32;
 
 /// The longest blob, in bytes.
@@ -34,13 +34,13 @@ pub const MAX_LEN: usize = 2048;
 const GRANULE: usize = 4;
 const OFFSET_BITS: u32 = 14;
 const CHUNK_MAX: usize = GRANULE << OFFSET_BITS;
-/// A chunk is this much smaller than a power of two: allocators keep a few bytes of their own beside a block, and a block
-/// of a whole power of two then takes the next larger size of theirs, a quarter more.
+/// A chunk from the allocator is this much smaller than a power of two: allocators keep a few bytes of their own beside a
+/// block, and a block of a whole power of two then takes the next larger size of theirs, a quarter more. Larger chunks live in
+/// regions, which have room for whole powers of two.
 const CHUNK_MARGIN: usize = 64;
 const CHUNK_MIN: usize = 1024;
 const CHUNKS_MAX: usize = 1 << (32 - OFFSET_BITS);
 const LINE: usize = 64;
-const WORD: usize = size_of::<u64>();
 const NO_SLOT: u16 = u16::MAX;
 /// Chunk 0 never exists, so that a `Ref` is never zero and this can end every list.
 const NONE: u32 = 0;
@@ -83,7 +83,7 @@ impl Ref {
 
 /// What an access needs of a chunk.
 struct Chunk {
-    words: Box<[MaybeUninit<u64>]>,
+    block: Block,
     /// Bytes from the start that were handed out at least once, and so are initialised.
     carved: u32,
     /// Bytes per slot.
@@ -156,7 +156,7 @@ impl Chunk {
     /// Whether another slot fits behind those handed out.
     #[inline]
     fn has_uncarved(&self) -> bool {
-        self.carved as usize + self.slot as usize <= self.words.len() * WORD
+        self.carved as usize + self.slot as usize <= self.block.len()
     }
 }
 
@@ -241,7 +241,7 @@ impl Arena {
         assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
         // SAFETY: `carved` bytes of the chunk's memory are allocated and initialised, and the slot ends within them;
         // the arena is borrowed for the life of the slice, and only `&mut Arena` writes.
-        unsafe { std::slice::from_raw_parts(chunk.words.as_ptr().cast::<u8>().add(offset), slot) }
+        unsafe { std::slice::from_raw_parts(chunk.block.start::<u8>().cast_const().add(offset), slot) }
     }
 
     /// The whole slot of the blob, to be written.
@@ -254,14 +254,33 @@ impl Arena {
         let (offset, slot) = (reference.offset(), chunk.slot as usize);
         assert!(offset + slot <= chunk.carved as usize, "reference beyond its chunk");
         // SAFETY: as in `bytes`; the arena is borrowed mutably for the life of the slice.
-        unsafe { std::slice::from_raw_parts_mut(chunk.words.as_mut_ptr().cast::<u8>().add(offset), slot) }
+        unsafe { std::slice::from_raw_parts_mut(chunk.block.start::<u8>().add(offset), slot) }
+    }
+
+    /// Asks the processor for what `prefetch` reads to find the blob, and what `free` reads beside it. Any reference will do.
+    #[inline]
+    pub fn prefetch_chunk(&self, reference: Ref) {
+        if let (Some(chunk), Some(book)) = (self.chunks.get(reference.chunk()), self.books.get(reference.chunk())) {
+            prefetch_line(std::ptr::from_ref(chunk).cast());
+            prefetch_line(std::ptr::from_ref(book).cast());
+        }
+    }
+
+    /// Asks the processor for the first bytes of the blob, up to 32: for a key alone. Any reference will do.
+    #[inline]
+    pub fn prefetch_start(&self, reference: Ref) {
+        if let Some(chunk) = self.chunks.get(reference.chunk()) {
+            let start = chunk.block.start::<u8>().cast_const().wrapping_add(reference.offset());
+            prefetch_line(start);
+            prefetch_line(start.wrapping_add((chunk.slot as usize).min(LINE / 2) - 1));
+        }
     }
 
     /// Asks the processor for the first two cache lines of the blob; any reference will do.
     #[inline]
     pub fn prefetch(&self, reference: Ref) {
         if let Some(chunk) = self.chunks.get(reference.chunk()) {
-            let start = chunk.words.as_ptr().cast::<u8>().wrapping_add(reference.offset());
+            let start = chunk.block.start::<u8>().cast_const().wrapping_add(reference.offset());
             prefetch_line(start);
             prefetch_line(start.wrapping_add((chunk.slot as usize).min(LINE) - 1));
         }
@@ -281,7 +300,7 @@ impl Arena {
         let offset = chunk.carved as usize;
         // SAFETY: the slot lies within the chunk's memory, by the assertion; nothing refers to it, because it lies at
         // or above `carved`.
-        unsafe { chunk.words.as_mut_ptr().cast::<u8>().add(offset).write_bytes(0, chunk.slot as usize) };
+        unsafe { chunk.block.start::<u8>().add(offset).write_bytes(0, chunk.slot as usize) };
         chunk.carved += u32::from(chunk.slot);
         offset
     }
@@ -296,7 +315,8 @@ impl Arena {
         let slot = size_of_class(class);
         let least = CHUNK_MIN.max((slot * 4).next_power_of_two());
         let wanted = (self.classes[class].reserved / 8).clamp(least, CHUNK_MAX);
-        let size = (1 << wanted.ilog2()) - CHUNK_MARGIN;
+        let rounded = 1 << wanted.ilog2();
+        let size = if rounded < BLOCK_MIN { rounded - CHUNK_MARGIN } else { rounded };
         let id = match self.vacant {
             NONE => self.add_id(),
             id => {
@@ -304,8 +324,7 @@ impl Arena {
                 id as usize
             }
         };
-        self.chunks[id] =
-            Chunk { words: Box::new_uninit_slice(size / WORD), carved: 0, slot: slot as u16, class: class as u8 };
+        self.chunks[id] = Chunk { block: Block::new(size), carved: 0, slot: slot as u16, class: class as u8 };
         self.books[id] = Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT };
         self.classes[class].reserved += size;
         self.reserved += size;
@@ -316,7 +335,7 @@ impl Arena {
     fn add_id(&mut self) -> usize {
         let id = self.chunks.len();
         assert!(id < CHUNKS_MAX, "arena is full");
-        self.chunks.push(Chunk { words: Box::default(), carved: 0, slot: GRANULE as u16, class: 0 });
+        self.chunks.push(Chunk { block: Block::empty(), carved: 0, slot: GRANULE as u16, class: 0 });
         self.books.push(Book { previous: NONE, next: NONE, live: 0, free: NO_SLOT });
         id
     }
@@ -369,8 +388,8 @@ impl Arena {
     fn release(&mut self, id: usize) {
         self.unlink(id);
         let chunk = &mut self.chunks[id];
-        let size = chunk.words.len() * WORD;
-        chunk.words = Box::default();
+        let size = chunk.block.len();
+        chunk.block = Block::empty();
         chunk.carved = 0;
         self.classes[chunk.class as usize].reserved -= size;
         self.reserved -= size;

@@ -79,6 +79,7 @@ pub use capture::Capture;
 pub use cut::{Cut, Removed};
 use end::End;
 pub use iter::{Iter, IterBack};
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use tree::Tree;
@@ -105,6 +106,13 @@ pub struct Chunks<C> {
     middle: Tree<C>,
     /// Empty if there is but one chunk.
     tail: End<C>,
+}
+
+impl<C> fmt::Debug for Chunks<C> {
+    /// No contents: they are user data and never belong in a log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Chunks")
+    }
 }
 
 impl<C> Default for Chunks<C> {

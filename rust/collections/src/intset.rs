@@ -334,6 +334,18 @@ impl IntSet {
         View::new(&self.0)
     }
 
+    /// All bytes, header first.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Bytes of heap that the set occupies, slack included.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Number of numbers.
     #[inline]
     pub fn len(&self) -> usize {

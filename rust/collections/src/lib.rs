@@ -7,6 +7,7 @@ pub mod intset;
 pub mod ordered;
 pub mod packed;
 mod prefetch;
+pub mod region;
 pub mod table;
 pub mod wheel;
 

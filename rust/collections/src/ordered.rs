@@ -19,34 +19,35 @@
 //!         +---------------------------+ +---------------------------+
 //! ```
 //!
-//! **Order** is by score and, where scores are equal, by the bytes of the member's name, which the tree does not have: a
-//! handle stands for the member, and [`Members`] gives the name. Scores settle nearly everything; a tree of different
-//! scores never asks for the name of an entry in it. In a tree of one score, a walk asks log2(n) names and one or two more a
-//! floor. A name can be asked for only as long as its member lives, so the *first entry below* a child is always one that
-//! is there: who removes or renames a leaf's first entry corrects the copies above it, of which there is one for each floor
-//! until the way up ceases to be that of a first child.
+//! **Order** is by score and, where scores are equal, by the bytes of the member's name, which the tree does not have:
+//! a handle stands for the member, and [`Members`] gives the name. Scores settle nearly everything; a tree of different
+//! scores never asks for the name of an entry in it. In a tree of one score, a walk asks log2(n) names and one or two
+//! more a floor. A name can be asked for only as long as its member lives, so the *first entry below* a child is always
+//! one that is there: who removes or renames a leaf's first entry corrects the copies above it, of which there is one
+//! for each floor until the way up ceases to be that of a first child.
 //!
-//! **Counts** make ranks: the rank of an entry is the sum of the counts to the left of the way down to it, and the way to a
-//! rank subtracts them. A change adds to one count on each floor.
+//! **Counts** make ranks: the rank of an entry is the sum of the counts to the left of the way down to it, and the way
+//! to a rank subtracts them. A change adds to one count on each floor.
 //!
-//! **A search in a node** compares every eighth score, then the eight between two of those: all comparisons of a pass are
-//! independent of each other, and none is a branch that must be guessed.
+//! **A search in a node** compares every eighth score, then the eight between two of those: all comparisons of a pass
+//! are independent of each other, and none is a branch that must be guessed.
 //!
-//! **Memory.** A full leaf first gives half its surplus to a neighbour that has room for eight. If none has, the leaf and
-//! its two neighbours divide among four: at least 128 + 121 + 121 = 370 entries, 92 in each, 72 % of a leaf. So leaves are
-//! between that and full, 86 % in the mean, and an entry costs 12 / 0.86 and its share of the parent's slot,
-//! 1,288 bytes / 45 children / 110 entries = 0.26: 14.2 bytes, and at the worst number of entries under 16. An entry that goes
-//! beyond either end of a full tree takes the last one with it into a new leaf, and the one behind it stays full: what
-//! comes in ascending or descending order, or sorted, costs 12 / 0.99 and its share, under 12.8. Removals let a leaf fall
-//! to 3 / 8, 48 entries, before it joins or shares with a neighbour; to join, both must fit into 7 / 8, so that an
-//! insert does not at once divide them again. Only the first and the last node of each floor may hold less.
+//! **Memory.** A full leaf first gives half its surplus to a neighbour that has room for eight. If none has, the leaf
+//! and its two neighbours divide among four: at least 128 + 121 + 121 = 370 entries, 92 in each, 72 % of a leaf (at
+//! either end of a parent two divide among three). So leaves are between that and full, 86 % in the mean, and an entry
+//! costs 12 / 0.86 and its share of the parent's slot, 1,288 bytes / 45 children / 110 entries = 0.26: 14.2 bytes, and
+//! at the worst number of entries under 16. An entry that goes beyond either end of a full tree takes the last one with
+//! it into a new leaf, and the one behind it stays full: what comes in ascending or descending order, or sorted, costs
+//! 12 / 0.99 and its share, under 12.8. Removals let a leaf fall to 3 / 8, 48 entries, before it joins or shares with a
+//! neighbour; to join, both must fit into 7 / 8, so that an insert does not at once divide them again. Only the first
+//! and the last node of each floor may hold less.
 //!
-//! Nodes are numbered, and live in chunks of 1, 1, 2, 4, .. nodes, at most 32 KiB: 129 entries cost 4.8 KB, growth copies no node,
-//! and to drop a tree frees its chunks, 21 leaves each, without a look at what is in them. A chunk without a node
-//! in use is given back.
+//! Nodes are numbered, and live in chunks of 1, 1, 2, 4, .. nodes, at most 32 KiB: 129 entries cost 4.8 KB, growth
+//! copies no node, and to drop a tree frees its chunks, 21 leaves each, without a look at what is in them. A chunk
+//! without a node in use is given back.
 //!
-//! **Cost**, with `h` floors of inner nodes: 2 for 100 thousand entries, 3 for a million, at most 7 for as many as there are
-//! handles. A node that is read and then written counts twice.
+//! **Cost**, with `h` floors of inner nodes: 2 for 100 thousand entries, 3 for a million, at most 7 for as many as
+//! there are handles. A node that is read and then written counts twice.
 //!
 //! | operation | nodes visited |
 //! |---|---|

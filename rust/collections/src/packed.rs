@@ -54,10 +54,13 @@
 //! | `remove_front`, `remove_back` of k          | k entries       | what is left, nothing                |
 //! | `retain`                                    | n entries       | at most b                            |
 //!
+//! A [`Deque`] is the same bytes with room before them, too: pushing and popping moves one entry at either end.
+//!
 //! All but the ends cost what the whole is long, so that the engine keeps collections in this form only while they are
 //! small. Nothing here is `unsafe`: a view checks every step against the slice, one comparison that never fails in
 //! validated bytes.
 
+mod deque;
 mod edit;
 mod encoding;
 #[cfg(test)]
@@ -65,6 +68,7 @@ mod tests;
 mod validate;
 mod view;
 
+pub use deque::Deque;
 pub use edit::Packed;
 pub use encoding::{Digits, ELEMENT_BYTES_MAX, Entry, integer};
 pub use validate::{Invalid, validate};

@@ -24,8 +24,10 @@
 //!
 //! **Growth.** A segment has 1, 2, .. 8, 10, 12, 14, 16, 20, 24, 28, 32 buckets, and takes the next number when it is
 //! seven eighths full; at 32 buckets, 280 entries, it splits into two of usually 16 or 20. Neither reads a blob,
-//! because the tag has all bits needed, until d - T would pass 3: that split, one in three of each line of descent, asks
-//! [`Resolve`] for its 280 hashes, with prefetches. One insert makes one such step: it moves at most one segment. Buckets
+//! because the tag has all bits needed, until d - T would pass 3. A segment in which it has reached 3 renews its tags when
+//! it next grows, at usually 140 to 175 entries, and asks [`Resolve`] for their hashes, with prefetches: once in three
+//! splits of each line of descent, and half of what it would cost at the split itself. One insert makes one such step: it
+//! moves at most one segment. Buckets
 //! above the sixteenth are an allocation of their own, so a segment between two splits leaves 1 KiB of its memory as it
 //! is: segments are at all stages at once, and a heap in which each left a hole of its former size would be a third holes.
 //! A removal takes the way back at three quarters of the smaller size, and merges buddies of together at most 180.
@@ -152,6 +154,13 @@ impl<R: Copy + Eq> Table<R> {
         if let Some(address) = self.directory.home_address(hash) {
             prefetch_line(address);
         }
+    }
+
+    /// Like [`Table::prefetch`], for a removal.
+    #[inline]
+    pub fn prefetch_removal(&self, hash: u64) {
+        self.prefetch(hash);
+        self.directory.prefetch_side(hash);
     }
 
     /// Gives `each` the references that `find` may ask about, so that what is behind them can be prefetched.

@@ -4,8 +4,8 @@
 //! `RKV_FUZZ_SECONDS` says for how long (default 2, shared by the tests), `RKV_FUZZ_SEED` repeats a run.
 
 use rkv_collections::intset::{self, IntSet};
-use rkv_collections::packed::{self, Packed, Position, View};
-use std::collections::BTreeSet;
+use rkv_collections::packed::{self, Deque, Packed, Position, View};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// `SplitMix64`.
@@ -355,4 +355,90 @@ fn fuzz_intset_bytes() {
         assert!(all.iter().all(|value| view.contains(*value)));
     });
     assert!(passed > 0 && refused > 0, "{passed} passed, {refused} were refused");
+}
+
+/// One random operation on a deque and on the standard one.
+fn change_deque(random: &mut Random, deque: &mut Deque, model: &mut VecDeque<Vec<u8>>) {
+    let most_bytes = [64, 256, 4096][random.below(3)];
+    let (element, index) = (random.element(), random.below(model.len() + 2));
+    match random.below(if model.len() > 200 { 6 } else { 13 }) {
+        0 => assert_eq!(deque.pop_front(|entry| entry.to_vec()), model.pop_front()),
+        1 => assert_eq!(deque.pop_back(|entry| entry.to_vec()), model.pop_back()),
+        2 => assert_eq!(deque.remove_front(index), model.drain(..index.min(model.len())).count()),
+        3 => assert_eq!(deque.remove_back(index), model.drain(model.len().saturating_sub(index)..).count()),
+        4 => {
+            let before = model.len();
+            model.retain(|other| *other != element);
+            assert_eq!(deque.retain(|entry| !entry.eq_bytes(&element)), before - model.len());
+        }
+        5 => {
+            let tail = model.split_off(index.min(model.len()));
+            assert_same(&deque.split_off(index), &tail);
+        }
+        6 => {
+            let found = model.get_mut(index).map(|old| *old = element.clone()).is_some();
+            assert_eq!(deque.replace(index, element.as_slice()), Ok(found));
+        }
+        7 => {
+            deque.insert(index, element.as_slice()).unwrap();
+            model.insert(index.min(model.len()), element);
+        }
+        8 => deque.trim(),
+        9 | 10 => {
+            deque.push_front(element.as_slice(), most_bytes).unwrap();
+            model.push_front(element);
+        }
+        _ => {
+            deque.push_back(element.as_slice(), most_bytes).unwrap();
+            model.push_back(element);
+        }
+    }
+}
+
+fn assert_same(deque: &Deque, model: &VecDeque<Vec<u8>>) {
+    assert_eq!(packed::validate(deque.as_bytes()), Ok(model.len()));
+    assert!(deque.view().iter().map(|entry| entry.to_vec()).eq(model.iter().cloned()));
+    assert_eq!((deque.len(), deque.is_empty()), (model.len(), model.is_empty()));
+    assert_eq!(deque.used_bytes(), deque.as_bytes().len());
+    assert!(deque.heap_bytes() >= deque.used_bytes());
+}
+
+#[test]
+fn deques_are_those_of_the_standard_library() {
+    fuzz("deque", |random| {
+        let mut deque = match random.below(3) {
+            0 => Deque::new(),
+            1 => Deque::with_room_before(random.below(600)),
+            _ => Deque::with_room_behind(random.below(600)),
+        };
+        let mut model = VecDeque::new();
+        for _ in 0..random.below(300) {
+            change_deque(random, &mut deque, &mut model);
+            assert_same(&deque, &model);
+        }
+        let trimmed = {
+            deque.trim();
+            deque
+        };
+        assert!(trimmed.heap_bytes() - trimmed.used_bytes() <= trimmed.used_bytes() / 8);
+        assert_same(&trimmed, &model);
+    });
+}
+
+#[test]
+fn a_deque_filled_from_an_end_keeps_to_its_buffer() {
+    for is_front in [true, false] {
+        let mut deque = if is_front { Deque::with_room_before(8192) } else { Deque::with_room_behind(8192) };
+        let mut grown = Deque::new();
+        for _ in 0..240 {
+            for deque in [&mut deque, &mut grown] {
+                let element = b"0123456789abcdef0123456789abcdef";
+                if is_front { deque.push_front(element, 8192) } else { deque.push_back(element, 8192) }.unwrap();
+                assert!(deque.heap_bytes() <= 8192);
+            }
+        }
+        assert_eq!(deque.used_bytes(), 7 + 240 * 34);
+        // 8,192 bytes for 240 elements of 32.
+        assert_eq!((deque.heap_bytes(), grown.heap_bytes()), (8192, 8192));
+    }
 }

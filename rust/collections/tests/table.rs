@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rkv_collections::arena::{Arena, Ref};
 use rkv_collections::table::{Resolve, Table};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// The hash of each reference: what the blobs are to the engine.
@@ -349,6 +350,35 @@ fn grows_and_shrinks_through_renewed_tags() {
     assert_eq!(table.bytes(), 0);
 }
 
+/// Counts how often it is asked.
+#[derive(Default)]
+struct Counting(Cell<usize>);
+
+impl Resolve<u32> for Counting {
+    fn hash(&self, reference: u32) -> u64 {
+        self.0.set(self.0.get() + 1);
+        spread(u64::from(reference))
+    }
+    fn prefetch(&self, _: u32) {}
+}
+
+/// What the head says of growth: tags are renewed in segments of some 140 to 175 entries, not at the split of 280.
+#[test]
+fn an_insert_asks_for_half_a_segment_of_hashes_at_most() {
+    let most = if cfg!(miri) { 3000 } else { 300_000_u32 };
+    let (mut table, counting) = (Table::new(), Counting::default());
+    let (mut asked_most, mut renewals) = (0, 0);
+    for key in 0..most {
+        let before = counting.0.get();
+        table.insert(spread(u64::from(key)), key, &counting);
+        let asked = counting.0.get() - before;
+        asked_most = asked_most.max(asked);
+        renewals += usize::from(asked > 0);
+    }
+    assert!(renewals > most as usize / 1500, "{renewals} renewals");
+    assert!(asked_most <= 210, "{asked_most} asked in one insert");
+}
+
 struct Same(u64);
 
 impl Resolve<u32> for Same {
@@ -506,4 +536,82 @@ fn a_cursor_finer_than_the_tags_is_resolved() {
         next = table.scan(position, &hashes, |reference| given.push(reference));
     }
     assert_eq!(given, [at]);
+}
+
+/// How far the counts of picks are from even, in standard deviations of the chi-square distribution.
+fn unevenness(table: &Table<u32>, random: &mut impl FnMut() -> u64) -> f64 {
+    let mut counts: HashMap<u32, u32> = table.iter().map(|reference| (reference, 0)).collect();
+    let each = if cfg!(miri) { 2 } else { 40 };
+    for _ in 0..table.len() * each {
+        *counts.get_mut(&table.pick(&mut *random).unwrap()).unwrap() += 1;
+    }
+    let expected = each as f64;
+    let square: f64 = counts.values().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
+    let freedom = counts.len() as f64 - 1.0;
+    (square - freedom) / (2.0 * freedom).max(1.0).sqrt()
+}
+
+#[test]
+fn picks_are_even() {
+    let mut state = 0;
+    let mut random = || {
+        state += 1;
+        spread(state)
+    };
+    let mut table = Table::new();
+    assert_eq!(table.pick(&mut random), None);
+    let most = if cfg!(miri) { 400 } else { 20_000 };
+    // Growing, at each of some sizes; then shrinking again, to a table whose entries were taken evenly from everywhere.
+    let sizes = [1, 2, 9, 10, 11, 60, 281, 500, 1000, 3000, most];
+    let mut keys = 0;
+    for size in sizes {
+        for key in keys..size.min(most) {
+            table.insert(spread(u64::from(key)), key, &Identity);
+        }
+        keys = size.min(most);
+        let uneven = unevenness(&table, &mut random);
+        assert!(uneven.abs() < 4.0, "{size} entries: {uneven}");
+    }
+    for size in sizes.into_iter().rev() {
+        for key in size.min(most)..keys {
+            assert!(table.remove(spread(u64::from(key)), key, &Identity));
+        }
+        keys = size.min(most);
+        let uneven = unevenness(&table, &mut random);
+        assert!(uneven.abs() < 4.0, "{size} entries left: {uneven}");
+    }
+}
+
+/// All but the entries of one short prefix are gone, so that nearly every slot drawn is empty; and many are of one hash.
+#[test]
+fn picks_are_even_where_entries_are_not() {
+    let mut state = 1 << 40;
+    let mut random = || {
+        state += 1;
+        spread(state)
+    };
+    let most = if cfg!(miri) { 2000 } else { 100_000_u32 };
+    let mut table = Table::new();
+    (0..most).for_each(|key| table.insert(spread(u64::from(key)), key, &Identity));
+    let mut kept = Vec::new();
+    for key in 0..most {
+        let hash = spread(u64::from(key));
+        if hash >> 55 == 2 {
+            kept.push(key);
+        } else {
+            assert!(table.remove(hash, key, &Identity));
+        }
+    }
+    assert_eq!(table.len(), kept.len());
+    let uneven = unevenness(&table, &mut random);
+    assert!(uneven.abs() < 4.0, "{} entries of one prefix: {uneven}", kept.len());
+
+    let mut hashes = Hashes::default();
+    let mut table = Table::new();
+    for key in 0..1000 {
+        hashes.0.insert(key, hash_of(4, key));
+        table.insert(hash_of(4, key), key, &hashes);
+    }
+    let uneven = unevenness(&table, &mut random);
+    assert!(uneven.abs() < 4.0, "half of them of one hash: {uneven}");
 }

@@ -1,5 +1,5 @@
-//! What a request costs between the bytes received and the bytes to be sent, without a socket: GET and SET of
-//! random keys, alone and in pipelines. Prints nanoseconds per request. Arguments: keys (default 1,000,000), requests of each
+//! What a request costs between the bytes received and the bytes to be sent, without a socket: GET, SET, INCR and MSET (of
+//! ten) of random keys, alone and in pipelines. Prints nanoseconds per request. Arguments: keys (default 1,000,000), requests of each
 //! kind (default 400,000), and words such as `GET` or `P64` that leave out what has none of them.
 
 use std::fmt::Write as _;
@@ -68,14 +68,30 @@ fn main() {
         session.receive(text.as_bytes());
         drain(&mut session);
     }
-    let mut key = || format!("key:{:012}", random.below(keys));
+    let mut random_key = |kind: &str| format!("{kind}:{:012}", random.below(keys));
     for pipeline in [1, 16, 64] {
         let rounds = requests / pipeline;
         if is_wanted("GET", pipeline) {
-            measure(&mut session, "GET", pipeline, rounds, &mut |text| request(&["GET", &key()], text));
+            measure(&mut session, "GET", pipeline, rounds, &mut |text| {
+                request(&["GET", &random_key("key")], text);
+            });
         }
         if is_wanted("SET", pipeline) {
-            measure(&mut session, "SET", pipeline, rounds, &mut |text| request(&["SET", &key(), VALUE], text));
+            measure(&mut session, "SET", pipeline, rounds, &mut |text| {
+                request(&["SET", &random_key("key"), VALUE], text);
+            });
+        }
+        if is_wanted("INCR", pipeline) {
+            measure(&mut session, "INCR", pipeline, rounds, &mut |text| {
+                request(&["INCR", &random_key("int")], text);
+            });
+        }
+        if is_wanted("MSET", pipeline) {
+            measure(&mut session, "MSET", pipeline, rounds, &mut |text| {
+                let keys: Vec<String> = (0..10).map(|_| random_key("key")).collect();
+                let pairs = keys.iter().flat_map(|key| [key.as_str(), VALUE]);
+                request(&std::iter::once("MSET").chain(pairs).collect::<Vec<_>>(), text);
+            });
         }
     }
 }

@@ -78,12 +78,38 @@ fixed! {
     OUT_OF_RANGE = "ERR value is out of range";
     /// A count must be positive.
     NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// An index of a list that it does not have.
+    INDEX_RANGE = "ERR index out of range";
+    /// An element that no list can hold.
+    ELEMENT_TOO_LARGE = "ERR Element too large";
+    /// LPOS with a rank of 0.
+    RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    /// LPOS with a rank that has no opposite.
+    RANK_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// LPOS with a negative COUNT.
+    COUNT_NEGATIVE = "ERR COUNT can't be negative";
+    /// LPOS with a negative MAXLEN.
+    MAXLEN_NEGATIVE = "ERR MAXLEN can't be negative";
+    /// A count of keys that is not positive.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// A count of elements that is not positive.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// An offset is out of range.
     OFFSET_RANGE = "ERR offset is out of range";
     /// A string would be longer than `proto-max-bulk-len`.
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
     /// A count of keys is no number or no number of keys.
     NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
+    /// SORT met something that is no number.
+    SORT_NOT_A_NUMBER = "ERR One or more scores can't be converted into double";
+    /// A number of keys must be positive.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// More keys were announced than there are words.
+    NUMKEYS_BEYOND_ARGS = "ERR Number of keys can't be greater than number of args";
+    /// A LIMIT below zero, or no number.
+    NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
+    /// A count that has no opposite.
+    COUNT_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// ZADD with two conditions that exclude each other.
     ZADD_NX_XX = "ERR XX and NX options at the same time are not compatible";
     /// ZADD with other conditions that exclude each other.
@@ -102,14 +128,8 @@ fixed! {
     ZRANGE_LEX_SCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
     /// A weight is no number.
     WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
-    /// A number of keys must be positive.
-    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
     /// A number of elements must be positive.
     COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
-    /// A limit must not be negative.
-    LIMIT_NEGATIVE = "ERR LIMIT can't be negative";
-    /// The smallest integer has no negative.
-    LONG_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// LCS got a key of another type.
     LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
     /// LCS was asked for two forms of its answer.
@@ -124,6 +144,10 @@ fixed! {
     INVALID_DB_INDEX = "ERR invalid DB index";
     /// SCAN got a cursor that is no number.
     INVALID_CURSOR = "ERR invalid cursor";
+    /// NOVALUES for what has no values.
+    NOVALUES_OUTSIDE_HSCAN = "ERR NOVALUES option can only be used in HSCAN";
+    /// NOSCORES for what has no scores.
+    NOSCORES_OUTSIDE_ZSCAN = "ERR NOSCORES option can only be used in ZSCAN";
     /// The store was poisoned by a bug; nothing more is done with it.
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
     /// DEBUG is switched off.

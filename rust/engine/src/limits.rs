@@ -20,6 +20,9 @@ pub const INLINE_BYTES_MAX: usize = 64 * KIB;
 /// Deepest nesting of arrays, maps and sets that is read or written: recursion stays on a small stack.
 pub const NESTING_LEVELS_MAX: usize = 128;
 
+/// Most elements that one command draws with repetition, so that no small request causes a reply without end.
+pub const REPEATED_ELEMENTS_MAX: usize = 16 * MIB;
+
 /// Bytes that may always be allocated ahead of input that has not arrived.
 pub const UNPROVED_BYTES_MAX: usize = 64 * KIB;
 /// Beyond [`UNPROVED_BYTES_MAX`], bytes that each received byte may cause to be allocated.

@@ -210,7 +210,14 @@ pub fn format_f64(value: f64) -> Decimal {
 pub fn format_f64_17(value: f64) -> String {
     const DIGITS: i32 = 17;
     if !value.is_finite() {
-        return if value.is_nan() { "nan" } else if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+        return if value.is_nan() {
+            "nan"
+        } else if value > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
+        .to_owned();
     }
     let text = format!("{:.16e}", value.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));

@@ -182,14 +182,11 @@ impl<M: Machine> Connection<M> {
 
     fn write(&mut self, token: Token, bench: &mut Bench<'_>) -> Result<(), Lost> {
         let mut budget = TURN_SEND_BYTES_MAX;
-        while self.writable && budget > 0 {
+        while self.writable && budget > 0 && self.is_sending() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let filled = self.machine.output_slices(&mut slices);
             let slices = slices.get(..filled).unwrap_or_default();
             let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-            if offered == 0 {
-                break;
-            }
             bench.tally.writes.add(1);
             let sent = match socket::send(&self.socket, slices) {
                 Ok(sent) => sent,

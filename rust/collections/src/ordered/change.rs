@@ -47,8 +47,8 @@ impl Ordered {
         }
     }
 
-    /// Moves the first or the last entry of the tree into a leaf of its own. What comes next at that end goes there, and
-    /// the leaf left behind stays full.
+    /// Moves the first or the last entry of the tree into a leaf of its own. What comes next at that end goes there,
+    /// and the leaf left behind stays full.
     fn set_edge_apart(&mut self, path: &Path, at: usize) {
         let floor = self.height - 1;
         let step = path.steps[floor];

@@ -183,8 +183,8 @@ impl Inner {
     }
 }
 
-/// Where a key is, or would be, among `len` in order, and whether it is there. `order` compares the name behind a handle
-/// with that of the key.
+/// Where a key is, or would be, among `len` in order, and whether it is there. `order` compares the name behind a
+/// handle with that of the key.
 #[inline]
 #[expect(clippy::float_cmp, reason = "scores are equal or not")]
 pub(super) fn place(
@@ -212,8 +212,8 @@ pub(super) fn place(
     (from, false)
 }
 
-/// How many scores are below one. Two passes of independent comparisons, over one score of each stride and then over one
-/// stride: no step waits for the one before, and no branch must be guessed.
+/// How many scores are below one. Two passes of independent comparisons, over one score of each stride and then over
+/// one stride: no step waits for the one before, and no branch must be guessed.
 #[inline]
 fn below(len: usize, score_at: &impl Fn(usize) -> f64, score: f64) -> usize {
     let mut strides = 0;

@@ -112,7 +112,7 @@ fn nodes_have_the_sizes_of_the_essay() {
     assert_eq!((LEAF + 2 * (LEAF - ROOM_MIN + 1), ROOM_MIN), (370, 8));
     assert_eq!(Slab::<Leaf>::CHUNK_NODES, 21);
     assert!(Slab::<Leaf>::CHUNK_NODES * size_of::<Leaf>() <= 32 << 10);
-    // Even at the least fill there is, fewer floors than HEIGHT_MAX lead to all handles: an edge takes one child a floor.
+    // Even at the least fill, fewer floors than HEIGHT_MAX lead to all handles: an edge takes one child a floor.
     let least = (FANOUT_MIN as u64 - 1).pow(HEIGHT_MAX as u32 - 1) * LEAF_MIN as u64;
     assert!(least > 1 << 32);
 }
@@ -230,6 +230,38 @@ fn memory_comes_back() {
     while tree.pop_last().is_some() {}
     tree.clear();
     assert_eq!((tree.bytes(), tree.first(), tree.last()), (0, None, None));
+}
+
+#[test]
+fn both_ends_can_be_taken_off() {
+    let count = 40_000;
+    let names = Names::new(count);
+    for front in [true, false] {
+        let mut tree = random_tree(count, &names);
+        let mut all = check(&tree, &names);
+        while !all.is_empty() {
+            let popped = if front { tree.pop_first() } else { tree.pop_last() };
+            assert_eq!(popped, Some(if front { all.remove(0) } else { all.remove(all.len() - 1) }));
+            if all.len().is_multiple_of(512) {
+                assert_eq!(check(&tree, &names), all);
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_nodes_can_be_taken_out() {
+    let names = Names::new(40_000);
+    let (leaf, inner) = (LEAF as u64, (LEAF * FANOUT) as u64);
+    for (first, count) in [(0, leaf), (inner, leaf), (inner, inner), (inner - leaf, 2 * leaf), (2 * inner, inner * 2)] {
+        let mut tree = Ordered::from_sorted((1..=40_000).map(|handle| (f64::from(handle), handle)));
+        let mut all = check(&tree, &names);
+        let gone: Vec<_> = all.drain(first as usize..(first + count) as usize).collect();
+        let mut removed = Vec::new();
+        assert_eq!(tree.remove_range(first, count, |score, handle| removed.push((score, handle))), count);
+        assert_eq!(removed, gone);
+        assert_eq!(check(&tree, &names), all);
+    }
 }
 
 #[test]

@@ -143,6 +143,17 @@ impl<R: Copy> Bucket<R> {
         }
     }
 
+    /// References of the slots in use.
+    #[inline]
+    pub(super) fn references(&self) -> impl Iterator<Item = R> {
+        let mut mask = self.live();
+        std::iter::from_fn(move || {
+            let slot = mask.trailing_zeros();
+            mask &= mask.checked_sub(1)?;
+            Some(self.get(slot as usize))
+        })
+    }
+
     /// The slot in use that holds `reference` under `tag`.
     #[inline]
     pub(super) fn slot_of(&self, tag: u16, reference: R) -> Option<usize>

@@ -2,6 +2,8 @@
 
 use super::bucket::Bucket;
 use super::segment::{DEPTH_MAX, Lines, LinesMut, MAIN, SLACK_MAX, Segment, Shape};
+use crate::prefetch_read;
+use crate::region::Block;
 
 /// A segment as the directory holds it: two pointers to cache lines, whose six low bits each are free for its shape.
 ///
@@ -28,9 +30,10 @@ impl<R: Copy + Eq> Entry<R> {
         let Shape { buckets, depth, base } = segment.shape;
         let slack = (depth - base) as usize;
         assert!((1..=32).contains(&buckets) && depth <= DEPTH_MAX && slack <= SLACK_MAX as usize);
-        assert!(segment.main.len() == buckets.min(MAIN) && segment.main.len() + segment.more.len() == buckets);
-        let main = Box::into_raw(segment.main).cast::<Bucket<R>>();
-        let more = Box::into_raw(segment.more).cast::<Bucket<R>>();
+        assert!(segment.main.len() == buckets.min(MAIN) * size_of::<Bucket<R>>());
+        assert!(segment.main.len() + segment.more.len() == buckets * size_of::<Bucket<R>>());
+        let main = segment.main.into_raw::<Bucket<R>>();
+        let more = segment.more.into_raw::<Bucket<R>>();
         Entry {
             main: main.map_addr(|address| address | (slack & 1) << 5 | (buckets - 1)),
             more: more.map_addr(|address| address | (slack >> 1) << 5 | depth as usize),
@@ -159,6 +162,14 @@ impl<R: Copy + Eq> Directory<R> {
     pub(super) fn home_address(&self, hash: u64) -> Option<*const u8> {
         let entry = *self.entries.get(self.index(hash))?;
         Some(entry.address(entry.shape().home(hash)).cast())
+    }
+
+    /// Asks the processor for what a change needs beside the bucket.
+    #[inline]
+    pub(super) fn prefetch_side(&self, hash: u64) {
+        if let Some(side) = self.sides.get(self.index(hash)) {
+            prefetch_read(side);
+        }
     }
 
     /// Buckets from the home of a hash on, as long as entries were passed on; the tag; and the number of buckets seen
@@ -310,9 +321,9 @@ impl<R: Copy + Eq> Directory<R> {
         let (main, main_len, more, more_len) = entry.parts();
         self.buckets -= main_len + more_len;
         for (start, len) in [(main, main_len), (more, more_len)] {
-            // SAFETY: both came from `Box::into_raw` in `Entry::new` with these lengths, and every caller has
+            // SAFETY: both came from `Block::into_raw` in `Entry::new` with these lengths, and every caller has
             // overwritten the entries that held them, or frees each segment once before it drops the entries.
-            drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, len)) });
+            drop(unsafe { Block::from_raw(start, len * size_of::<Bucket<R>>()) });
         }
     }
 }

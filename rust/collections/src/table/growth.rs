@@ -60,7 +60,9 @@ impl<R: Copy + Eq> Table<R> {
     fn grow(&mut self, hash: u64, resolve: &impl Resolve<R>) -> bool {
         let shape = self.directory.shape(hash);
         if let Some(buckets) = larger(shape.buckets) {
-            self.resize(hash, buckets);
+            // Tags whose slack is used up are renewed before the next split needs it: half as many, and not together with it.
+            let base = if shape.depth - shape.base == SLACK_MAX { shape.depth } else { shape.base };
+            self.resize(hash, Shape { buckets, base, ..shape }, resolve);
             return true;
         }
         if shape.depth < DEPTH_MAX && (shape.depth < self.directory.depth() || self.double_directory()) {
@@ -77,11 +79,11 @@ impl<R: Copy + Eq> Table<R> {
         worth
     }
 
-    fn resize(&mut self, hash: u64, buckets: usize) {
+    fn resize(&mut self, hash: u64, shape: Shape, resolve: &impl Resolve<R>) {
         let lines = self.directory.lines(hash);
         lines.prefetch();
-        let mut segment = Segment::new(Shape { buckets, ..lines.shape });
-        lines.each(|tag, reference| segment.place(tag, reference));
+        let mut segment = Segment::new(shape);
+        each_from(lines, shape.base, resolve, |_, tag, reference| segment.place(tag, reference));
         self.moves += segment.count as u64;
         self.directory.swap(hash, segment, self.epoch);
     }
@@ -131,7 +133,7 @@ impl<R: Copy + Eq> Table<R> {
         let shape = self.directory.shape(hash);
         let count = self.directory.side(hash).count;
         if let Some(buckets) = smaller(shape.buckets).filter(|buckets| count <= buckets * Self::SLOTS * 3 / 4) {
-            self.resize(hash, buckets);
+            self.resize(hash, Shape { buckets, ..shape }, resolve);
         }
         self.directory.halve();
     }

@@ -2,6 +2,8 @@
 
 use super::bucket::Bucket;
 use crate::prefetch_read;
+use crate::region::Block;
+use std::marker::PhantomData;
 
 /// Buckets of the first part; those above it live in a second allocation. Growing from 16 to 32 buckets then leaves the
 /// first part's memory as it is, so that a heap whose segments are at different stages has few holes of odd sizes.
@@ -225,22 +227,39 @@ impl<R: Copy + Eq> LinesMut<'_, R> {
 /// A segment that no directory holds yet.
 pub(super) struct Segment<R> {
     pub(super) shape: Shape,
-    pub(super) main: Box<[Bucket<R>]>,
-    pub(super) more: Box<[Bucket<R>]>,
+    /// Buckets, all initialised.
+    pub(super) main: Block,
+    pub(super) more: Block,
     pub(super) count: usize,
+    buckets: PhantomData<Bucket<R>>,
 }
 
 impl<R: Copy + Eq> Segment<R> {
     pub(super) fn new(shape: Shape) -> Segment<R> {
-        let main = vec![Bucket::EMPTY; shape.buckets.min(MAIN)].into_boxed_slice();
-        let more = vec![Bucket::EMPTY; shape.buckets.saturating_sub(MAIN)].into_boxed_slice();
-        Segment { shape, main, more, count: 0 }
+        let [main, more] = [shape.buckets.min(MAIN), shape.buckets.saturating_sub(MAIN)].map(|buckets| {
+            let block = Block::new(buckets * size_of::<Bucket<R>>());
+            for index in 0..buckets {
+                // SAFETY: the block has room for so many buckets, and its alignment is theirs.
+                unsafe { block.start::<Bucket<R>>().add(index).write(Bucket::EMPTY) };
+            }
+            block
+        });
+        Segment { shape, main, more, count: 0, buckets: PhantomData }
+    }
+
+    pub(super) fn lines_mut(&mut self) -> LinesMut<'_, R> {
+        let [main, more] = [&self.main, &self.more].map(|block| {
+            let buckets = block.len() / size_of::<Bucket<R>>();
+            // SAFETY: `new` initialised as many buckets in a block that is the segment's, which is borrowed mutably.
+            unsafe { std::slice::from_raw_parts_mut(block.start::<Bucket<R>>(), buckets) }
+        });
+        LinesMut { shape: self.shape, main, more }
     }
 
     #[inline]
     pub(super) fn place(&mut self, tag: u16, reference: R) {
-        let mut lines = LinesMut { shape: self.shape, main: &mut self.main, more: &mut self.more };
-        lines.place(self.shape.home_of_tag(tag), tag, reference);
+        let shape = self.shape;
+        self.lines_mut().place(shape.home_of_tag(tag), tag, reference);
         self.count += 1;
     }
 }
@@ -286,12 +305,13 @@ mod tests {
         let mut segment = Segment::new(Shape { buckets: 3, depth: 0, base: 0 });
         let tags = |step: u32| [0xffff, 0xfffe, 0x0001][step as usize % 3];
         (0..30).for_each(|step| segment.place(tags(step), step));
-        assert!(segment.main.iter().all(Bucket::is_full) && segment.main[2].passed() == 10);
+        let lines = segment.lines_mut();
+        assert!(lines.main.iter().all(Bucket::is_full) && lines.main[2].passed() == 10);
         for step in 0..30 {
-            let mut lines = LinesMut { shape: segment.shape, main: &mut segment.main, more: &mut segment.more };
+            let mut lines = segment.lines_mut();
             let home = lines.shape.home_of_tag(tags(step));
             assert!(lines.remove(home, tags(step), step));
         }
-        assert!(segment.main.iter().all(|bucket| bucket.live() == 0 && bucket.passed() == 0));
+        assert!(segment.lines_mut().main.iter().all(|bucket| bucket.live() == 0 && bucket.passed() == 0));
     }
 }

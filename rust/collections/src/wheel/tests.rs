@@ -147,6 +147,39 @@ fn the_fixed_part_is_what_the_essay_says() {
     assert!(wheel.bytes() < 8 * 1_024, "{}", wheel.bytes());
 }
 
+/// A million deadlines within a few seconds, ten seconds ahead, in 64 wheels that advance every four milliseconds.
+#[test]
+fn numbered_wheels_move_their_entries_at_different_times() {
+    let (wheels, each) = (SLOTS as u32, if cfg!(miri) { 10 } else { 500_u64 });
+    let total = u64::from(wheels) * each;
+    let most_at_once = |make: fn(u32) -> Wheel| {
+        let mut all: Vec<Wheel> = (0..wheels).map(make).collect();
+        for wheel in &mut all {
+            for number in 0..each {
+                let deadline_ms = NOW_MS + 10_000 + (number * 4_000 / each) as i64;
+                wheel.schedule(NOW_MS, deadline_ms, number);
+            }
+        }
+        let (mut most, mut fired) = (0, 0);
+        for now_ms in (NOW_MS..NOW_MS + 14_100).step_by(4) {
+            let mut steps = 0;
+            for wheel in &mut all {
+                let mut late = 0;
+                while wheel.advance(now_ms, 1, |_| late += 1) == Progress::More {
+                    steps += 1;
+                }
+                fired += late;
+            }
+            most = most.max(steps);
+        }
+        assert_eq!(fired, total);
+        most
+    };
+    let (one_phase, phases) = (most_at_once(|_| Wheel::new()), most_at_once(Wheel::numbered));
+    assert!(one_phase > total / 3, "{one_phase} of {total} at once");
+    assert!(phases < total / 20, "{phases} of {total} at once");
+}
+
 #[test]
 fn the_hand_of_a_quiet_wheel_follows_the_caller() {
     let mut wheel = Wheel::new();
@@ -216,7 +249,7 @@ struct Model {
 
 impl Model {
     fn add(&mut self, wheel: &Wheel, deadline_ms: i64, payload: u64) {
-        let tick = tick_due(deadline_ms).max(wheel.hand);
+        let tick = wheel.ahead(tick_due(deadline_ms)).max(wheel.hand);
         let level = level_of(wheel.hand, tick);
         let unit = if level >= 5 && span_offset(tick, level) >= 1 << 23 { 1 << (6 * level - 23) } else { 1 };
         let owed = tick.saturating_add(unit - 1);
@@ -233,12 +266,12 @@ impl Model {
     fn check_done(&mut self, wheel: &Wheel, now_ms: i64) {
         self.owed.retain(|_, payloads| !payloads.is_empty());
         let first = self.owed.first_key_value().map(|(&tick, _)| tick);
-        assert!(first.is_none_or(|tick| tick > tick_shown(now_ms)), "an entry is overdue");
+        assert!(first.is_none_or(|tick| tick > wheel.ahead(tick_shown(now_ms))), "an entry is overdue");
         assert_eq!(wheel.len(), self.deadlines_ms.len());
         let next_ms = wheel.next_deadline_ms();
         assert_eq!(next_ms.is_none(), first.is_none());
         if let (Some(next_ms), Some(tick)) = (next_ms, first) {
-            assert!(next_ms > now_ms && next_ms <= ms_of(tick), "{next_ms}");
+            assert!(next_ms > now_ms && next_ms <= ms_of(tick - u64::from(wheel.phase)), "{next_ms}");
         }
     }
 }
@@ -247,8 +280,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn the_wheel_agrees_with_a_map(steps in proptest::collection::vec(step(), 1..200)) {
-        let (mut wheel, mut model, mut now_ms) = (Wheel::new(), Model::default(), NOW_MS);
+    fn the_wheel_agrees_with_a_map(number in 0..64_u32, steps in proptest::collection::vec(step(), 1..200)) {
+        let (mut wheel, mut model, mut now_ms) = (Wheel::numbered(number), Model::default(), NOW_MS);
         for (payload, step) in (0..).zip(steps) {
             match step {
                 Step::Schedule { delay_ms } => {

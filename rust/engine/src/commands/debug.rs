@@ -7,8 +7,8 @@ use crate::handler::{AccessClock, Args, Context, Effect, Flags, Group, Keys, Row
 use crate::keyspace::{Db, Entry};
 use crate::number;
 use crate::resp::Reply;
-use crate::values::digest::Digest;
 use crate::values::ValueRef;
+use crate::values::digest::Digest;
 use crate::values::string::StringRef;
 
 pub(super) const ROWS: &[Row] = &[Row::new("DEBUG", -2, Group::Server, debug)

@@ -10,9 +10,12 @@ mod debug;
 mod expire;
 mod generic;
 mod info;
+mod list;
 mod memory;
 mod scan;
 mod server;
+mod set;
+//mod sort;
 mod string;
 mod transaction;
 mod zset;
@@ -23,10 +26,13 @@ use crate::handler::Row;
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
     string::ROWS,
+    list::ROWS,
+    set::ROWS,
     zset::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,
+    //sort::ROWS,
     connection::ROWS,
     command::ROWS,
     client::ROWS,

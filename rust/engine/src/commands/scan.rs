@@ -1,17 +1,24 @@
-//! Commands that walk through a database: none of them stops the world.
+//! Commands that walk through a database, or in steps through a collection: none of them stops the world.
 //!
 //! They visit shard after shard, and of a large shard a piece at a time ([`Keys::Each`]). What they tell is therefore no
 //! picture of one moment: a key that is there from the first visit to the last is told exactly once, others once or not
 //! at all. Inside EXEC every shard is held, and it is a picture.
 
+mod elements;
+
 use smallvec::SmallVec;
 
 use crate::error::{self, Error};
 use crate::glob;
-use crate::handler::{Args, Categories, Context, Effect, Flags, Group, Keys, Outcome, Row};
+use crate::handler::{Args, Categories, Context, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row};
 use crate::keyspace::{Cursor, Db, Entry};
 use crate::random::{Random, Xoshiro256};
 use crate::resp::Reply;
+
+const ONE_KEY: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS))]);
+const STEP: Flags = Flags::READONLY.with(Flags::LINEAR);
+const STEP_TIPS: &[&str] = &["nondeterministic_output"];
+const STEP_COMPLEXITY: &str = "O(1) for a call, O(N) for a whole walk over N elements";
 
 pub(super) const ROWS: &[Row] = &[
     Row::new("DBSIZE", 1, Group::Server, dbsize)
@@ -20,6 +27,13 @@ pub(super) const ROWS: &[Row] = &[
         .flags(Flags::READONLY.with(Flags::FAST))
         .categories(Categories::KEYSPACE)
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
+    Row::new("HSCAN", -3, Group::Hash, elements::hscan)
+        .since("2.8.0")
+        .doc("Walks through the fields of a hash in steps.", STEP_COMPLEXITY)
+        .keys(ONE_KEY)
+        .flags(STEP)
+        .tips(STEP_TIPS)
+        .usage("key:key cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [NOVALUES]"),
     Row::new("KEYS", 2, Group::Generic, keys)
         .doc("Lists all keys that match a pattern.", "O(N) for N keys in the database")
         .keys(Keys::Each)
@@ -39,6 +53,20 @@ pub(super) const ROWS: &[Row] = &[
         .flags(Flags::READONLY.with(Flags::LINEAR))
         .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
         .usage("cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type:string@6.0.0]"),
+    Row::new("SSCAN", -3, Group::Set, elements::sscan)
+        .since("2.8.0")
+        .doc("Walks through the members of a set in steps.", STEP_COMPLEXITY)
+        .keys(ONE_KEY)
+        .flags(STEP)
+        .tips(STEP_TIPS)
+        .usage("key:key cursor:integer [MATCH pattern:pattern] [COUNT count:integer]"),
+    Row::new("ZSCAN", -3, Group::SortedSet, elements::zscan)
+        .since("2.8.0")
+        .doc("Walks through the members of a sorted set in steps.", STEP_COMPLEXITY)
+        .keys(ONE_KEY)
+        .flags(STEP)
+        .tips(STEP_TIPS)
+        .usage("key:key cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [NOSCORES]"),
 ];
 
 /// Entries looked at under one lock. Matching a name takes about 50 ns, so a shard is held for some 50 µs.
@@ -47,8 +75,10 @@ const PIECE_ENTRIES: usize = 1024;
 const PIECE_RANGES: usize = 1024;
 /// What SCAN's TYPE may name.
 const TYPES: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
-/// SCAN's COUNT if there is none.
+/// COUNT if there is none.
 const COUNT_DEFAULT: usize = 10;
+/// Ranges of a table that a call looks at, for each element that it is asked for: many may be empty.
+const RANGES_PER_ELEMENT: usize = 10;
 /// How often RANDOMKEY draws before it takes the first key it finds: all may be expired.
 const DRAWS_MAX: usize = 100;
 /// Up to this size a shard's part of a database is counted through, so that every key is exactly as likely.
@@ -84,8 +114,9 @@ fn randomkey(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) 
 
 fn scan(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let number = cursor_number(args.word(1)).ok_or(error::INVALID_CURSOR)?;
-    let (filter, count) = scan_options(args, context.now_ms())?;
-    let mut left = Budget { entries: count, ranges: count.saturating_mul(10) };
+    let Options { pattern, count, type_name, .. } = scan_options(args, 2, Walked::Keys)?;
+    let filter = Filter { pattern, type_name, now_ms: context.now_ms() };
+    let mut left = Budget { entries: count, ranges: count.saturating_mul(RANGES_PER_ELEMENT) };
     let mut names = Names::default();
     let mut next = Some(Cursor::from_number(number, context.store.keyspace.len()));
     while let Some(cursor) = next
@@ -102,28 +133,47 @@ fn scan(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     Ok(Effect::none())
 }
 
-/// SCAN's options behind the cursor.
-fn scan_options(args: Args<'_>, now_ms: i64) -> Result<(Filter<'_>, usize), Error> {
-    let mut filter = Filter { pattern: Pattern::All, type_name: None, now_ms };
-    let mut count = COUNT_DEFAULT;
-    let mut words = args.cursor(2);
+/// What a command walks through, which decides what options it takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walked {
+    Keys,
+    Fields,
+    Members,
+    Scored,
+}
+
+/// Options behind the cursor.
+struct Options<'a> {
+    pattern: Pattern<'a>,
+    count: usize,
+    type_name: Option<&'a [u8]>,
+    names_only: bool,
+}
+
+fn scan_options(args: Args<'_>, first: usize, walked: Walked) -> Result<Options<'_>, Error> {
+    let mut options = Options { pattern: Pattern::All, count: COUNT_DEFAULT, type_name: None, names_only: false };
+    let mut words = args.cursor(first);
     while !words.is_done() {
         if words.keyword("COUNT") {
             let number = words.integer()?;
-            count = usize::try_from(number).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
+            options.count = usize::try_from(number).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
         } else if words.keyword("MATCH") {
-            filter.pattern = Pattern::new(words.expect_word()?);
-        } else if words.keyword("TYPE") {
+            options.pattern = Pattern::new(words.expect_word()?);
+        } else if words.keyword("NOVALUES") {
+            options.names_only = (walked == Walked::Fields).then_some(true).ok_or(error::NOVALUES_OUTSIDE_HSCAN)?;
+        } else if words.keyword("NOSCORES") {
+            options.names_only = (walked == Walked::Scored).then_some(true).ok_or(error::NOSCORES_OUTSIDE_ZSCAN)?;
+        } else if walked == Walked::Keys && words.keyword("TYPE") {
             let name = words.expect_word()?;
             if !TYPES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
                 return Err(Error::text(format!("ERR unknown type name '{}'", String::from_utf8_lossy(name))));
             }
-            filter.type_name = Some(name);
+            options.type_name = Some(name);
         } else {
             return Err(error::SYNTAX);
         }
     }
-    Ok((filter, count))
+    Ok(options)
 }
 
 /// The number of a cursor as the C library reads one: a sign, digits, the end or a zero byte. No digits at all are zero, and
@@ -159,6 +209,13 @@ impl<'a> Pattern<'a> {
     const fn new(word: &'a [u8]) -> Self {
         if let [b'*'] = word { Self::All } else { Self::Glob(word) }
     }
+
+    fn takes(self, name: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Glob(pattern) => glob::matches(pattern, name, false),
+        }
+    }
 }
 
 /// Which entries a client wants to see.
@@ -172,10 +229,7 @@ struct Filter<'a> {
 impl Filter<'_> {
     fn takes(&self, entry: &Entry<'_>) -> bool {
         !entry.is_expired(self.now_ms)
-            && match self.pattern {
-                Pattern::All => true,
-                Pattern::Glob(pattern) => glob::matches(pattern, entry.key(), false),
-            }
+            && self.pattern.takes(entry.key())
             && self.type_name.is_none_or(|name| name.eq_ignore_ascii_case(entry.value().kind().name().as_bytes()))
     }
 }
@@ -190,9 +244,13 @@ struct Names {
 impl Names {
     fn add(&mut self, filter: &Filter<'_>, entry: &Entry<'_>) {
         if filter.takes(entry) {
-            self.bytes.extend_from_slice(entry.key());
-            self.lengths.push(entry.key().len());
+            self.push(entry.key());
         }
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.lengths.push(name.len());
     }
 
     fn reply(&self, reply: &mut Reply<'_>) {

@@ -2,12 +2,30 @@
 
 use crate::keyspace::{Key, Locks};
 
-/// How many keys ahead a bucket is asked for: the time of as many commands covers a miss.
-const BUCKETS_AHEAD: usize = 16;
-/// How many keys ahead a blob is asked for, when its bucket has come.
-const BLOBS_AHEAD: usize = 8;
+/// So many keys are asked for at once: as much as a processor core has under way.
+const STEP: usize = 4;
+/// A blob is asked for when at least this many keys come before it, and its bucket has come.
+const BLOBS_AHEAD: usize = 6;
+/// A bucket is asked for this many keys before its blob: the time of as many commands covers a miss.
+const BUCKETS_AHEAD: usize = 8;
 
-/// How far memory was asked for.
+/// Asks for the memory of a key that is needed next.
+#[inline]
+pub(super) fn fetch_bucket(locks: &Locks<'_>, db: usize, key: &Key<'_>) {
+    if let Some(part) = locks.peek(key.shard()).db(db) {
+        part.prefetch_bucket(key);
+    }
+}
+
+/// Asks for what a key's bucket leads to, when that has come.
+#[inline]
+pub(super) fn fetch_blob(locks: &Locks<'_>, db: usize, key: &mut Key<'_>) {
+    if let Some(part) = locks.peek(key.shard()).db(db) {
+        part.prefetch_blob(key);
+    }
+}
+
+/// How far memory was asked for: so many keys of those that are left.
 #[derive(Default)]
 pub(super) struct Ahead {
     buckets: usize,
@@ -15,22 +33,30 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Asks for the memory of the keys that come up after the first `next` ones.
+    /// Asks for the memory of the first `next` of the keys that are left, if that was not done, and of some behind them.
     #[inline]
     pub(super) fn reach(&mut self, locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>], next: usize) {
-        let buckets = keys.len().min(next + BUCKETS_AHEAD);
+        if self.blobs < keys.len() && self.blobs < next + BLOBS_AHEAD {
+            self.step(locks, db, keys, next + BLOBS_AHEAD + STEP);
+        }
+    }
+
+    /// So many keys, all of them reached, are not among those that are left any more.
+    #[inline]
+    pub(super) const fn pass(&mut self, count: usize) {
+        self.buckets -= count;
+        self.blobs -= count;
+    }
+
+    fn step(&mut self, locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>], wanted: usize) {
+        let blobs = keys.len().min(wanted);
+        let buckets = keys.len().min(wanted + BUCKETS_AHEAD);
         for key in keys.get(self.buckets..buckets).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_bucket(key);
-            }
+            fetch_bucket(locks, db, key);
         }
-        self.buckets = self.buckets.max(buckets);
-        let blobs = keys.len().min(next + BLOBS_AHEAD);
         for key in keys.get_mut(self.blobs..blobs).unwrap_or_default() {
-            if let Some(part) = locks.peek(key.shard()).db(db) {
-                part.prefetch_blob(key);
-            }
+            fetch_blob(locks, db, key);
         }
-        self.blobs = self.blobs.max(blobs);
+        (self.buckets, self.blobs) = (buckets, blobs);
     }
 }

@@ -17,32 +17,36 @@ pub(super) struct Plan<'a> {
 /// Plans a command: fills an empty plan.
 #[inline]
 pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &mut Plan<'a>) {
-    add_keys(store, call, &mut plan.keys);
-    plan.mask = mask_of(&plan.keys);
+    plan.mask = add_keys(store, call, &mut plan.keys);
     if call.command.single_key().is_some() {
         return;
     }
     match call.command.row.keys {
         Keys::All | Keys::AllWith(_) => plan.mask = store.keyspace.all(),
+        Keys::Computed(_, find) if find(call.args).is_all => plan.mask = store.keyspace.all(),
         Keys::Transaction => plan.mask |= transaction_mask(store, client),
-        Keys::None | Keys::Each | Keys::Specs(_) => {}
+        Keys::None | Keys::Each | Keys::Specs(_) | Keys::Computed(..) => {}
     }
 }
 
-/// Hashes the keys that the specifications name. Words that do not fit them name no key: the handler refuses those.
+/// Hashes the keys that the specifications name, and gives their shards. Words that do not fit them name no key: the handler
+/// refuses those.
 #[inline]
-pub(super) fn add_keys<'a, const N: usize>(store: &Store, call: &Call<'a>, keys: &mut SmallVec<[Key<'a>; N]>) {
+pub(super) fn add_keys<'a, const N: usize>(store: &Store, call: &Call<'a>, keys: &mut SmallVec<[Key<'a>; N]>) -> u64 {
     if let Some(index) = call.command.single_key() {
-        keys.push(store.keyspace.key(call.args.word(index)));
-    } else if let Ok(positions) = key_positions(call.command.row, call.args) {
-        keys.extend(positions.iter().map(|position| store.keyspace.key(call.args.word(position.index))));
+        let key = store.keyspace.key(call.args.word(index));
+        keys.push(key);
+        return key.mask();
     }
-}
-
-/// The shards of keys.
-#[inline]
-pub(super) fn mask_of(keys: &[Key<'_>]) -> u64 {
-    keys.iter().fold(0, |mask, key| mask | key.mask())
+    let mut mask = 0;
+    if let Ok(positions) = key_positions(call.command.row, call.args) {
+        for position in positions {
+            let key = store.keyspace.key(call.args.word(position.index));
+            mask |= key.mask();
+            keys.push(key);
+        }
+    }
+    mask
 }
 
 /// The shards of all queued commands and all watched keys.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::ahead::Ahead;
+use super::ahead::{self, Ahead};
 use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
-use crate::client::{Client, Link, Unblock};
+use crate::client::{Client, Unblock};
 use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
 use crate::keyspace::{Key, Locks};
@@ -53,13 +53,43 @@ pub fn execute(
 /// Runs an admitted command that must reply at once, unless somebody else holds one of its shards: then false, and nothing
 /// was done.
 #[inline]
-pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, now_ms: i64, reply: &mut Reply<'_>) -> bool {
+pub fn try_execute(store: &Store, client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) -> bool {
+    if let Some(index) = call.command.single_key() {
+        let mut key = store.keyspace.key(call.args.word(index));
+        let mask = key.mask();
+        return try_planned(store, client, call, std::slice::from_mut(&mut key), mask, reply);
+    }
+    try_any(store, client, call, reply)
+}
+
+#[inline(never)]
+fn try_any(store: &Store, client: &mut Client, call: &Call<'_>, reply: &mut Reply<'_>) -> bool {
     let mut plan = Plan::default();
     plan::plan(store, client, call, &mut plan);
+    try_planned(store, client, call, &mut plan.keys, plan.mask, reply)
+}
+
+#[inline]
+fn try_planned(
+    store: &Store,
+    client: &mut Client,
+    call: &Call<'_>,
+    keys: &mut [Key<'_>],
+    mask: u64,
+    reply: &mut Reply<'_>,
+) -> bool {
     let mut locks = store.keyspace.unlocked();
-    match locks.try_lock(plan.mask) {
+    match locks.try_lock(mask) {
         Ok(true) => {
-            execute_locked(store, client, call, &mut plan.keys, &mut locks, Mode::Now, now_ms, reply);
+            // Memory comes while the clock is read and the command gets ready.
+            if let [key] = keys {
+                ahead::fetch_bucket(&locks, client.db, key);
+            }
+            let now_ms = store.clock.unix_ms();
+            if let [key] = keys {
+                ahead::fetch_blob(&locks, client.db, key);
+            }
+            execute_locked(store, client, call, keys, &mut locks, Mode::Now, now_ms, reply);
             true
         }
         Ok(false) => false,
@@ -93,9 +123,17 @@ fn execute_locked<'e>(
         Ahead::default().reach(locks, client.db, keys, keys.len());
     }
     let mut account = Account::default();
-    let world =
-        World { store, client, door: &Queue, locks, account: &mut account, now_ms, can_wait: mode != Mode::Now };
-    let wait = run(world, call, keys, reply);
+    let can_wait = mode != Mode::Now;
+    let world = World {
+        store,
+        client: &mut *client,
+        door: &Queue,
+        locks: &mut *locks,
+        account: &mut account,
+        now_ms,
+        can_wait,
+    };
+    let wait = run(&mut Context::new(world, keys), call, reply);
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, locks, wait, form)),
         _ => None,
@@ -103,48 +141,43 @@ fn execute_locked<'e>(
     settle(store, locks, &mut account, now_ms);
     store.publish_memory(locks);
     locks.release();
-    if !account.strays.is_empty() {
-        waiting::serve_strays(store, &mut account, now_ms);
-    }
-    wake(&account.wakes);
+    finish(store, &mut account, now_ms);
     blocked
 }
 
-/// Wakes the clients that got messages. No lock is held.
-pub(super) fn wake(links: &[Arc<Link>]) {
-    for link in links {
-        link.wake();
+/// Does what was left for when no lock is held any more.
+#[inline]
+pub(super) fn finish(store: &Store, account: &mut Account, now_ms: i64) {
+    if account.rare().is_some() {
+        waiting::serve_strays(store, account, now_ms);
+        account.rare().into_iter().flat_map(|rare| &rare.wakes).for_each(|link| link.wake());
     }
 }
 
 /// Runs the handler and puts what it did to the account.
 #[inline]
-pub(super) fn run<'a>(
-    world: World<'a, '_>,
-    call: &Call<'a>,
-    keys: &'a [Key<'a>],
-    reply: &mut Reply<'_>,
-) -> Option<Wait> {
+pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Option<Wait> {
     let Some(handler) = call.command.row.handler else {
         reply.error(&error::Error::arity(call.command.full_name()));
         return None;
     };
-    let db = world.client.db;
-    let mut context = Context::new(world, keys);
-    match handler(&mut context, call.args, reply) {
+    let db = context.db();
+    // An effect is large, so it stays where the handler put it.
+    let outcome = handler(context, call.args, reply);
+    match &outcome {
         Ok(effect) => {
             if context.has_trace() || context.store.is_heard() {
-                apply(&mut context, db, call, &effect);
+                apply(context, db, call, effect);
             } else if !matches!(effect.log, Log::Nothing) {
                 context.count_change();
             }
             effect.wait
         }
         Err(error) => {
-            context.store.counters.count_error(&error);
-            reply.error(&error);
+            context.store.counters.count_error(error);
+            reply.error(error);
             if context.has_trace() {
-                apply(&mut context, db, call, &Effect::none());
+                apply(context, db, call, &Effect::none());
             }
             None
         }
@@ -195,12 +228,18 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
 /// of which is a command with an account of its own.
 #[inline]
 pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
+    if !account.is_blank() {
+        close(store, locks, account, now_ms);
+    }
+}
+
+#[inline(never)]
+fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, account);
-    if !account.databases.is_empty() {
-        for db in account.databases.drain(..) {
-            let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
-            account.ready.extend(keys);
-        }
+    let databases = account.rare().map(|rare| std::mem::take(&mut rare.databases)).unwrap_or_default();
+    for db in databases {
+        let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
+        account.ready.extend(keys);
     }
     if !account.ready.is_empty() {
         waiting::serve(store, locks, account, now_ms);

@@ -25,7 +25,7 @@ impl Door for Queue {
         let mut plan = Plan::default();
         plan::plan(store, context.client, &call, &mut plan);
         context.account.batch.set_transaction();
-        run(context.world(), &call, &plan.keys, reply);
+        run(&mut Context::new(context.world(), &plan.keys), &call, reply);
         reply.set_protocol(context.client.protocol);
     }
 }

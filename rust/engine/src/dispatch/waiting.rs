@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::run::{Call, run, settle, wake, write};
+use super::run::{Call, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Link, Message, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Store, Stray, Wait, World};
+use crate::handler::{Account, Args, Context, Store, Stray, Wait, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
 
@@ -133,7 +133,7 @@ fn serve_key<'e>(
             Turn::Waits => {}
             Turn::Elsewhere(mask) => {
                 // Those behind it must not overtake it, so all of them are served when its shards are held, too.
-                account.strays.push(Stray { mask: locks.mask() | mask, db, key });
+                account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
                 return;
             }
         }
@@ -143,7 +143,7 @@ fn serve_key<'e>(
 /// Serves the keys whose waiters could not be run because they wait for keys in other shards as well. No lock is held.
 pub(super) fn serve_strays(store: &Store, account: &mut Account, now_ms: i64) {
     // A key comes back with more shards than before, and there are at most 64, so this ends.
-    while let Some(Stray { mask, db, key }) = account.strays.pop() {
+    while let Some(Stray { mask, db, key }) = account.rare().and_then(|rare| rare.strays.pop()) {
         let Ok(mut locks) = store.keyspace.lock(mask) else { return };
         account.ready.push((db, key));
         serve(store, &mut locks, account, now_ms);
@@ -174,7 +174,7 @@ fn serve_one<'e>(
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
     let wait = blocked.with_call(store, |call| {
         let world = World { store, client: &mut client, door: &Queue, locks, account, now_ms, can_wait: true };
-        run(world, call, &keys, &mut reply)
+        run(&mut Context::new(world, &keys), call, &mut reply)
     });
     write(store, account);
     if wait.flatten().is_some() {
@@ -187,7 +187,7 @@ fn serve_one<'e>(
     };
     blocked.link.leave(message);
     blocked.link.blocking.finish();
-    account.wakes.push(Arc::clone(&blocked.link));
+    account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered
 }
 
@@ -222,14 +222,13 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, repl
         blocked.with_call(store, |call| {
             let (locks, account) = (&mut locks, &mut account);
             let world = World { store, client, door: &Queue, locks, account, now_ms, can_wait: false };
-            run(world, call, &keys, reply);
+            run(&mut Context::new(world, &keys), call, reply);
         });
     }
     blocked.link.blocking.finish();
     settle(store, &mut locks, &mut account, now_ms);
     store.publish_memory(&mut locks);
     drop(locks);
-    serve_strays(store, &mut account, now_ms);
-    wake(&account.wakes);
+    finish(store, &mut account, now_ms);
     true
 }

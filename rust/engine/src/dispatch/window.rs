@@ -1,17 +1,16 @@
 //! Windows: several pipelined commands of one session under one set of locks, their memory fetched ahead.
 //!
 //! A random key costs two cache misses, one for its bucket and one for its blob. A command alone waits for both. In a
-//! window the bucket is asked for sixteen keys ahead and the blob eight keys ahead, while the commands before them run.
+//! window the bucket is asked for some sixteen keys ahead and the blob some eight keys ahead, while the commands before them run.
 
 use smallvec::SmallVec;
 
 use super::ahead::Ahead;
-use super::plan::{add_keys, mask_of};
-use super::run::{Call, run, settle, wake};
+use super::plan::add_keys;
+use super::run::{Call, finish, run, settle};
 use super::transaction::Queue;
-use super::waiting::serve_strays;
 use crate::client::Client;
-use crate::handler::{Account, Store, World};
+use crate::handler::{Account, Context, Store, World};
 use crate::keyspace::Key;
 use crate::resp::Reply;
 
@@ -24,14 +23,15 @@ const WINDOW_CALL_BYTES_MAX: usize = 16 * 1024;
 /// Memory that a window can take at most: what is written costs less than its bytes twice.
 pub const WINDOW_BYTES_MAX: usize = 2 * WINDOW_CALLS_MAX * WINDOW_CALL_BYTES_MAX;
 
-/// Whether a command of a plain client needs no further check and may share its locks with its neighbours.
+/// Whether a command of a plain client, with arguments of `bytes` bytes in all, needs no further check and may share its
+/// locks with its neighbours.
 #[inline]
-pub fn fits_window(call: &Call<'_>) -> bool {
-    let words = call.args.words();
+pub fn fits_window(call: &Call<'_>, bytes: usize) -> bool {
+    let words = call.args.len();
     call.command.shares_locks()
-        && call.command.row.accepts(words.len())
-        && words.len() <= WINDOW_KEYS_MAX
-        && words.iter().map(|word| word.len()).sum::<usize>() <= WINDOW_CALL_BYTES_MAX
+        && call.command.row.accepts(words)
+        && words <= WINDOW_KEYS_MAX
+        && bytes <= WINDOW_CALL_BYTES_MAX
 }
 
 /// Runs admitted commands in order, together if nobody else holds one of their shards. Returns how many were run; the rest
@@ -45,35 +45,49 @@ pub fn execute_window(
 ) -> usize {
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
     let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
+    let mut mask = 0;
     for call in calls {
-        add_keys(store, call, &mut keys);
+        mask |= add_keys(store, call, &mut keys);
         ends.push(keys.len());
     }
     let mut locks = store.keyspace.unlocked();
-    if !matches!(locks.try_lock(mask_of(&keys)), Ok(true)) {
+    if !matches!(locks.try_lock(mask), Ok(true)) {
         return 0;
     }
-    let mut ahead = Ahead::default();
     let mut account = Account::default();
+    let world =
+        World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
+    let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &mut keys, reply);
+    store.publish_memory(&mut locks);
+    drop(locks);
+    finish(store, &mut account, now_ms);
+    done
+}
+
+/// Runs calls, each with the end of its keys, until all are run or somebody must come before the next.
+#[inline]
+fn run_all<'a, 'c: 'a>(
+    mut context: Context<'a, '_>,
+    calls: impl Iterator<Item = (&'a Call<'c>, &'a usize)>,
+    mut keys: &'a mut [Key<'c>],
+    reply: &mut Reply<'_>,
+) -> usize {
+    let (store, db, now_ms) = (context.store, context.db(), context.now_ms());
+    let mut ahead = Ahead::default();
     let (mut begin, mut done) = (0, 0);
-    for (call, &end) in calls.iter().zip(&ends) {
-        ahead.reach(&locks, client.db, &mut keys, end);
-        let world =
-            World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
-        run(world, call, &keys[begin..end], reply);
-        settle(store, &mut locks, &mut account, now_ms);
-        begin = end;
+    for (call, &end) in calls {
+        let count = end - begin;
+        ahead.reach(context.locks, db, keys, count);
+        ahead.pass(count);
+        let (own, later) = std::mem::take(&mut keys).split_at_mut(count);
+        (context.keys, keys, begin) = (own, later, end);
+        run(&mut context, call, reply);
+        settle(store, context.locks, context.account, now_ms);
         done += 1;
-        if !account.strays.is_empty() {
+        if context.account.has_strays() {
             // Who waits for a key comes before the next command of who changed it.
             break;
         }
     }
-    store.publish_memory(&mut locks);
-    drop(locks);
-    if !account.strays.is_empty() {
-        serve_strays(store, &mut account, now_ms);
-    }
-    wake(&account.wakes);
     done
 }

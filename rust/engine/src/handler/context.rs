@@ -71,7 +71,14 @@ pub struct Account {
     pub batch: Batch,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
-    /// Of those, the ones whose waiters need more shards than are held.
+    /// What few commands leave to do.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few commands leave to do. One pointer of an [`Account`], which every command makes and drops.
+#[derive(Debug, Default)]
+pub struct Rare {
+    /// Changed keys whose waiters need more shards than are held.
     pub strays: Vec<Stray>,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
@@ -79,6 +86,31 @@ pub struct Account {
     pub emptied: Vec<Db>,
     /// Clients with new messages; woken when no lock is held any more.
     pub wakes: Vec<Arc<Link>>,
+}
+
+impl Account {
+    /// Whether nothing was put down so far.
+    #[inline]
+    pub fn is_blank(&self) -> bool {
+        self.batch.is_empty() && self.ready.is_empty() && self.rare.is_none()
+    }
+
+    /// What few commands leave to do, to be read or taken; `None`: nothing.
+    #[inline]
+    pub fn rare(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// What few commands leave to do, to be added to.
+    pub fn add(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether keys wait for more locks than are held.
+    #[inline]
+    pub fn has_strays(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.strays.is_empty())
+    }
 }
 
 /// What a [`Context`] is made of, besides the keys.
@@ -255,7 +287,7 @@ impl<'a, 'e> Context<'a, 'e> {
         let shard = self.locks.shard(key.shard());
         shard.expired += 1;
         shard.db_mut(db).remove(hasher, &key);
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         self.trace.expired.push((db, key));
     }
 
@@ -312,6 +344,7 @@ impl<'a, 'e> Context<'a, 'e> {
             }
         };
         let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
+        free_dropped(self.store, part);
         if before.is_expired(now_ms) {
             shard.expired += 1;
             self.trace.expired.push((db, key));
@@ -319,7 +352,6 @@ impl<'a, 'e> Context<'a, 'e> {
         if is_observed {
             self.record_change(db, key);
         }
-        self.free_dropped(db, key);
         self.watch_clock(deadline_ms);
     }
 
@@ -407,7 +439,7 @@ impl<'a, 'e> Context<'a, 'e> {
         if edited.changed {
             self.mutate(db, key);
         }
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         Ok(edited)
     }
 
@@ -422,14 +454,10 @@ impl<'a, 'e> Context<'a, 'e> {
         true
     }
 
-    /// Hands removed values of many bytes to the housekeeper.
-    #[inline]
-    fn free_dropped(&mut self, db: usize, key: Key<'_>) {
-        let dropped = self.part(db, &key).take_dropped();
-        if !dropped.is_empty() {
-            self.store.lazyfree.push_values(dropped);
-            self.store.expiry.wake();
-        }
+    /// Hands a collection that nobody needs any more to the housekeeper.
+    pub fn drop_later<T: Collection>(&self, collection: T) {
+        self.store.lazyfree.push_values(vec![collection.into_large()]);
+        self.store.expiry.wake();
     }
 
     /// Sets or removes the deadline of a key; false if there is no such key.
@@ -454,7 +482,7 @@ impl<'a, 'e> Context<'a, 'e> {
         self.mutate(db, key);
         let hasher = self.locks.hasher();
         let removed = self.part(db, &key).remove(hasher, &key);
-        self.free_dropped(db, key);
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         removed
     }
 
@@ -512,7 +540,7 @@ impl<'a, 'e> Context<'a, 'e> {
         let store = self.store;
         let parts = self.locks.iter_mut().filter_map(|(_, shard)| shard.take(db));
         match dropped {
-            Dropped::ByCaller => self.account.emptied.extend(parts),
+            Dropped::ByCaller => self.account.add().emptied.extend(parts),
             Dropped::InBackground => {
                 parts.for_each(|part| store.lazyfree.push(part));
                 store.expiry.wake();
@@ -538,7 +566,7 @@ impl<'a, 'e> Context<'a, 'e> {
             let part = shard.db(db);
             shard.watches.touch_db(db, |bytes| presence(part, &keyspace.key(bytes), now_ms));
         }
-        self.account.databases.push(db);
+        self.account.add().databases.push(db);
     }
 
     /// Whether a key is there, in whatever database.
@@ -555,7 +583,7 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.
     pub fn kill(&mut self, link: Arc<Link>) {
         link.flags.kill.store(true, std::sync::atomic::Ordering::Release);
-        self.account.wakes.push(link);
+        self.account.add().wakes.push(link);
     }
 
     /// Whether something was changed that others must hear of.
@@ -593,6 +621,15 @@ impl<'a, 'e> Context<'a, 'e> {
     /// The held locks, for commands about the store itself.
     pub fn locks(&mut self) -> &mut Locks<'e> {
         self.locks
+    }
+}
+
+/// Hands removed values of many bytes to the housekeeper.
+#[inline]
+fn free_dropped(store: &Store, part: &mut Db) {
+    if part.has_dropped() {
+        store.lazyfree.push_values(part.take_dropped());
+        store.expiry.wake();
     }
 }
 

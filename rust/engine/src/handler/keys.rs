@@ -17,6 +17,15 @@ pub struct KeyAt {
 /// The keys of a request, in the order of the specifications.
 pub type KeyPositions = SmallVec<[KeyAt; 8]>;
 
+/// The keys of a request that specifications alone cannot find.
+#[derive(Clone, Debug, Default)]
+pub struct KeysFound {
+    /// Those that stand in the request.
+    pub positions: KeyPositions,
+    /// Whether the command may touch others, which only its run finds out: every shard is locked.
+    pub is_all: bool,
+}
+
 /// The request does not have the words that a specification needs. Its handler refuses such a request before it touches
 /// anything, so a lock plan may take it as one without keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,6 +56,10 @@ pub fn key_positions(row: &Row, args: Args<'_>) -> Result<KeyPositions, KeysErro
         args.get(index).ok_or(KeysError)?;
         keys.push(KeyAt { index, flags: actual_flags(row, args, spec.flags) });
         return Ok(keys);
+    }
+    if let Keys::Computed(_, find) = row.keys {
+        let found = find(args).positions;
+        return if found.iter().all(|key| key.index < args.len()) { Ok(found) } else { Err(KeysError) };
     }
     let mut specs = row.keys.specs().iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).peekable();
     let has_specs = specs.peek().is_some();

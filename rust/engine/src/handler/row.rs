@@ -2,7 +2,7 @@
 //!
 //! Rows are `const` and stand next to their handlers in `commands/`. Nothing else spells a command's arity, keys or flags.
 
-use super::{Args, Context, Effect};
+use super::{Args, Context, Effect, KeysFound};
 use crate::error::Error;
 use crate::resp::Reply;
 
@@ -187,6 +187,8 @@ pub enum Keys {
     Each,
     /// Like `All`, and specs name keys for COMMAND, ACL and cluster.
     AllWith(&'static [KeySpec]),
+    /// The specs cannot say where all keys stand; the function can.
+    Computed(&'static [KeySpec], fn(Args<'_>) -> KeysFound),
     /// The keys of the queued commands and the watched ones: EXEC.
     Transaction,
 }
@@ -196,7 +198,7 @@ impl Keys {
     pub const fn specs(&self) -> &'static [KeySpec] {
         match self {
             Self::None | Self::All | Self::Each | Self::Transaction => &[],
-            Self::Specs(specs) | Self::AllWith(specs) => specs,
+            Self::Specs(specs) | Self::AllWith(specs) | Self::Computed(specs, _) => specs,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use rkv_collections::region;
+
 use super::table::CommandTable;
 use crate::client::Registry;
 use crate::clock::Clock;
@@ -174,10 +176,13 @@ impl Store {
         used + self.lazyfree.bytes()
     }
 
-    /// Tells the keyspace's total how much the held shards use. Called before they are released by everyone who may have
-    /// changed them; without `maxmemory` it costs one load.
+    /// Tells the keyspace's total how much the held shards use, and the housekeeper if memory should be made ready for more.
+    /// Called before they are released by everyone who may have changed them; without `maxmemory` it costs two loads.
     #[inline]
     pub fn publish_memory(&self, locks: &mut Locks<'_>) {
+        if region::is_wanted() {
+            self.expiry.wake();
+        }
         let limit = self.settings.maxmemory();
         if limit != 0 {
             self.keyspace.publish(locks, published_step(limit));

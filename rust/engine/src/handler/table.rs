@@ -22,6 +22,8 @@ pub struct Command {
     single_key: u8,
     /// Whether it may share its locks with its neighbours in a pipeline.
     shares_locks: bool,
+    /// Its name, if that alone says what it is, and no more than 16 bytes.
+    plain_name: Folded,
     full_name: Box<str>,
     subcommands: Range<u16>,
 }
@@ -42,7 +44,7 @@ impl Command {
     /// Whether `name` is its name in the case in which nearly everybody writes it, and that alone says what it is.
     #[inline]
     pub fn is_named(&self, name: &[u8]) -> bool {
-        self.row.name.as_bytes() == name && self.subcommands.is_empty() && self.parent.is_none()
+        self.plain_name == Folded::raw(name) && !name.is_empty()
     }
 
     /// Where its only key stands, if it always has exactly one, at a fixed place, and touches nothing else.
@@ -104,7 +106,9 @@ impl CommandTable {
         let single_key = keys::single_key(&row.keys).and_then(|index| u8::try_from(index).ok()).unwrap_or(0);
         let full_name = full_name.to_ascii_lowercase().into();
         let shares_locks = row.shares_locks();
-        Command { row, parent, id: id as u16, single_key, shares_locks, full_name, subcommands: 0..0 }
+        let is_plain = parent.is_none() && row.subcommands.is_empty() && row.name.len() <= 16;
+        let plain_name = if is_plain { Folded::raw(row.name.as_bytes()) } else { Folded::default() };
+        Command { row, parent, id: id as u16, single_key, shares_locks, plain_name, full_name, subcommands: 0..0 }
     }
 
     fn insert(&mut self, at: usize) {
@@ -211,6 +215,13 @@ struct Folded {
 impl Folded {
     #[inline]
     fn new(name: &[u8]) -> Self {
+        let Self { first, last, length } = Self::raw(name);
+        Self { first: upper(first), last: upper(last), length }
+    }
+
+    /// The name as it is written.
+    #[inline]
+    fn raw(name: &[u8]) -> Self {
         let length = name.len();
         // Two overlapping loads hold all bytes of a name that is between one and two loads long.
         let (first, last) = match (name.first_chunk::<8>(), name.first_chunk::<4>(), name.first_chunk::<2>()) {
@@ -227,7 +238,7 @@ impl Folded {
             ),
             _ => (name.first().copied().map_or(0, u64::from), 0),
         };
-        Self { first: upper(first), last: upper(last), length }
+        Self { first, last, length }
     }
 
     /// Whether both words hold all bytes, so that equal words mean equal names.

@@ -234,13 +234,16 @@ impl Layout {
     /// Reads the layout of a blob.
     #[inline]
     pub fn of(blob: &[u8]) -> Self {
-        let flags = blob[0];
+        // No slot is shorter, so one check is enough for most blobs.
+        let head = &blob[..8];
+        let flags = head[0];
         let (key_field, after_key_len) = if flags & LONG_KEY == 0 {
-            (u32::from(blob[FIXED]), FIXED + 1)
+            (u32::from(head[FIXED]), FIXED + 1)
         } else {
-            (u32::from_le_bytes([blob[4], blob[5], blob[6], blob[7]]), FIXED + 4)
+            (u32::from_le_bytes([head[4], head[5], head[6], head[7]]), FIXED + 4)
         };
         let value_len = match flags & FORM {
+            FORM_INLINE | FORM_PACKED if flags & (LONG_KEY | LONG_VALUE) == 0 => u32::from(head[FIXED + 1]),
             FORM_INLINE | FORM_PACKED if flags & LONG_VALUE == 0 => u32::from(blob[after_key_len]),
             FORM_INLINE | FORM_PACKED => u32::from(u16::from_le_bytes([blob[after_key_len], blob[after_key_len + 1]])),
             FORM_INTEGER => 8,
@@ -314,6 +317,18 @@ impl Layout {
 /// The access clock of a blob.
 pub fn clock(blob: &[u8]) -> u32 {
     u32::from_le_bytes([blob[1], blob[2], blob[3], 0])
+}
+
+/// Whether a blob has a deadline.
+#[inline]
+pub fn has_deadline(blob: &[u8]) -> bool {
+    blob[0] & DEADLINE != 0
+}
+
+/// Whether a blob certainly holds nothing elsewhere.
+#[inline]
+pub fn is_all_there(blob: &[u8]) -> bool {
+    blob[0] & LONG_KEY == 0 && blob[0] & FORM != FORM_LARGE
 }
 
 /// The key of a blob by the shortest way, if it is shorter than 256 bytes.

@@ -5,7 +5,7 @@ use rkv_collections::table::Resolve;
 
 use super::blob::{self, Form, Layout, Parts};
 use super::detached::Detached;
-use super::hash::KeyHasher;
+use super::hash::{Key, KeyHasher};
 use crate::slab::Slab;
 use crate::values::{Large, ValueRef};
 
@@ -109,6 +109,16 @@ impl Blobs {
         Entry { blob, layout: Layout::of(blob), blobs: self }
     }
 
+    /// Whether a blob is that of a key.
+    #[inline]
+    pub fn holds(&self, place: Ref, key: &Key<'_>) -> bool {
+        let blob = self.arena.bytes(place);
+        match blob::short_key(blob) {
+            Some(found) => key.is(found),
+            None => key.is(self.long_key(blob)),
+        }
+    }
+
     /// The key of a blob.
     #[inline]
     pub fn key<'a>(&'a self, blob: &'a [u8]) -> &'a [u8] {
@@ -158,7 +168,15 @@ impl Blobs {
     }
 
     /// Drops what the blob holds elsewhere.
+    #[inline]
     pub fn drop_parts(&mut self, place: Ref) {
+        if !blob::is_all_there(self.arena.bytes(place)) {
+            self.drop_far_parts(place);
+        }
+    }
+
+    #[inline(never)]
+    fn drop_far_parts(&mut self, place: Ref) {
         let blob = self.arena.bytes(place);
         let layout = Layout::of(blob);
         let far_key = layout.is_far().then(|| place_of(layout.key(blob)));
@@ -221,7 +239,6 @@ impl Resolve<Ref> for Resolver<'_> {
     }
 
     fn prefetch(&self, place: Ref) {
-        self.blobs.arena.prefetch(place);
+        self.blobs.arena.prefetch_start(place);
     }
 }
-

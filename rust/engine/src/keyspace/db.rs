@@ -70,6 +70,7 @@ pub struct Db {
     fired: Vec<u64>,
     /// Where small collections are changed; kept, so that changing one allocates nothing.
     pub(super) scratch: Vec<u8>,
+    fired_places: Vec<Ref>,
     captured_as: usize,
     /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
     stamp: u64,
@@ -82,10 +83,11 @@ impl Default for Db {
         Self {
             table: Table::new(),
             blobs: Blobs::default(),
-            wheel: Wheel::new(),
+            wheel: Wheel::numbered(number),
             with_deadline: 0,
             fired: Vec::new(),
             scratch: Vec::new(),
+            fired_places: Vec::new(),
             captured_as: 0,
             stamp: u64::from(number) << 32,
         }
@@ -151,11 +153,15 @@ impl Db {
 
     #[inline]
     pub(super) fn find(&self, key: &Key<'_>) -> Option<Ref> {
-        let is_it = |place| self.blobs.key(self.blobs.arena.bytes(place)) == key.bytes();
         match key.hint() {
-            Some(hint) if hint.stamp == self.stamp && is_it(hint.place) => Some(hint.place),
-            _ => self.table.find(key.hash(), is_it),
+            Some(hint) if hint.stamp == self.stamp && self.blobs.holds(hint.place, key) => Some(hint.place),
+            _ => self.look_up(key),
         }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, key: &Key<'_>) -> Option<Ref> {
+        self.table.find(key.hash(), |place| self.blobs.holds(place, key))
     }
 
     /// The entry of a key, expired or not.
@@ -204,12 +210,10 @@ impl Db {
     /// Brings the blob of a key towards the processor; its bucket should be there.
     #[inline]
     pub fn prefetch_blob(&self, key: &mut Key<'_>) {
-        let mut hint = None;
         self.table.candidates(key.hash(), |place| {
             self.blobs.arena.prefetch(place);
-            hint = Some(Hint { place, stamp: self.stamp });
+            key.set_hint(Hint { place, stamp: self.stamp });
         });
-        key.set_hint(hint);
     }
 
     /// Stores a value under a key, whether or not there is one, and tells what was there.
@@ -225,6 +229,9 @@ impl Db {
         let captured = self.table.prepare_write(key.hash());
         let before = old.and_then(|place| {
             let blob = self.blobs.arena.bytes(place);
+            if !blob::has_deadline(blob) {
+                return None;
+            }
             let layout = Layout::of(blob);
             layout.deadline_ms(blob).map(|deadline_ms| (deadline_ms, layout.is_extended()))
         });
@@ -297,6 +304,12 @@ impl Db {
         } else {
             self.blobs.free(old);
         }
+    }
+
+    /// Whether values are to be dropped by who holds no lock.
+    #[inline]
+    pub fn has_dropped(&self) -> bool {
+        !self.blobs.dropped.is_empty()
     }
 
     /// Takes the values that are to be dropped by who holds no lock.
@@ -429,21 +442,41 @@ impl Db {
         self.wheel.next_deadline_ms()
     }
 
-    /// Removes keys whose time is over, at most `budget` looks at the wheel, and tells each. True if more are due.
-    pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> bool {
+    /// Turns the wheel, by at most `budget` looks, and asks the processor for the buckets of what came due; true if more is
+    /// due. [`Db::ask_chunks`], [`Db::ask_blobs`] and [`Db::expire`] follow under the same lock, each of which reads what
+    /// the one before asked for: several databases go through them side by side, as a few keys alone would wait for memory.
+    pub fn turn(&mut self, now_ms: i64, budget: usize) -> bool {
+        let progress = self.wheel.advance(now_ms, budget, |payload| self.fired.push(payload));
+        for &payload in &self.fired {
+            self.table.prefetch_removal(payload << (64 - PAYLOAD_BITS));
+        }
+        matches!(progress, Progress::More)
+    }
+
+    /// Finds where the blobs of what came due may be.
+    pub fn ask_chunks(&mut self) {
+        for &payload in &self.fired {
+            self.table.candidates(payload << (64 - PAYLOAD_BITS), |place| {
+                self.blobs.arena.prefetch_chunk(place);
+                self.fired_places.push(place);
+            });
+        }
+    }
+
+    /// Asks for the blobs of what came due.
+    pub fn ask_blobs(&mut self) {
+        for place in self.fired_places.drain(..) {
+            self.blobs.arena.prefetch(place);
+        }
+    }
+
+    /// Removes what came due, and tells each key.
+    pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, mut expired: impl FnMut(&[u8])) {
         let mut fired = std::mem::take(&mut self.fired);
-        let progress = self.wheel.advance(now_ms, budget, |payload| fired.push(payload));
-        for &payload in &fired {
-            self.table.prefetch(payload << (64 - PAYLOAD_BITS));
-        }
-        for &payload in &fired {
-            self.table.candidates(payload << (64 - PAYLOAD_BITS), |place| self.blobs.arena.prefetch(place));
-        }
         for payload in fired.drain(..) {
             self.fire(hasher, payload, now_ms, &mut expired);
         }
         self.fired = fired;
-        matches!(progress, Progress::More)
     }
 
     /// Looks at every key that an entry of the wheel may mean: among millions a few share what is filed of their hashes.

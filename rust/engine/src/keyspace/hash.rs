@@ -17,7 +17,9 @@ pub struct Key<'a> {
     bytes: &'a [u8],
     hash: u64,
     shard: u8,
-    hint: Option<Hint>,
+    /// Of the hint, if there is one.
+    place: Option<Ref>,
+    stamp: u64,
 }
 
 /// Where a key was probably seen when its memory was fetched ahead, and the stamp that its database had then. While the
@@ -30,19 +32,37 @@ pub(super) struct Hint {
 
 impl<'a> Key<'a> {
     #[inline]
-    pub(super) const fn hint(&self) -> Option<Hint> {
-        self.hint
+    pub(super) fn hint(&self) -> Option<Hint> {
+        self.place.map(|place| Hint { place, stamp: self.stamp })
     }
 
     #[inline]
-    pub(super) const fn set_hint(&mut self, hint: Option<Hint>) {
-        self.hint = hint;
+    pub(super) const fn set_hint(&mut self, hint: Hint) {
+        self.place = Some(hint.place);
+        self.stamp = hint.stamp;
     }
 
     /// The key itself.
     #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// Whether these are its bytes.
+    #[inline]
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        if self.bytes.len() != bytes.len() {
+            return false;
+        }
+        let ends = |bytes: &[u8]| {
+            let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+            Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
+        };
+        match (ends(self.bytes), ends(bytes)) {
+            // Two overlapping loads see all of a key of this length, without a call.
+            (Some(own), Some(other)) if bytes.len() <= 16 => own == other,
+            _ => self.bytes == bytes,
+        }
     }
 
     /// The hash inside its shard.
@@ -81,7 +101,7 @@ impl KeyHasher {
     pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
         let hash = self.keyed.hash(bytes);
         let shard = (hash >> 32 >> (32 - self.shard_bits)) as u8;
-        Key { bytes, hash: hash << self.shard_bits, shard, hint: None }
+        Key { bytes, hash: hash << self.shard_bits, shard, place: None, stamp: 0 }
     }
 
     /// The hash of a key inside its shard.

@@ -115,6 +115,9 @@ impl Shard {
 #[repr(align(128))]
 struct Padded(Mutex<Shard>);
 
+/// A mask of 64 bits names shards.
+const SHARDS_MAX: usize = 64;
+
 /// All shards.
 #[derive(Debug)]
 pub struct Keyspace {
@@ -223,7 +226,7 @@ impl Keyspace {
 #[derive(Debug)]
 pub struct Locks<'e> {
     mask: u64,
-    guards: SmallVec<[MutexGuard<'e, Shard>; 16]>,
+    guards: SmallVec<[MutexGuard<'e, Shard>; SHARDS_MAX]>,
     keyspace: &'e Keyspace,
 }
 

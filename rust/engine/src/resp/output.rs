@@ -285,8 +285,12 @@ impl Output {
             bytes.clear();
             SPARE.set(bytes);
         }
-        self.splices.shrink_to(4);
-        self.marks.shrink_to(4);
+        if self.splices.capacity() > 4 {
+            self.splices.shrink_to(4);
+        }
+        if self.marks.capacity() > 4 {
+            self.marks.shrink_to(4);
+        }
     }
 
     fn compact(&mut self) {

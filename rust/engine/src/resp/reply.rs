@@ -71,7 +71,7 @@ impl<'a> Reply<'a> {
     pub fn ok(&mut self) {
         match &mut self.sink {
             Sink::Wire(output) => output.extend(b"+OK\r\n"),
-            Sink::Tape(tape) => tape.simple("OK"),
+            Sink::Tape(tape) => tape.ok(),
         }
     }
 
@@ -341,15 +341,20 @@ fn put_bulk(out: &mut Vec<u8>, text: &[u8]) {
 /// A marker, a length, a line end. Lengths are mostly small.
 #[inline]
 fn put_length(out: &mut Vec<u8>, marker: u8, len: usize) {
-    let ones = b'0' + (len % 10) as u8;
-    let tens = b'0' + (len / 10 % 10) as u8;
-    if len < 10 {
-        out.extend_from_slice(&[marker, ones, b'\r', b'\n']);
-    } else if len < 100 {
-        out.extend_from_slice(&[marker, tens, ones, b'\r', b'\n']);
-    } else {
-        put_line(out, marker, itoa::Buffer::new().format(len).as_bytes());
+    if len >= 1000 {
+        return put_line(out, marker, itoa::Buffer::new().format(len).as_bytes());
     }
+    let digit = |value: usize| b'0' + (value % 10) as u8;
+    // One copy of a constant length, and then what is too much of it is taken back.
+    let (header, bytes) = if len < 10 {
+        ([marker, digit(len), b'\r', b'\n', 0, 0, 0, 0], 4)
+    } else if len < 100 {
+        ([marker, digit(len / 10), digit(len), b'\r', b'\n', 0, 0, 0], 5)
+    } else {
+        ([marker, digit(len / 100), digit(len / 10), digit(len), b'\r', b'\n', 0, 0], 6)
+    };
+    out.extend_from_slice(&header);
+    out.truncate(out.len() - (header.len() - bytes));
 }
 
 #[inline]

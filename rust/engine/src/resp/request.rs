@@ -4,6 +4,7 @@
 //! errors and leaves everything else to the second one, which keeps its place between calls and decides what is wrong.
 
 use memchr::memchr;
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::error::Error;
@@ -171,14 +172,37 @@ impl RequestParser {
         limits: &RequestLimits,
         spans: &mut Vec<Span>,
     ) -> Result<Option<usize>, ProtocolError> {
-        if self.scanned == 0 && limits.authenticated {
+        if self.scanned == 0 && limits.authenticated && u32::try_from(input.len()).is_ok() {
             let before = spans.len();
-            if let Some(end) = read_whole(input, at, limits, spans) {
-                return Ok(Some(end));
+            let end = read_whole(input, at, limits, |start, text| spans.push(Span::input(start, text.len())));
+            if end.is_some() {
+                return Ok(end);
             }
             spans.truncate(before);
         }
         self.next_in_pieces(input, at, limits, spans)
+    }
+
+    /// Reads one request that begins at `input[at..]`, is whole and written as every client library writes it, appends its
+    /// arguments to `words` and returns the position behind it. None in every other case, which is for
+    /// [`RequestParser::next`]; `words` is then as it was.
+    #[inline]
+    pub fn next_whole<'a, const N: usize>(
+        &self,
+        input: &'a [u8],
+        at: usize,
+        limits: &RequestLimits,
+        words: &mut SmallVec<[&'a [u8]; N]>,
+    ) -> Option<usize> {
+        if self.is_partial() || !limits.authenticated {
+            return None;
+        }
+        let before = words.len();
+        let end = read_whole(input, at, limits, |_, text| words.push(text));
+        if end.is_none() {
+            words.truncate(before);
+        }
+        end
     }
 
     /// The bytes of an argument. `input` is the buffer that it was read from.
@@ -372,51 +396,68 @@ impl RequestParser {
     }
 }
 
-/// Reads a request that is all there and written as every client library writes it; none in every other case, and then
-/// `spans` may have grown.
+/// Reads a request that is all there and written as every client library writes it, and gives each argument with its position;
+/// none in every other case, and then some may have been given.
 #[inline]
-fn read_whole(input: &[u8], at: usize, limits: &RequestLimits, spans: &mut Vec<Span>) -> Option<usize> {
-    if u32::try_from(input.len()).is_err() {
-        return None;
-    }
-    let (count, header) = short_length(b'*', input.get(at..)?)?;
+fn read_whole<'a>(
+    input: &'a [u8],
+    at: usize,
+    limits: &RequestLimits,
+    mut each: impl FnMut(usize, &'a [u8]),
+) -> Option<usize> {
+    let request = input.get(at..)?;
+    let (count, header) = short_length(b'*', request)?;
     if count == 0 || count > limits.arguments_max {
         return None;
     }
-    let mut position = at + header;
+    let mut rest = request.get(header..)?;
     for _ in 0..count {
-        let rest = input.get(position..)?;
         let (len, header) = short_length(b'$', rest)?;
-        if len > limits.bulk_bytes_max || rest.len() < header + len + 2 {
+        let body = rest.get(header..)?;
+        let (text, tail) = body.split_at_checked(len)?;
+        if len > limits.bulk_bytes_max {
             return None;
         }
-        spans.push(Span::input(position + header, len));
-        position += header + len + 2;
+        // Two bytes end an argument; like Redis we do not look which.
+        rest = tail.get(2..)?;
+        each(input.len() - body.len(), text);
     }
-    Some(position)
+    Some(input.len() - rest.len())
 }
 
-/// Reads a marker, a number of one to seven digits and a line end: the number and the bytes of all that.
+/// Reads a marker, a number of one to seven digits and a line end: the number and the bytes of all that. Nearly all numbers
+/// have one digit or two.
 #[inline]
 fn short_length(marker: u8, bytes: &[u8]) -> Option<(usize, usize)> {
-    match *bytes {
-        [first, a @ b'0'..=b'9', b'\r', _, ..] if first == marker => Some((usize::from(a - b'0'), 4)),
-        [first, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] if first == marker => {
-            Some((usize::from(a - b'0') * 10 + usize::from(b - b'0'), 5))
-        }
-        [first, b'1'..=b'9', b'0'..=b'9', b'0'..=b'9', ..] if first == marker => {
-            let mut value = 0;
-            for (index, byte) in bytes.iter().enumerate().take(9).skip(1) {
-                match byte {
-                    b'0'..=b'9' => value = value * 10 + usize::from(byte - b'0'),
-                    b'\r' if index + 1 < bytes.len() => return Some((value, index + 2)),
-                    _ => return None,
-                }
-            }
-            None
-        }
-        _ => None,
+    // A number of one digit is complete in four bytes, but no request ends there.
+    let &[first, a, b, c, _] = bytes.first_chunk::<5>()?;
+    let (tens, ones) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+    if first != marker || tens > 9 {
+        None
+    } else if b == b'\r' {
+        Some((usize::from(tens), 4))
+    } else if c == b'\r' && tens != 0 && ones <= 9 {
+        Some((usize::from(tens) * 10 + usize::from(ones), 5))
+    } else {
+        longer_length(bytes)
     }
+}
+
+/// The same for three to seven digits.
+#[inline(never)]
+fn longer_length(bytes: &[u8]) -> Option<(usize, usize)> {
+    if matches!(bytes, [_, b'0', ..]) {
+        return None;
+    }
+    let mut value = 0;
+    for (index, byte) in bytes.iter().enumerate().take(9).skip(1) {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + usize::from(byte - b'0'),
+            b'\r' if index > 3 && index + 1 < bytes.len() => return Some((value, index + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The number of arguments that a `*` line announces; none for 0 and below.

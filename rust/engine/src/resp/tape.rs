@@ -13,6 +13,7 @@ const ITEMS_KEPT: usize = 4096;
 /// One value; text lies in the tape's bytes in the order of the items, so lengths are enough.
 #[derive(Clone, Copy, Debug)]
 enum Item {
+    Ok,
     Simple(usize),
     Error,
     Integer(i64),
@@ -138,10 +139,27 @@ impl Tape {
         Values { items: self.items.iter(), bytes: &self.bytes, shared: self.shared.iter(), errors: self.errors.iter() }
     }
 
+    /// The first value: what `iter` gives first, without the walk that most replies do not need.
+    #[inline]
+    pub fn first(&self) -> Option<Value<'_>> {
+        match *self.items.first()? {
+            Item::Bulk(len) => self.bytes.get(..len).map(Value::Bulk),
+            Item::Integer(value) => Some(Value::Integer(value)),
+            Item::Null => Some(Value::Null),
+            Item::Ok => Some(Value::Simple("OK")),
+            _ => self.iter().next(),
+        }
+    }
+
     #[inline]
     fn text(&mut self, text: &[u8]) -> usize {
         self.bytes.extend_from_slice(text);
         text.len()
+    }
+
+    #[inline]
+    pub(super) fn ok(&mut self) {
+        self.items.push(Item::Ok);
     }
 
     #[inline]
@@ -273,18 +291,10 @@ impl<'a> Values<'a> {
         text
     }
 
-    /// Text that was recorded from a `str` of the same length, so the check cannot fail.
-    fn take_str(&mut self, len: usize) -> &'a str {
-        std::str::from_utf8(self.take(len)).unwrap_or_default()
-    }
-}
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Value<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Value<'a>> {
-        Some(match *self.items.next()? {
+    /// A value of an item that few replies have, so that the walk over the others stays small.
+    fn rare(&mut self, item: Item) -> Option<Value<'a>> {
+        Some(match item {
+            Item::Ok => Value::Simple("OK"),
             Item::Simple(len) => Value::Simple(self.take_str(len)),
             Item::Error => Value::Error(self.errors.next()?),
             Item::Integer(value) => Value::Integer(value),
@@ -302,5 +312,25 @@ impl<'a> Iterator for Values<'a> {
             Item::Verbatim(format, len) => Value::Verbatim(format, self.take(len)),
             Item::BigNumber(len) => Value::BigNumber(self.take_str(len)),
         })
+    }
+
+    /// Text that was recorded from a `str` of the same length, so the check cannot fail.
+    fn take_str(&mut self, len: usize) -> &'a str {
+        std::str::from_utf8(self.take(len)).unwrap_or_default()
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Value<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Value<'a>> {
+        match *self.items.next()? {
+            Item::Bulk(len) => Some(Value::Bulk(self.take(len))),
+            Item::Integer(value) => Some(Value::Integer(value)),
+            Item::Null => Some(Value::Null),
+            Item::Ok => Some(Value::Simple("OK")),
+            item => self.rare(item),
+        }
     }
 }

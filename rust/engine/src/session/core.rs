@@ -1,7 +1,7 @@
 //! What a session runs requests with: the client, its output, and the command that waits.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::OUTPUT_PAUSE_BYTES;
 use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
@@ -39,11 +39,16 @@ impl Core {
     }
 
     /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
+    #[inline]
     pub(super) fn is_parked(&self) -> bool {
-        self.blocked.is_some() || self.client.is_closing || self.output.len() > self.output_bytes_max()
+        self.blocked.is_some()
+            || self.client.is_closing
+            // Most outputs are below the limits of everybody.
+            || (self.output.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX && self.output.len() > self.output_bytes_max())
     }
 
     /// Whether it may do more than say who it is.
+    #[inline]
     pub(super) fn is_authenticated(&self) -> bool {
         dispatch::is_authenticated(&self.store, &self.client)
     }
@@ -59,7 +64,7 @@ impl Core {
     }
 
     /// Runs one request alone.
-    pub(super) fn run_one(&mut self, call: &Result<Call<'_>, Error>) {
+    pub(super) fn run_one(&mut self, call: Result<&Call<'_>, &Error>) {
         self.commands += 1;
         if self.store.is_poisoned() {
             Reply::wire(&mut self.output, self.client.protocol).error(&error::POISONED);
@@ -116,10 +121,10 @@ impl Core {
 
     /// Runs requests that fit a window, together if possible.
     pub(super) fn run_window(&mut self, calls: &[Call<'_>]) {
-        if let [call] = calls {
-            // By far the most frequent round of an unpipelined client.
-            self.run_one(&Ok(*call));
-            return;
+        match calls {
+            [] => return,
+            [call] => return self.run_one(Ok(call)),
+            _ => {}
         }
         let now_ms = self.read_clock();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
@@ -134,7 +139,7 @@ impl Core {
             self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
         }
         for call in alone {
-            self.run_one(&Ok(*call));
+            self.run_one(Ok(call));
         }
     }
 
@@ -220,6 +225,12 @@ impl Core {
         self.blocked.as_ref().and_then(|blocked| blocked.deadline_us)
     }
 
+    /// Lets others see how much the peer has not read yet.
+    #[inline]
+    pub(super) fn publish_output(&self) {
+        self.client.link.output_bytes.store(self.output.len(), Ordering::Relaxed);
+    }
+
     /// The end of a round: marks what the replies depend on and brings the figures up to date that others see.
     pub(super) fn publish(&mut self, input_bytes: usize) {
         self.is_cut_off();
@@ -228,19 +239,25 @@ impl Core {
             self.output.mark(journal.end());
             self.output.release(journal.released());
         }
+        self.publish_output();
         let link = &self.client.link;
         link.flags.closing.store(self.client.is_closing, Ordering::Relaxed);
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
-        link.output_bytes.store(self.output.len(), Ordering::Relaxed);
         if self.commands > 0 {
             let now_ms = self.now_ms;
             link.active_ms.store(now_ms, Ordering::Relaxed);
-            link.commands.fetch_add(self.commands, Ordering::Relaxed);
+            add(&link.commands, self.commands);
             self.store.counters.commands.fetch_add(self.commands, Ordering::Relaxed);
             self.store.counters.sample(now_ms);
             self.commands = 0;
         }
     }
+}
+
+/// Adds to a figure that only the session of its client changes: with one writer this needs no locked addition.
+#[inline]
+pub(super) fn add(figure: &AtomicU64, more: u64) {
+    figure.store(figure.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 impl Drop for Core {

@@ -50,7 +50,8 @@ pub struct Session {
 impl Session {
     /// The machine of a connection that was just accepted; registers the client.
     pub fn new(store: &Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
-        Self { core: Core::new(Arc::clone(store), origin, wake), intake: Intake::default(), input: Vec::new() }
+        let intake = Intake::new(Arc::clone(store));
+        Self { core: Core::new(Arc::clone(store), origin, wake), intake, input: Vec::new() }
     }
 
     /// The client's number.
@@ -60,7 +61,7 @@ impl Session {
 
     /// Takes bytes from the peer and runs every whole request in them.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.core.client.link.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        core::add(&self.core.client.link.received_bytes, bytes.len() as u64);
         self.core.store.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.guarded(|session| {
             if !session.core.is_cut_off() {
@@ -135,12 +136,12 @@ impl Session {
     /// That many bytes of the output were sent.
     pub fn advance(&mut self, sent: usize) {
         self.core.output.advance(sent);
-        self.core.client.link.sent_bytes.fetch_add(sent as u64, Ordering::Relaxed);
+        core::add(&self.core.client.link.sent_bytes, sent as u64);
         self.core.store.counters.sent_bytes.fetch_add(sent as u64, Ordering::Relaxed);
         if !self.input.is_empty() && !self.core.is_parked() {
             self.guarded(|session| session.take_in(&[]));
         } else if self.core.output.is_empty() {
-            self.core.publish(self.input.len());
+            self.core.publish_output();
         }
     }
 

@@ -125,6 +125,13 @@ pub trait Collection: Default + Clone + Send + Sync + 'static {
     /// Shows every element; those of a list and of a sorted set in order.
     fn each(view: Self::View<'_>, each: &mut dyn FnMut(Element<'_>));
 
+    /// Shows the elements of the next range at or behind a position, and gives the position behind it; `None` at the end. An
+    /// element that stays from the first call to the last is shown exactly once. A small collection is one range.
+    fn scan(view: Self::View<'_>, _position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
+        Self::each(view, each);
+        None
+    }
+
     /// Begins a snapshot of a large one: what is there now will be told by [`Collection::drain`], whatever is changed
     /// meanwhile. Does nothing if one is under way, and nothing to a small one, which its cell keeps.
     fn begin_capture(&mut self);

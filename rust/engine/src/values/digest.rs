@@ -6,8 +6,8 @@
 use sha1::{Digest as _, Sha1};
 
 use super::string::StringRef;
-use crate::number::format_f64_17;
 use super::{Kind, ValueRef};
+use crate::number::format_f64_17;
 
 /// 160 bits that stand for some data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,12 +11,18 @@
 //! The arena belongs to the collection, so that ten million elements are dropped by giving back some thousand chunks. While
 //! a snapshot is under way no blob that it needs is changed or freed: a change writes another.
 
+mod chance;
+mod groups;
+
 use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::table::{Resolve, Table};
 
 use super::collection::{Element, Piece};
 use crate::keyed::Keyed;
 use crate::slab::Slab;
+
+pub use chance::Selection;
+pub use groups::{Group, Hashed};
 
 /// Elements up to this many bytes, name and payload together, stand in the arena.
 pub const NEAR_BYTES_MAX: usize = 1024;
@@ -286,6 +292,12 @@ impl Elements {
         }
         self.insert_new(hash, &Element { name, payload: &[], deadline_ms: None });
         true
+    }
+
+    /// Adds a name without payload that is known not to be there.
+    pub fn add_absent(&mut self, name: &[u8]) {
+        let hash = self.keyed.hash(name);
+        self.insert_new(hash, &Element { name, payload: &[], deadline_ms: None });
     }
 
     fn insert_new(&mut self, hash: u64, new: &Element<'_>) -> Handle {

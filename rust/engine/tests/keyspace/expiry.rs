@@ -221,7 +221,8 @@ fn keys_that_share_what_is_filed_of_their_hashes() {
                 db.put(&hasher, &hasher.key(name), NewValue::Integer(1), Some(deadline_ms), now(0));
             }
             for (at_ms, left) in [(98, 2), (100, deadlines.iter().filter(|&&ms| ms > 100).count()), (200, 0)] {
-                db.expire(&hasher, at_ms, 100, |_| {});
+                db.turn(at_ms, 100);
+                db.expire(&hasher, at_ms, |_| {});
                 assert_eq!(db.len(), left, "{pair:?} with {deadlines:?} at {at_ms}");
             }
         }

@@ -92,7 +92,7 @@ impl<'a> Options<'a> {
                 options.with_scores = true;
             } else if operation == Operation::Count && words.left() > 1 && words.keyword("LIMIT") {
                 let limit = number::parse_i64(words.expect_word()?).and_then(|limit| u64::try_from(limit).ok());
-                options.limit = limit.ok_or(error::LIMIT_NEGATIVE)?;
+                options.limit = limit.ok_or(error::NEGATIVE_LIMIT)?;
             } else {
                 return Err(error::SYNTAX);
             }

@@ -1,0 +1,14 @@
+"""Typed methods under redis-py's names: a family in each module, each method once for every form."""
+
+from __future__ import annotations
+
+from rkv.commands.form import T
+from rkv.commands.keys import KeyCommands
+from rkv.commands.store import StoreCommands
+from rkv.commands.strings import StringCommands
+
+
+class Commands(StringCommands[T], KeyCommands[T], StoreCommands[T]):
+    """All families, but for what a keyspace has in the extension (:class:`rkv.commands.hot.HotCommands`)."""
+
+    __slots__ = ()

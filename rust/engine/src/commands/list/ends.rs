@@ -1,0 +1,190 @@
+//! Pushing and popping.
+
+use super::{check_sizes, deleted, pop_command, pop_name, push_name, side, write};
+use crate::config::KeyspaceEvents;
+use crate::error::{self, Error};
+use crate::handler::{Args, Context, Effect, Outcome};
+use crate::keyspace::{Edited, Key};
+use crate::number;
+use crate::number::Decimal;
+use crate::resp::Reply;
+use crate::values::list::{List, Side};
+
+pub fn lpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    push(context, args, reply, Side::Left, false)
+}
+
+pub fn lpushx(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    push(context, args, reply, Side::Left, true)
+}
+
+pub fn rpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    push(context, args, reply, Side::Right, false)
+}
+
+pub fn rpushx(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    push(context, args, reply, Side::Right, true)
+}
+
+#[inline]
+fn push(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>, side: Side, must_be: bool) -> Outcome {
+    let (elements, rules) = (args.from(2), context.rules());
+    check_sizes(elements)?;
+    let edited = context.edit(context.key(0), |list: &mut List| {
+        if must_be && list.is_empty() {
+            return (0, false);
+        }
+        list.push(side, elements, rules);
+        (list.len(), true)
+    })?;
+    reply.integer(edited.result as i64);
+    if !edited.changed {
+        return Ok(Effect::none());
+    }
+    Ok(Effect::changed().event(KeyspaceEvents::LIST, push_name(side), 0))
+}
+
+pub fn lpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    pop(context, args, reply, Side::Left)
+}
+
+pub fn rpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    pop(context, args, reply, Side::Right)
+}
+
+#[inline]
+fn pop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>, side: Side) -> Outcome {
+    let key = context.key(0);
+    if args.len() > 2 {
+        return pop_some(context, args, reply, side);
+    }
+    let edited = pop_one(context, key, side, reply)?;
+    if !edited.changed {
+        reply.null();
+        return Ok(Effect::none());
+    }
+    Ok(deleted(Effect::changed().event(KeyspaceEvents::LIST, pop_name(side), 0), edited.emptied, 0))
+}
+
+/// Removes the element at an end, and replies with it if there is one.
+#[inline]
+pub fn pop_one<'a>(
+    context: &mut Context<'a, '_>,
+    key: Key<'a>,
+    side: Side,
+    reply: &mut Reply<'_>,
+) -> Result<Edited<()>, Error> {
+    let rules = context.rules();
+    context.edit(key, |list: &mut List| ((), list.pop(side, rules, |entry| write(entry, reply)).is_some()))
+}
+
+fn pop_some(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>, side: Side) -> Outcome {
+    if args.len() > 3 {
+        return Err(Error::arity(pop_name(side)));
+    }
+    let most = args.integer(2).ok().and_then(|count| usize::try_from(count).ok()).ok_or(error::NOT_POSITIVE)?;
+    let key = context.key(0);
+    match pop_several(context, key, side, most, reply)? {
+        None => reply.null_array(),
+        Some(Popped { count: 0, .. }) => {}
+        Some(popped) => {
+            let effect = Effect::changed().event(KeyspaceEvents::LIST, pop_name(side), 0);
+            return Ok(deleted(effect, popped.emptied, 0));
+        }
+    }
+    Ok(Effect::none())
+}
+
+/// What was removed at an end of a list.
+pub struct Popped {
+    /// How many elements.
+    pub count: usize,
+    /// Whether they were the last.
+    pub emptied: bool,
+}
+
+/// Removes up to `most` elements at an end and replies with them, the outermost first; `None` if there is no list.
+pub fn pop_several<'a>(
+    context: &mut Context<'a, '_>,
+    key: Key<'a>,
+    side: Side,
+    most: usize,
+    reply: &mut Reply<'_>,
+) -> Result<Option<Popped>, Error> {
+    let rules = context.rules();
+    let edited = context.edit(key, |list: &mut List| {
+        let len = list.len();
+        let count = most.min(len);
+        if len > 0 {
+            reply.array(count);
+        }
+        list.read_end(side, count, |entry| write(entry, reply));
+        let cut = if count > 0 { list.remove(side, count, rules) } else { None };
+        (((len > 0).then_some(count), cut), count > 0)
+    })?;
+    let (count, cut) = edited.result;
+    if let Some(cut) = cut {
+        context.drop_later(cut);
+    }
+    Ok(count.map(|count| Popped { count, emptied: edited.emptied }))
+}
+
+/// What LMPOP and BLMPOP were asked for, behind the keys.
+pub struct Several {
+    /// Where.
+    pub side: Side,
+    /// How many elements at most.
+    pub most: usize,
+}
+
+/// Reads `numkeys key [key ...] LEFT | RIGHT [COUNT count]` from the word with this index on.
+pub fn read_several(args: Args<'_>, index: usize) -> Result<Several, Error> {
+    let count = number::parse_i64(args.word(index)).and_then(|count| usize::try_from(count).ok());
+    let count = count.filter(|count| *count > 0).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
+    let place = index.checked_add(1).and_then(|first| first.checked_add(count)).ok_or(error::SYNTAX)?;
+    let mut rest = args.cursor(place);
+    let side = side(rest.expect_word()?)?;
+    let mut most = None;
+    while !rest.is_done() {
+        if most.is_some() || !rest.keyword("COUNT") {
+            return Err(error::SYNTAX);
+        }
+        let count = number::parse_i64(rest.expect_word()?).and_then(|count| usize::try_from(count).ok());
+        most = Some(count.filter(|count| *count > 0).ok_or(error::COUNT_NOT_POSITIVE)?);
+    }
+    Ok(Several { side, most: most.unwrap_or(1) })
+}
+
+/// Removes elements from the first of the keys that has any, and replies; `None` if none has.
+pub fn pop_first(
+    context: &mut Context<'_, '_>,
+    several: &Several,
+    reply: &mut Reply<'_>,
+) -> Result<Option<Effect>, Error> {
+    for (number, key) in context.keys().iter().enumerate() {
+        let Some(entry) = context.open(*key) else { continue };
+        if entry.value().kind() != crate::values::Kind::List {
+            return Err(error::WRONG_TYPE);
+        }
+        reply.array(2);
+        reply.bulk(key.bytes());
+        let Some(popped) = pop_several(context, *key, several.side, several.most, reply)? else { continue };
+        let mut effect = Effect::changed();
+        if context.is_logged() {
+            let count = Decimal::from(popped.count as i64);
+            effect = Effect::instead([pop_command(several.side), key.bytes(), &count]);
+        }
+        let effect = effect.event(KeyspaceEvents::LIST, pop_name(several.side), number);
+        return Ok(Some(deleted(effect, popped.emptied, number)));
+    }
+    Ok(None)
+}
+
+pub fn lmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let several = read_several(args, 1)?;
+    if let Some(effect) = pop_first(context, &several, reply)? {
+        return Ok(effect);
+    }
+    reply.null_array();
+    Ok(Effect::none())
+}
