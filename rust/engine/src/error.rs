@@ -84,8 +84,6 @@ fixed! {
     ELEMENT_TOO_LARGE = "ERR Element too large";
     /// LPOS with a rank of 0.
     RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
-    /// LPOS with a rank that has no opposite.
-    RANK_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// LPOS with a negative COUNT.
     COUNT_NEGATIVE = "ERR COUNT can't be negative";
     /// LPOS with a negative MAXLEN.
@@ -102,14 +100,12 @@ fixed! {
     NUMKEYS_RANGE = "ERR invalid numkeys value or out of range";
     /// SORT met something that is no number.
     SORT_NOT_A_NUMBER = "ERR One or more scores can't be converted into double";
-    /// A number of keys must be positive.
-    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
     /// More keys were announced than there are words.
     NUMKEYS_BEYOND_ARGS = "ERR Number of keys can't be greater than number of args";
     /// A LIMIT below zero, or no number.
     NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
-    /// A count that has no opposite.
-    COUNT_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// A number that has no opposite.
+    LONG_RANGE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// ZADD with two conditions that exclude each other.
     ZADD_NX_XX = "ERR XX and NX options at the same time are not compatible";
     /// ZADD with other conditions that exclude each other.
@@ -128,8 +124,6 @@ fixed! {
     ZRANGE_LEX_SCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
     /// A weight is no number.
     WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
-    /// A number of elements must be positive.
-    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// LCS got a key of another type.
     LCS_WRONG_TYPE = "ERR The specified keys must contain string values";
     /// LCS was asked for two forms of its answer.
@@ -200,6 +194,14 @@ fixed! {
     LFU_SELECTED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// OBJECT FREQ while uses are not counted.
     LFU_NOT_SELECTED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// The value of a field is no 64-bit integer.
+    HASH_NOT_INTEGER = "ERR hash value is not an integer";
+    /// The value of a field is no float.
+    HASH_NOT_FLOAT = "ERR hash value is not a float";
+    /// HINCRBYFLOAT by something infinite.
+    NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    /// The number of fields is not the number of fields given.
+    NUMFIELDS = "ERR numfields should be greater than 0 and match the provided number of fields";
     /// A key that the plan does not name.
     UNDECLARED_KEY = "ERR key was not declared to the lock plan";
 }

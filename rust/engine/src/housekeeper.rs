@@ -14,7 +14,8 @@ use rkv_collections::region;
 use crate::config::KeyspaceEvents;
 use crate::handler::Store;
 use crate::journal::Batch;
-use crate::keyspace::{Db, KeyHasher, Shard};
+use crate::keyspace::{Db, Expired, KeyHasher, Shard, Watches};
+use crate::values::Piece;
 
 /// Looks at the wheel of each shard per lock: at less than a microsecond each, four shards are held for some 100 us.
 const BUDGET: usize = 32;
@@ -55,6 +56,40 @@ fn expires(store: &Store) -> bool {
     store.settings.active_expire() && !store.is_poisoned()
 }
 
+/// A key that expired, or fields of a hash.
+struct Gone {
+    db: usize,
+    key: Box<[u8]>,
+    fields: Option<Piece>,
+    /// Whether the key is gone.
+    emptied: bool,
+}
+
+impl Gone {
+    /// Tells who watches, who listens and the journal.
+    fn tell(&self, store: &Store, watches: &Watches) {
+        let Self { db, key, fields, emptied } = self;
+        let mut batch = Batch::default();
+        if let Some(fields) = fields {
+            watches.touch(*db, key);
+            store.observe(*db, KeyspaceEvents::HASH, "hexpired", key);
+            if *emptied {
+                store.observe(*db, KeyspaceEvents::GENERIC, "del", key);
+            }
+            let words: Vec<&[u8]> =
+                [b"HDEL".as_slice(), key].into_iter().chain(fields.iter().map(|field| field.name)).collect();
+            batch.push(*db, &words);
+        } else {
+            watches.touch_expired(*db, key);
+            store.observe(*db, KeyspaceEvents::EXPIRED, "expired", key);
+            batch.push(*db, &[b"DEL".as_slice(), key]);
+        }
+        if store.journal.is_on() {
+            store.journal.append(&batch);
+        }
+    }
+}
+
 /// Expires keys of some shards under their locks; which of them have more that is due.
 fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
     let Ok(mut locks) = store.keyspace.lock(mask) else { return 0 };
@@ -68,8 +103,8 @@ fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
     for ask in [Db::ask_chunks, Db::ask_blobs] {
         locks.iter_mut().for_each(|(_, shard)| shard.dbs_mut().for_each(|(_, db)| ask(db)));
     }
-    for (_, shard) in locks.iter_mut() {
-        expire_fired(store, hasher, shard, now_ms);
+    for (index, shard) in locks.iter_mut() {
+        more |= u64::from(expire_fired(store, hasher, shard, now_ms)) << index;
         shard.dbs_mut().for_each(|(_, db)| dropped.append(&mut db.take_dropped()));
     }
     store.publish_memory(&mut locks);
@@ -79,32 +114,36 @@ fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
     more
 }
 
-/// Removes what came due in a shard, and tells everybody who must know.
-fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i64) {
-    let (mut count, mut gone) = (0, Vec::new());
+/// Removes what came due in a shard, and tells everybody who must know; true if more fields are due.
+fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i64) -> bool {
+    let (mut more, mut count, mut gone) = (false, 0, Vec::new());
     let tells = store.journal.is_on() || !shard.watches.is_empty() || store.has_observer();
     for (number, db) in shard.dbs_mut() {
-        db.expire(hasher, now_ms, |key| {
-            count += 1;
-            if tells {
-                gone.push((number, Box::<[u8]>::from(key)));
+        more |= db.expire(hasher, now_ms, BUDGET, |expired| match expired {
+            Expired::Key(key) => {
+                count += 1;
+                if tells {
+                    gone.push(Gone { db: number, key: key.into(), fields: None, emptied: true });
+                }
+            }
+            Expired::Fields { key, fields, emptied } => {
+                if tells {
+                    gone.push(Gone { db: number, key: key.into(), fields: Some(fields.clone()), emptied });
+                }
             }
         });
+        // The wheel is asked for the next deadline below.
+        db.take_filed();
     }
     shard.expired += count;
     shard.changes += count;
-    for (number, key) in &gone {
-        shard.watches.touch_expired(*number, key);
-        store.observe(*number, KeyspaceEvents::EXPIRED, "expired", key);
-        if store.journal.is_on() {
-            let mut batch = Batch::default();
-            batch.push(*number, &[b"DEL".as_slice(), key]);
-            store.journal.append(&batch);
-        }
+    for gone in &gone {
+        gone.tell(store, &shard.watches);
     }
     if let Some(next_ms) = shard.next_deadline_ms() {
         store.expiry.due_at(next_ms);
     }
+    more
 }
 
 /// The thread that ticks.

@@ -3,8 +3,9 @@
 //! The journal never hears of a time to live: what a command asks for becomes a point in time, PEXPIREAT, or, if that has
 //! passed, a DEL.
 
+use super::deadline::Conditions;
 use crate::config::KeyspaceEvents;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::handler::{Args, Context, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row};
 use crate::number::Decimal;
 use crate::resp::Reply;
@@ -90,60 +91,6 @@ impl Unit {
         let sum = number.checked_mul(self.ms).and_then(|ms| ms.checked_add(base_ms));
         sum.ok_or_else(|| Error::invalid_expire(self.name))
     }
-}
-
-/// Under which conditions a deadline is changed: a set of bits.
-#[derive(Clone, Copy)]
-struct Conditions(u8);
-
-impl Conditions {
-    const IF_NONE: u8 = 1;
-    const IF_ANY: u8 = 1 << 1;
-    const IF_LATER: u8 = 1 << 2;
-    const IF_EARLIER: u8 = 1 << 3;
-
-    fn read(words: &[&[u8]]) -> Result<Self, Error> {
-        let mut conditions = Self(0);
-        for word in words {
-            conditions.0 |= match word.to_ascii_lowercase().as_slice() {
-                b"nx" => Self::IF_NONE,
-                b"xx" => Self::IF_ANY,
-                b"gt" => Self::IF_LATER,
-                b"lt" => Self::IF_EARLIER,
-                _ => return Err(unsupported(word)),
-            };
-        }
-        if conditions.has(Self::IF_NONE) && conditions.0 != Self::IF_NONE {
-            return Err(error::EXPIRE_NX);
-        }
-        if conditions.has(Self::IF_LATER) && conditions.has(Self::IF_EARLIER) {
-            return Err(error::EXPIRE_GT_LT);
-        }
-        Ok(conditions)
-    }
-
-    const fn has(self, bit: u8) -> bool {
-        self.0 & bit != 0
-    }
-
-    /// A key without a deadline counts as one that expires at the end of time.
-    fn allow(self, old_ms: Option<i64>, new_ms: i64) -> bool {
-        match old_ms {
-            None => !self.has(Self::IF_ANY | Self::IF_LATER),
-            Some(old_ms) => {
-                !self.has(Self::IF_NONE)
-                    && (!self.has(Self::IF_LATER) || new_ms > old_ms)
-                    && (!self.has(Self::IF_EARLIER) || new_ms < old_ms)
-            }
-        }
-    }
-}
-
-#[cold]
-fn unsupported(word: &[u8]) -> Error {
-    let end = memchr::memchr(0, word).unwrap_or(word.len());
-    let word = String::from_utf8_lossy(word.get(..end).unwrap_or_default());
-    Error::text(format!("ERR Unsupported option {word}"))
 }
 
 fn expire(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

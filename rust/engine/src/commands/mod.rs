@@ -6,16 +6,18 @@ mod client;
 mod command;
 mod config;
 mod connection;
+mod deadline;
 mod debug;
 mod expire;
 mod generic;
+mod hash;
 mod info;
 mod list;
 mod memory;
 mod scan;
 mod server;
 mod set;
-//mod sort;
+mod sort;
 mod string;
 mod transaction;
 mod zset;
@@ -29,10 +31,11 @@ pub const FAMILIES: &[&[Row]] = &[
     list::ROWS,
     set::ROWS,
     zset::ROWS,
+    hash::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,
-    //sort::ROWS,
+    sort::ROWS,
     connection::ROWS,
     command::ROWS,
     client::ROWS,

@@ -10,6 +10,7 @@ use crate::handler::{
 };
 use crate::number;
 use crate::resp::Reply;
+use crate::values::list::Side;
 use crate::values::string::StringRef;
 use crate::values::{Collection, Hash, Kind, List, Reading, ValueRef};
 
@@ -18,7 +19,8 @@ const PATTERNS: KeySpec =
     KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags: KeyFlags::RO.with(KeyFlags::ACCESS) };
 const TARGET: KeySpec =
     KeySpec { begin: Begin::Unknown, find: Find::Unknown, flags: KeyFlags::OW.with(KeyFlags::UPDATE) };
-const TYPES: Categories = Categories::SET.with(Categories::SORTEDSET).with(Categories::LIST).with(Categories::DANGEROUS);
+const TYPES: Categories =
+    Categories::SET.with(Categories::SORTEDSET).with(Categories::LIST).with(Categories::DANGEROUS);
 const COMPLEXITY: &str = "O(N+M*log(M)) for N elements of which M are returned, O(N) if they are not sorted";
 
 pub(super) const ROWS: &[Row] = &[
@@ -131,11 +133,11 @@ fn sort(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     for item in &items {
         let rules = context.rules();
         if options.get.is_empty() {
-            list.push_back(&item.element, rules);
+            list.push(Side::Right, &[&item.element], rules);
         }
         for pattern in &options.get {
             let value = look_up(context, pattern, &item.element)?;
-            list.push_back(value.as_deref().unwrap_or_default(), rules);
+            list.push(Side::Right, &[value.as_deref().unwrap_or_default()], rules);
         }
     }
     let (target, len) = (context.key(1), list.view().len());
@@ -219,12 +221,7 @@ fn sorted(context: &mut Context<'_, '_>, options: &Options<'_>) -> Result<Vec<It
     Ok(items)
 }
 
-fn item(
-    context: &Context<'_, '_>,
-    element: Box<[u8]>,
-    by: Option<&[u8]>,
-    is_alpha: bool,
-) -> Result<Item, Error> {
+fn item(context: &Context<'_, '_>, element: Box<[u8]>, by: Option<&[u8]>, is_alpha: bool) -> Result<Item, Error> {
     let text = match by {
         Some(pattern) => look_up(context, pattern, &element)?,
         None => None,
@@ -269,8 +266,8 @@ fn look_up(context: &Context<'_, '_>, pattern: &[u8], element: &[u8]) -> Result<
     })
 }
 
-fn field_of(value: ValueRef<'_>, field: &[u8], _now_ms: i64) -> Option<Box<[u8]>> {
+fn field_of(value: ValueRef<'_>, field: &[u8], now_ms: i64) -> Option<Box<[u8]>> {
     let hash = Reading::<Hash>::of(value).ok()?;
-    let entry = hash.view().get(field)?;
+    let entry = hash.view().get(field, now_ms)?;
     Some(entry.to_vec().into())
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::run::Call;
 use crate::client::Client;
-use crate::handler::{Args, Keys, Store, key_positions};
+use crate::handler::{Args, Keys, Store, each_key};
 use crate::keyspace::Key;
 
 /// The keys of a command, hashed, and the shards they lie in.
@@ -38,13 +38,15 @@ pub(super) fn add_keys<'a, const N: usize>(store: &Store, call: &Call<'a>, keys:
         keys.push(key);
         return key.mask();
     }
-    let mut mask = 0;
-    if let Ok(positions) = key_positions(call.command.row, call.args) {
-        for position in positions {
-            let key = store.keyspace.key(call.args.word(position.index));
-            mask |= key.mask();
-            keys.push(key);
-        }
+    let (before, mut mask) = (keys.len(), 0);
+    let found = each_key(call.command.row, call.args, |found| {
+        let key = store.keyspace.key(call.args.word(found.index));
+        mask |= key.mask();
+        keys.push(key);
+    });
+    if found.is_err() {
+        keys.truncate(before);
+        return 0;
     }
     mask
 }

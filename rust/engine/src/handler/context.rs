@@ -345,6 +345,7 @@ impl<'a, 'e> Context<'a, 'e> {
         };
         let before = part.put(hasher, &key, value, deadline_ms, Now { unix_ms: now_ms, clock });
         free_dropped(self.store, part);
+        let filed_ms = part.take_filed();
         if before.is_expired(now_ms) {
             shard.expired += 1;
             self.trace.expired.push((db, key));
@@ -353,6 +354,7 @@ impl<'a, 'e> Context<'a, 'e> {
             self.record_change(db, key);
         }
         self.watch_clock(deadline_ms);
+        self.watch_clock(filed_ms);
     }
 
     #[inline]
@@ -439,7 +441,10 @@ impl<'a, 'e> Context<'a, 'e> {
         if edited.changed {
             self.mutate(db, key);
         }
-        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
+        let part = self.locks.shard(key.shard()).db_mut(db);
+        free_dropped(self.store, part);
+        let filed_ms = part.take_filed();
+        self.watch_clock(filed_ms);
         Ok(edited)
     }
 

@@ -48,34 +48,43 @@ pub const fn single_key(keys: &Keys) -> Option<usize> {
 ///
 /// # Errors
 /// The words do not fit; see [`KeysError`].
-#[inline]
 pub fn key_positions(row: &Row, args: Args<'_>) -> Result<KeyPositions, KeysError> {
     let mut keys = KeyPositions::new();
-    if let Some(index) = single_key(&row.keys) {
-        let spec = row.keys.specs().first().ok_or(KeysError)?;
-        args.get(index).ok_or(KeysError)?;
-        keys.push(KeyAt { index, flags: actual_flags(row, args, spec.flags) });
-        return Ok(keys);
-    }
-    if let Keys::Computed(_, find) = row.keys {
-        let found = find(args).positions;
-        return if found.iter().all(|key| key.index < args.len()) { Ok(found) } else { Err(KeysError) };
-    }
-    let mut specs = row.keys.specs().iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).peekable();
-    let has_specs = specs.peek().is_some();
-    for spec in specs {
-        find(spec, row, args, &mut keys)?;
-    }
-    if has_specs && keys.is_empty() { Err(KeysError) } else { Ok(keys) }
+    each_key(row, args, |key| keys.push(key))?;
+    Ok(keys)
 }
 
-/// Appends the keys of one specification; none if it begins with a keyword that is not there, or cannot be expressed.
-fn find(spec: &KeySpec, row: &Row, args: Args<'_>, keys: &mut KeyPositions) -> Result<(), KeysError> {
-    let Some(begin) = begin(spec.begin, args) else {
+/// Gives each key of a request of this row. Never reads beyond its words.
+///
+/// # Errors
+/// The words do not fit, and what was given before counts for nothing; see [`KeysError`].
+#[inline]
+pub fn each_key(row: &Row, args: Args<'_>, mut each: impl FnMut(KeyAt)) -> Result<(), KeysError> {
+    if let Keys::Computed(_, find) = row.keys {
+        let found = find(args).positions;
+        if found.iter().any(|key| key.index >= args.len()) {
+            return Err(KeysError);
+        }
+        found.into_iter().for_each(each);
         return Ok(());
+    }
+    let (mut has_specs, mut has_keys) = (false, false);
+    for spec in row.keys.specs().iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+        has_specs = true;
+        has_keys |= find(spec, row, args, &mut each)?;
+    }
+    if has_specs && !has_keys { Err(KeysError) } else { Ok(()) }
+}
+
+/// Gives the keys of one specification, and says whether there are any: none if it begins with a keyword that is not there,
+/// or cannot be expressed.
+#[inline]
+fn find(spec: &KeySpec, row: &Row, args: Args<'_>, each: &mut impl FnMut(KeyAt)) -> Result<bool, KeysError> {
+    let Some(begin) = begin(spec.begin, args) else {
+        return Ok(false);
     };
     if spec.find == Find::Unknown {
-        return Ok(());
+        return Ok(false);
     }
     let (first, last, step) = extent(spec.find, begin, args)?;
     // `last` lies within the words, so the loop is bounded by them whatever a count claimed.
@@ -83,8 +92,12 @@ fn find(spec: &KeySpec, row: &Row, args: Args<'_>, keys: &mut KeyPositions) -> R
         return Err(KeysError);
     }
     let flags = actual_flags(row, args, spec.flags);
-    keys.extend((first..=last).step_by(step).map(|index| KeyAt { index, flags }));
-    Ok(())
+    let mut index = first;
+    while index <= last {
+        each(KeyAt { index, flags });
+        index = index.saturating_add(step);
+    }
+    Ok(true)
 }
 
 /// Where a specification begins, if its keyword is there.

@@ -20,7 +20,7 @@ pub use args::{Args, Cursor};
 pub(crate) use context::World;
 pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
 pub use effect::{Effect, Event, Log, Wait, Words};
-pub use keys::{KeyAt, KeyPositions, KeysError, KeysFound, key_positions};
+pub use keys::{KeyAt, KeyPositions, KeysError, KeysFound, each_key, key_positions};
 pub use memory::{MemoryUsage, ratio};
 pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};
 pub use store::{AccessClock, ApplyConfig, Counters, Settings, Shutdown, Store};

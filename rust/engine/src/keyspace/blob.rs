@@ -82,7 +82,9 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn flags(&self) -> u8 {
+    /// The first byte of the blob. Length and writing need it, so it is computed once for both.
+    #[inline]
+    pub fn flags(&self) -> u8 {
         let form = match self.form {
             Form::Integer(_) => FORM_INTEGER,
             Form::Inline(bytes) if bytes.len() > 255 => FORM_INLINE | LONG_VALUE,
@@ -102,6 +104,7 @@ impl Parts<'_> {
         form | deadline | long_key | raw | extended
     }
 
+    #[inline]
     fn value_len(&self) -> usize {
         match self.form {
             Form::Integer(_) => 8,
@@ -111,18 +114,39 @@ impl Parts<'_> {
         }
     }
 
-    /// Length of the blob.
-    pub fn blob_len(&self) -> usize {
-        key_at(self.flags()) + self.key.len() + self.value_len()
+    /// Length of the blob; `flags` are [`Parts::flags`].
+    #[inline]
+    pub fn blob_len(&self, flags: u8) -> usize {
+        key_at(flags) + self.key.len() + self.value_len()
     }
 
-    /// Writes the blob to the beginning of `blob`, which has at least [`Parts::blob_len`] bytes.
-    pub fn write(&self, blob: &mut [u8]) {
-        let flags = self.flags();
-        let key_at = key_at(flags);
-        let (header, rest) = blob.split_at_mut(key_at);
-        header[0] = flags;
-        write_clock(header, self.clock);
+    /// Writes the blob to the beginning of `blob`, which has at least [`Parts::blob_len`] bytes; `flags` are
+    /// [`Parts::flags`].
+    pub fn write(&self, flags: u8, blob: &mut [u8]) {
+        let [low, middle, high, _] = self.clock.to_le_bytes();
+        let lens = [self.key.len() as u8, self.value_len() as u8];
+        // What has no length of its value begins one byte earlier, and is written over it.
+        blob[..6].copy_from_slice(&[flags, low, middle, high, lens[0], lens[1]]);
+        let (header, rest) = blob.split_at_mut(key_at(flags));
+        if flags & (LONG_KEY | LONG_VALUE | DEADLINE) != 0 {
+            self.write_lengths(flags, header);
+        }
+        let (key, value) = rest.split_at_mut(self.key.len());
+        key.copy_from_slice(self.key);
+        match self.form {
+            Form::Integer(number) => value[..8].copy_from_slice(&number.to_le_bytes()),
+            Form::Inline(bytes) => value[..bytes.len()].copy_from_slice(bytes),
+            Form::Packed(packing, bytes) => {
+                value[0] = packing as u8;
+                value[1..=bytes.len()].copy_from_slice(bytes);
+            }
+            Form::Large(place) => value[..4].copy_from_slice(&place.to_le_bytes()),
+        }
+    }
+
+    /// Writes what follows the access clock, whatever it is.
+    #[inline(never)]
+    fn write_lengths(&self, flags: u8, header: &mut [u8]) {
         let mut at = FIXED;
         if flags & LONG_KEY == 0 {
             header[at] = self.key.len() as u8;
@@ -145,17 +169,6 @@ impl Parts<'_> {
         if let Some(deadline_ms) = self.deadline_ms {
             let len = deadline_len(flags);
             header[at..at + len].copy_from_slice(&deadline_ms.to_le_bytes()[..len]);
-        }
-        let (key, value) = rest.split_at_mut(self.key.len());
-        key.copy_from_slice(self.key);
-        match self.form {
-            Form::Integer(number) => value[..8].copy_from_slice(&number.to_le_bytes()),
-            Form::Inline(bytes) => value[..bytes.len()].copy_from_slice(bytes),
-            Form::Packed(packing, bytes) => {
-                value[0] = packing as u8;
-                value[1..=bytes.len()].copy_from_slice(bytes);
-            }
-            Form::Large(place) => value[..4].copy_from_slice(&place.to_le_bytes()),
         }
     }
 }
@@ -348,9 +361,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(parts: &Parts<'_>) {
-        let len = parts.blob_len();
+        let len = parts.blob_len(parts.flags());
         let mut blob = vec![0xAA; len + 3];
-        parts.write(&mut blob);
+        parts.write(parts.flags(), &mut blob);
         let layout = Layout::of(&blob);
         assert_eq!(layout.len(), len);
         assert_eq!(layout.key(&blob), parts.key);
@@ -388,9 +401,9 @@ mod tests {
             extended: false,
             clock: 0,
         };
-        assert_eq!(parts.blob_len(), 16 + 32 + 6);
+        assert_eq!(parts.blob_len(parts.flags()), 16 + 32 + 6);
         let with_deadline = Parts { deadline_ms: Some(1_700_000_000_000), ..parts };
-        assert_eq!(with_deadline.blob_len(), parts.blob_len() + 6);
+        assert_eq!(with_deadline.blob_len(with_deadline.flags()), parts.blob_len(parts.flags()) + 6);
     }
 
     #[test]
@@ -404,8 +417,8 @@ mod tests {
             extended: false,
             clock: 1,
         };
-        let mut blob = vec![0; parts.blob_len()];
-        parts.write(&mut blob);
+        let mut blob = vec![0; parts.blob_len(parts.flags())];
+        parts.write(parts.flags(), &mut blob);
         assert!(set_deadline(&mut blob, 1 << 40));
         assert!(!set_deadline(&mut blob, i64::MAX));
         let layout = Layout::of(&blob);

@@ -7,7 +7,7 @@ use super::blob::{self, Form, Layout, Parts};
 use super::detached::Detached;
 use super::hash::{Key, KeyHasher};
 use crate::slab::Slab;
-use crate::values::{Large, ValueRef};
+use crate::values::{Cell, Collection, Hash, Large, ValueRef};
 
 /// One key with its value, deadline and access clock, seen under the shard's lock.
 #[derive(Clone, Copy, Debug)]
@@ -132,9 +132,17 @@ impl Blobs {
         if layout.is_far() { self.far_keys.get(place_of(key)) } else { key }
     }
 
+    /// The hash of its own memory that a blob names.
+    pub fn large_hash(&self, place: Ref) -> Option<&Cell<Hash>> {
+        let blob = self.arena.bytes(place);
+        let Form::Large(large) = Layout::of(blob).form(blob) else { return None };
+        Hash::cell(self.large.get(large))
+    }
+
     pub fn write(&mut self, parts: &Parts<'_>) -> Ref {
-        let place = self.arena.alloc(parts.blob_len());
-        parts.write(self.arena.bytes_mut(place));
+        let flags = parts.flags();
+        let place = self.arena.alloc(parts.blob_len(flags));
+        parts.write(flags, self.arena.bytes_mut(place));
         place
     }
 

@@ -4,17 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rkv_collections::arena::{Ref, class_size};
 use rkv_collections::bytes::Shared;
-use rkv_collections::table::{Resolve, Table};
-use rkv_collections::wheel::{PAYLOAD_BITS, Progress, Wheel};
-
-use smallvec::SmallVec;
+use rkv_collections::table::Table;
+use rkv_collections::wheel::{PAYLOAD_BITS, Wheel};
 
 use super::blob::{self, Form, INLINE_BYTES_MAX, Layout, NEAR_KEY_BYTES_MAX, Parts};
 use super::blobs::{Blobs, Entry, Resolver};
 use super::cut::Captured;
 use super::detached::Detached;
 use super::hash::{Hint, Key, KeyHasher};
-use crate::values::{Large, NewValue};
+use crate::values::{Large, NewValue, Piece};
 
 /// The present, as a write needs it.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +24,7 @@ pub struct Now {
 }
 
 /// What the wheel files of a key: as much of its hash as fits an entry there.
-const fn filed(hash: u64) -> u64 {
+pub(super) const fn filed(hash: u64) -> u64 {
     hash >> (64 - PAYLOAD_BITS)
 }
 
@@ -65,12 +63,16 @@ impl std::fmt::Debug for Db {
 pub struct Db {
     pub(super) table: Table<Ref>,
     pub(super) blobs: Blobs,
-    wheel: Wheel,
+    pub(super) wheel: Wheel,
     with_deadline: usize,
-    fired: Vec<u64>,
+    pub(super) fired: Vec<u64>,
+    /// The earliest look at a collection's elements that was filed since [`Db::take_filed`].
+    pub(super) filed_ms: Option<i64>,
+    /// Fields that expired, as they are told.
+    pub(super) gone: Piece,
     /// Where small collections are changed; kept, so that changing one allocates nothing.
     pub(super) scratch: Vec<u8>,
-    fired_places: Vec<Ref>,
+    pub(super) fired_places: Vec<Ref>,
     captured_as: usize,
     /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
     stamp: u64,
@@ -86,6 +88,8 @@ impl Default for Db {
             wheel: Wheel::numbered(number),
             with_deadline: 0,
             fired: Vec::new(),
+            filed_ms: None,
+            gone: Piece::default(),
             scratch: Vec::new(),
             fired_places: Vec::new(),
             captured_as: 0,
@@ -251,7 +255,7 @@ impl Db {
                 Form::Large(self.blobs.keep_large(Large::from_packed(packing, bytes.to_vec())))
             }
             NewValue::Large(large) => {
-                if let Some(due_ms) = large.take_due() {
+                if let Some(due_ms) = large.due_anew(now.unix_ms) {
                     self.file_elements(key.hash(), now.unix_ms, due_ms);
                 }
                 Form::Large(self.blobs.keep_large(large))
@@ -282,9 +286,10 @@ impl Db {
             return;
         };
         let slot = self.blobs.arena.bytes(old).len();
-        if !captured && class_size(parts.blob_len()) == slot {
+        let flags = parts.flags();
+        if !captured && class_size(parts.blob_len(flags)) == slot {
             self.blobs.drop_parts(old);
-            parts.write(self.blobs.arena.bytes_mut(old));
+            parts.write(flags, self.blobs.arena.bytes_mut(old));
             return;
         }
         let place = self.blobs.write(parts);
@@ -340,11 +345,6 @@ impl Db {
                 false
             }
         }
-    }
-
-    /// Files the deadline of a value's first element: the wheel then looks at the key.
-    pub(super) fn file_elements(&mut self, hash: u64, now_ms: i64, due_ms: i64) {
-        self.wheel.schedule(now_ms, due_ms, filed(hash));
     }
 
     /// Computes a new number for a live key that holds an integer, in place, and gives it; `None` if there is none.
@@ -440,75 +440,6 @@ impl Db {
     /// A lower bound of the next deadline, in Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
         self.wheel.next_deadline_ms()
-    }
-
-    /// Turns the wheel, by at most `budget` looks, and asks the processor for the buckets of what came due; true if more is
-    /// due. [`Db::ask_chunks`], [`Db::ask_blobs`] and [`Db::expire`] follow under the same lock, each of which reads what
-    /// the one before asked for: several databases go through them side by side, as a few keys alone would wait for memory.
-    pub fn turn(&mut self, now_ms: i64, budget: usize) -> bool {
-        let progress = self.wheel.advance(now_ms, budget, |payload| self.fired.push(payload));
-        for &payload in &self.fired {
-            self.table.prefetch_removal(payload << (64 - PAYLOAD_BITS));
-        }
-        matches!(progress, Progress::More)
-    }
-
-    /// Finds where the blobs of what came due may be.
-    pub fn ask_chunks(&mut self) {
-        for &payload in &self.fired {
-            self.table.candidates(payload << (64 - PAYLOAD_BITS), |place| {
-                self.blobs.arena.prefetch_chunk(place);
-                self.fired_places.push(place);
-            });
-        }
-    }
-
-    /// Asks for the blobs of what came due.
-    pub fn ask_blobs(&mut self) {
-        for place in self.fired_places.drain(..) {
-            self.blobs.arena.prefetch(place);
-        }
-    }
-
-    /// Removes what came due, and tells each key.
-    pub fn expire(&mut self, hasher: &KeyHasher, now_ms: i64, mut expired: impl FnMut(&[u8])) {
-        let mut fired = std::mem::take(&mut self.fired);
-        for payload in fired.drain(..) {
-            self.fire(hasher, payload, now_ms, &mut expired);
-        }
-        self.fired = fired;
-    }
-
-    /// Looks at every key that an entry of the wheel may mean: among millions a few share what is filed of their hashes.
-    fn fire(&mut self, hasher: &KeyHasher, payload: u64, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
-        let resolver = Resolver { blobs: &self.blobs, hasher };
-        let mut meant: SmallVec<[(u64, Ref); 2]> = SmallVec::new();
-        self.table.find(payload << (64 - PAYLOAD_BITS), |place| {
-            let hash = resolver.hash(place);
-            if filed(hash) == payload {
-                meant.push((hash, place));
-            }
-            false
-        });
-        for (hash, place) in meant {
-            self.fire_at(hasher, hash, place, now_ms, expired);
-        }
-    }
-
-    fn fire_at(&mut self, hasher: &KeyHasher, hash: u64, place: Ref, now_ms: i64, expired: &mut impl FnMut(&[u8])) {
-        let blob = self.blobs.arena.bytes(place);
-        let layout = Layout::of(blob);
-        match layout.deadline_ms(blob) {
-            Some(deadline_ms) if deadline_ms <= now_ms => {
-                expired(self.blobs.key(blob));
-                self.remove_at(hasher, hash, place);
-            }
-            Some(deadline_ms) if layout.is_extended() => {
-                self.wheel.schedule(now_ms, deadline_ms, filed(hash));
-                blob::set_extended(self.blobs.arena.bytes_mut(place), false);
-            }
-            _ => {}
-        }
     }
 
     /// Tells the entries of the next range of the table at or behind a position; see `Table::scan`.

@@ -121,7 +121,7 @@ impl Db {
         let collection = held.to_change();
         let (result, changed) = change(collection);
         let (after, emptied) = (collection.heap_bytes(), collection.is_empty());
-        let due_ms = collection.take_due();
+        let due_ms = collection.take_due(now.unix_ms);
         drop(held);
         self.blobs.large_bytes = (self.blobs.large_bytes + after).saturating_sub(before);
         if emptied {

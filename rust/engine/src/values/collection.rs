@@ -108,10 +108,14 @@ pub trait Collection: Default + Clone + Send + Sync + 'static {
     /// Heap bytes, in O(1).
     fn heap_bytes(&self) -> usize;
 
-    /// When its key must be looked at because an element expires, in Unix milliseconds; `None` if that was told before.
-    fn take_due(&mut self) -> Option<i64> {
+    /// When its key must be looked at because an element expires, in Unix milliseconds; `None` if that was told before, or
+    /// an earlier time.
+    fn take_due(&mut self, _now_ms: i64) -> Option<i64> {
         None
     }
+
+    /// Forgets what [`Collection::take_due`] told: the collection comes to another key.
+    fn forget_due(&mut self) {}
 
     /// As a value to be stored.
     fn into_large(self) -> Large;
@@ -170,6 +174,12 @@ pub struct Element<'a> {
 }
 
 impl Element<'_> {
+    /// Whether its time is over.
+    #[inline]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms)
+    }
+
     /// The score of a member of a sorted set.
     pub fn score(&self) -> f64 {
         self.payload.try_into().map_or(0.0, f64::from_le_bytes)
@@ -411,12 +421,13 @@ impl Large {
         }
     }
 
-    /// See [`Collection::take_due`]. For a value that comes to another place, where it was never told.
-    pub fn take_due(&self) -> Option<i64> {
-        match self {
-            Self::Hash(cell) => cell.write().to_change().take_due(),
-            _ => None,
-        }
+    /// See [`Collection::take_due`]. For a value that comes to another key, where nothing was told.
+    pub fn due_anew(&self, now_ms: i64) -> Option<i64> {
+        let Self::Hash(cell) = self else { return None };
+        let mut held = cell.write();
+        let hash = held.to_change();
+        hash.forget_due();
+        hash.take_due(now_ms)
     }
 
     /// See [`Collection::begin_capture`]. Strings are never changed while somebody else holds them.

@@ -16,6 +16,7 @@ mod groups;
 
 use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::table::{Resolve, Table};
+use smallvec::SmallVec;
 
 use super::collection::{Element, Piece};
 use crate::keyed::Keyed;
@@ -32,6 +33,8 @@ const DEADLINE: u8 = 1 << 1;
 const PAYLOAD: u8 = 1 << 2;
 const LONG_PAYLOAD: u8 = 1 << 3;
 const FAR: u8 = 1 << 4;
+/// The deadline relies on something that looks at the element earlier.
+const EXTENDED: u8 = 1 << 5;
 
 /// A blob's reference, for a structure that orders elements.
 pub type Handle = Ref;
@@ -148,6 +151,14 @@ impl Blobs {
     #[inline]
     fn element(&self, place: Ref) -> Element<'_> {
         element(self.bytes(place))
+    }
+
+    fn bytes_mut(&mut self, place: Ref) -> &mut [u8] {
+        let blob = self.arena.bytes(place);
+        if blob[0] & FAR == 0 {
+            return self.arena.bytes_mut(place);
+        }
+        self.far.get_mut(far_place(blob))
     }
 
     fn write(&mut self, new: &Element<'_>) -> Ref {
@@ -360,7 +371,18 @@ impl Elements {
         self.overwrite(hash, old, new)
     }
 
+    /// An element that keeps its deadline keeps what the deadline relies on.
     fn overwrite(&mut self, hash: u64, old: Handle, new: &Element<'_>) -> Handle {
+        let extended =
+            new.deadline_ms.is_some() && self.is_extended(old) && self.at(old).deadline_ms == new.deadline_ms;
+        let place = self.overwrite_plain(hash, old, new);
+        if extended {
+            self.blobs.bytes_mut(place)[0] |= EXTENDED;
+        }
+        place
+    }
+
+    fn overwrite_plain(&mut self, hash: u64, old: Handle, new: &Element<'_>) -> Handle {
         let captured = self.table.prepare_write(hash);
         let blob = self.blobs.arena.bytes(old);
         let len = written_len(new);
@@ -374,6 +396,24 @@ impl Elements {
             self.blobs.free(old);
         }
         place
+    }
+
+    /// Sets or removes the deadline of an element; gives the place where it is now. `extended` is kept with it, see
+    /// [`Elements::is_extended`].
+    pub fn set_deadline(&mut self, handle: Handle, deadline_ms: Option<i64>, extended: bool) -> Handle {
+        let copy: SmallVec<[u8; 256]> = SmallVec::from_slice(self.blobs.bytes(handle));
+        let new = Element { deadline_ms, ..element(&copy) };
+        let place = self.overwrite_plain(self.keyed.hash(new.name), handle, &new);
+        if extended {
+            self.blobs.bytes_mut(place)[0] |= EXTENDED;
+        }
+        place
+    }
+
+    /// Whether the deadline of an element relies on something that looks at it earlier.
+    #[inline]
+    pub fn is_extended(&self, handle: Handle) -> bool {
+        self.blobs.bytes(handle)[0] & EXTENDED != 0
     }
 
     /// Removes an element; false if there is none.
@@ -410,15 +450,19 @@ impl Elements {
         self.table.scan(position, &resolver, |place| each(self.blobs.element(place)))
     }
 
-    /// The elements whose hash begins like `hash`, as far as the first `bits` of it.
-    pub fn with_prefix(&self, hash: u64, bits: u32, mut each: impl FnMut(Element<'_>)) {
+    /// Where the elements are whose hash begins like `hash`, as far as the first `bits` of it.
+    pub fn with_prefix(&self, hash: u64, bits: u32, mut each: impl FnMut(Handle)) {
         self.table.find(hash, |place| {
-            let element = self.blobs.element(place);
-            if (self.keyed.hash(element.name) ^ hash) >> (64 - bits) == 0 {
-                each(element);
+            if (self.keyed.hash(self.blobs.element(place).name) ^ hash) >> (64 - bits) == 0 {
+                each(place);
             }
             false
         });
+    }
+
+    /// Brings the elements that may have this hash towards the processor.
+    pub fn prefetch_hash(&self, hash: u64) {
+        self.table.candidates(hash, |place| self.blobs.arena.prefetch(place));
     }
 
     /// The hash of a name here.

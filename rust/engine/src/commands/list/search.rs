@@ -22,7 +22,7 @@ impl Options {
             } else if rest.keyword("RANK") {
                 options.rank = match rest.integer()? {
                     0 => return Err(error::RANK_ZERO),
-                    i64::MIN => return Err(error::RANK_RANGE),
+                    i64::MIN => return Err(error::LONG_RANGE),
                     rank => rank,
                 };
             } else if rest.keyword("COUNT") {

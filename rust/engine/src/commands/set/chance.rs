@@ -153,7 +153,7 @@ enum Count {
 fn signed_count(count: i64) -> Result<Count, Error> {
     match usize::try_from(count) {
         Ok(count) => Ok(Count::Different(count)),
-        Err(_) if count == i64::MIN => Err(error::COUNT_RANGE),
+        Err(_) if count == i64::MIN => Err(error::LONG_RANGE),
         Err(_) => Ok(Count::Repeated(usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX))),
     }
 }

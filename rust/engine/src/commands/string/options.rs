@@ -1,8 +1,8 @@
 //! The options that SET, GETEX and MSETEX share: conditions and times to live.
 
+use crate::commands::deadline::Unit;
 use crate::error::{self, Error};
 use crate::handler::{Args, Cursor, Deadline};
-use crate::number::parse_i64;
 
 /// Which command reads its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,49 +39,6 @@ pub enum Expiry<'a> {
     Persist,
     /// It is set.
     At(Unit, &'a [u8]),
-}
-
-/// How a time is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds from now: EX.
-    Seconds,
-    /// Milliseconds from now: PX.
-    Milliseconds,
-    /// Unix seconds: EXAT.
-    UnixSeconds,
-    /// Unix milliseconds: PXAT.
-    UnixMilliseconds,
-}
-
-impl Unit {
-    const OPTIONS: [(&'static [u8], Self); 4] = [
-        (b"EX", Self::Seconds),
-        (b"PX", Self::Milliseconds),
-        (b"EXAT", Self::UnixSeconds),
-        (b"PXAT", Self::UnixMilliseconds),
-    ];
-
-    fn of(option: &[u8]) -> Option<Self> {
-        Self::OPTIONS.iter().find(|(name, _)| option.eq_ignore_ascii_case(name)).map(|(_, unit)| *unit)
-    }
-
-    /// The deadline that a time means, in Unix milliseconds. `command` is named in the error.
-    ///
-    /// # Errors
-    /// The time is no integer, not positive, or does not fit.
-    pub fn deadline_ms(self, time: &[u8], now_ms: i64, command: &str) -> Result<i64, Error> {
-        let time = parse_i64(time).ok_or(error::NOT_INTEGER)?;
-        let time_ms = match self {
-            Self::Seconds | Self::UnixSeconds => time.checked_mul(1000),
-            Self::Milliseconds | Self::UnixMilliseconds => Some(time),
-        };
-        let deadline_ms = match self {
-            Self::Seconds | Self::Milliseconds => time_ms.and_then(|time_ms| time_ms.checked_add(now_ms)),
-            Self::UnixSeconds | Self::UnixMilliseconds => time_ms,
-        };
-        deadline_ms.filter(|_| time > 0).ok_or_else(|| Error::invalid_expire(command))
-    }
 }
 
 /// The options behind key and value.

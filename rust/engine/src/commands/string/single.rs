@@ -1,7 +1,8 @@
 //! One string as a whole: GET, SET and their kin.
 
-use super::options::{Condition, Expiry, Options, Reader, Unit};
+use super::options::{Condition, Expiry, Options, Reader};
 use super::{instead, write, write_old};
+use crate::commands::deadline::Unit;
 use crate::config::KeyspaceEvents;
 use crate::handler::{Args, Context, Deadline, Effect, Outcome};
 use crate::number::Decimal;

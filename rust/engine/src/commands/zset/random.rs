@@ -27,7 +27,7 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Re
     };
     let count = number::parse_i64(word).ok_or(error::NOT_INTEGER)?;
     if count == i64::MIN {
-        return Err(error::COUNT_RANGE);
+        return Err(error::LONG_RANGE);
     }
     let with_scores = match args.from(3) {
         [] => false,
