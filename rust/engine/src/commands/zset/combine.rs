@@ -6,7 +6,7 @@ use crate::keyspace::Key;
 use crate::number;
 use crate::resp::Reply;
 use crate::values::elements::Elements;
-use crate::values::zset::parse_score;
+use crate::values::zset::{Tree, ZsetView, parse_score};
 use crate::values::{Collection, Element, Kind, Reading, Rules, Set, Zset};
 
 /// What becomes of the scores of a member that several have.
@@ -202,7 +202,7 @@ impl<'a, 'c> Request<'a, 'c> {
         Ok(Self { sources, options })
     }
 
-    fn combine(mut self, operation: Operation, rules: &Rules) -> (Zset, Options<'a>) {
+    fn combine(mut self, operation: Operation, rules: &Rules) -> (Elements, Options<'a>) {
         let mut gathered = Gathered::new(rules);
         // The order of additions may matter to a sum of floats; it is that of Redis.
         if operation != Operation::Diff {
@@ -230,7 +230,7 @@ impl<'a, 'c> Request<'a, 'c> {
             }),
             (_, []) => {}
         }
-        (Zset::of(gathered.0, rules), self.options)
+        (gathered.0, self.options)
     }
 
     /// How many members all have, up to the limit.
@@ -254,8 +254,9 @@ fn show(
     name: &str,
 ) -> Outcome {
     let rules = context.rules();
-    let (zset, options) = Request::read(context, args, 1, operation, name)?.combine(operation, rules);
-    let view = zset.view();
+    let (members, options) = Request::read(context, args, 1, operation, name)?.combine(operation, rules);
+    let tree = Tree::of(members);
+    let view = ZsetView::Tree(&tree);
     super::write_members(view, 0..view.len(), false, options.with_scores, reply);
     Ok(Effect::none())
 }
@@ -268,8 +269,8 @@ fn store(
     name: &'static str,
 ) -> Outcome {
     let rules = context.rules();
-    let (zset, _) = Request::read(context, args, 2, operation, name)?.combine(operation, rules);
-    super::store(context, zset, name, reply)
+    let (members, _) = Request::read(context, args, 2, operation, name)?.combine(operation, rules);
+    super::store(context, Zset::of(members, rules), name, reply)
 }
 
 pub fn zdiff(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
