@@ -91,10 +91,11 @@ pub fn counted<'a>(args: Args<'a>, index: usize) -> Result<&'a [&'a [u8]], Error
 /// The options from `index` on up to FIELDS, and where that is.
 ///
 /// # Errors
-/// There is no FIELDS.
+/// There is no FIELDS with something behind it.
 pub fn options<'a>(args: Args<'a>, index: usize) -> Result<(&'a [&'a [u8]], usize), Error> {
     let words = args.from(index);
-    let len = words.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS")).ok_or(error::NUMFIELDS)?;
+    let mut inner = words.iter().take(words.len().saturating_sub(1));
+    let len = inner.position(|word| word.eq_ignore_ascii_case(b"FIELDS")).ok_or(error::NUMFIELDS)?;
     Ok((words.get(..len).unwrap_or_default(), index + len))
 }
 
