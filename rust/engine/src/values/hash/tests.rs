@@ -278,7 +278,10 @@ fn every_field_is_as_likely_as_the_others() {
             // Each count is binomial with a mean of about 200: six standard deviations, and a hundred for chi squared.
             let mean = (draws * count) as f64 / live as f64;
             assert_eq!(counts.len(), live);
-            assert!(counts.values().all(|&count| (count as f64 - mean).abs() < 6.0 * mean.sqrt()), "{choice:?} {counts:?}");
+            assert!(
+                counts.values().all(|&count| (count as f64 - mean).abs() < 6.0 * mean.sqrt()),
+                "{choice:?} {counts:?}"
+            );
             let chi: f64 = counts.values().map(|&count| (count as f64 - mean).powi(2) / mean).sum();
             let free = live as f64;
             assert!(chi < free + 6.0 * (2.0 * free).sqrt() + 6.0, "{choice:?} of {fields}: {chi}");
