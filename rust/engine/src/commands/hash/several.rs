@@ -11,7 +11,7 @@ use crate::handler::{Args, Context, Effect, Outcome};
 use crate::number::Decimal;
 use crate::resp::Reply;
 use crate::values::hash::{Before, HashView, Lifetime};
-use crate::values::{Collection, Hash};
+use crate::values::{Collection, Hash, Reading};
 
 /// What is said of the deadlines of fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,7 @@ pub fn hsetex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     // Between the two conditions, as in Valkey.
     let deadline_ms = options.deadline_ms(now_ms, "hsetex")?;
     let absent = Hash::default();
-    if !options.allow_fields(hash.as_ref().map_or(absent.view(), |hash| hash.view()), pairs, now_ms) {
+    if !options.allow_fields(hash.as_ref().map_or(absent.view(), Reading::view), pairs, now_ms) {
         reply.integer(0);
         return Ok(Effect::none());
     }
