@@ -436,6 +436,9 @@ impl<'a, 'e> Context<'a, 'e> {
     ///
     /// # Errors
     /// `WRONGTYPE` if the key holds something else; `change` was not called then.
+    ///
+    /// # Panics
+    /// Never: a key that is tried again was found expired, and then `change` was not called.
     #[inline]
     pub fn edit<T: Collection, R>(
         &mut self,
