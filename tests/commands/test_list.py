@@ -151,8 +151,8 @@ def test_a_key_of_another_type(with_valkey: Pair, command: str) -> None:
     words = {
         "LINDEX": "s 0", "LSET": "s 0 x", "LRANGE": "s 0 1", "LINSERT": "s BEFORE a b", "LREM": "s 0 a",
         "LTRIM": "s 0 1", "LMOVE": "s l LEFT LEFT", "LMPOP": "1 s LEFT", "RPOPLPUSH": "s l", "BLPOP": "s 1",
-        "BRPOP": "s 1", "BLMOVE": "s l LEFT LEFT 1", "BRPOPLPUSH": "s l 1", "BLMPOP": "1 1 s LEFT", "LLEN": "s", "LPOP": "s",
-        "RPOP": "s",
+        "BRPOP": "s 1", "BLMOVE": "s l LEFT LEFT 1", "BRPOPLPUSH": "s l 1", "BLMPOP": "1 1 s LEFT", "LLEN": "s",
+        "LPOP": "s", "RPOP": "s",
     }.get(command, "s x")  # fmt: skip
     assert with_valkey.same(command, *words.split()) == WRONG_TYPE
     with_valkey.same("LMOVE", "l", "s", "LEFT", "LEFT")
