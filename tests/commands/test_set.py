@@ -19,8 +19,22 @@ if TYPE_CHECKING:
 
 LIMITS = {"set-max-intset-entries": (8, 512), "set-max-listpack-entries": (5, 128), "set-max-listpack-value": (6, 64)}
 KEYS = ["a", "b", "c", "d", "e"]
-NUMBERS = ["0", "1", "-1", "2", "3", "5", "100", "x", "", "01", "1.5", "9223372036854775807", "-9223372036854775808"]
-MEMBERS = [
+NUMBERS: list[Argument] = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "5",
+    "100",
+    "x",
+    "",
+    "01",
+    "1.5",
+    "9223372036854775807",
+    "-9223372036854775808",
+]
+MEMBERS: list[Argument] = [
     *map(str, range(-3, 14)), "32767", "32768", "-40000", "2147483648", "9223372036854775807", "9223372036854775808",
     "a", "b", "c", "d", "e", "f", "", "01", "+1", "-0", " 1", "sixsix", "seven77", b"\0\r\n\xff", "x" * 70,
 ]  # fmt: skip
@@ -121,9 +135,9 @@ def test_every_command_by_chance(with_valkey: Pair, rng: random.Random) -> None:
 
 def command(rng: random.Random) -> list[Argument]:
     """A command on few keys whose result is no chance."""
-    key = rng.choice([*KEYS * 4, "string", "none"])
-    members = [rng.choice(MEMBERS) for _ in range(rng.choice([1, 1, 2, 3, 9, 14]))]
-    keys = [rng.choice([*KEYS * 4, "string", "none"]) for _ in range(rng.choice([1, 2, 2, 3, 7]))]
+    key: Argument = rng.choice([*KEYS * 4, "string", "none"])
+    members: list[Argument] = [rng.choice(MEMBERS) for _ in range(rng.choice([1, 1, 2, 3, 9, 14]))]
+    keys: list[Argument] = [rng.choice([*KEYS * 4, "string", "none"]) for _ in range(rng.choice([1, 2, 2, 3, 7]))]
     match rng.randrange(14):
         case 0 | 1 | 2 | 3:
             return ["SADD", key, *members]
