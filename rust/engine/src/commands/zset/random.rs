@@ -81,10 +81,12 @@ impl Drawing {
     fn draw(self, random: &mut impl Random, mut each: impl FnMut(Range<u64>)) {
         match self {
             Self::All(len) => each(0..len),
-            Self::Again(count, len) => (0..count).for_each(|_| {
-                let rank = random.below(len);
-                each(rank..rank + 1);
-            }),
+            Self::Again(count, len) => {
+                for _ in 0..count {
+                    let rank = random.below(len);
+                    each(rank..rank + 1);
+                }
+            }
             // Most ranks are passed by once: it costs less than to remember what was drawn.
             Self::Some(count, len) if count > len / 3 => {
                 let mut left = count;
@@ -124,7 +126,9 @@ mod tests {
                 drawing.draw(&mut random, |ranks| drawn.extend(ranks));
                 assert_eq!(drawn.len() as u64, drawing.count());
                 assert!(count < 0 || drawn.iter().collect::<HashSet<_>>().len() == drawn.len());
-                drawn.iter().for_each(|rank| times[*rank as usize] += 1);
+                for rank in drawn {
+                    times[rank as usize] += 1;
+                }
             }
             let expected = f64::from(rounds) * drawing.count() as f64 / 10.0;
             // Six standard deviations of a count of independent draws.
