@@ -11,7 +11,7 @@ import pytest
 from support.resp import Array, Bulk, Error, Integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.resp import Argument, Connection
     from support.servers import Server
@@ -143,3 +143,45 @@ def test_random_keys_are_all_keys(rkv_server: Server) -> None:
         # Six standard deviations of a binomial count around 200.
         assert all(abs(times - 200) < 84 for times in drawn.values()), drawn
         assert rkv.call("DBSIZE") == Integer(20)
+
+
+@pytest.mark.parametrize(
+    ("step", "add", "width"),
+    [("SSCAN", lambda n: ["SADD", "x", f"m{n}"], 1), ("HSCAN", lambda n: ["HSET", "x", f"m{n}", f"v{n}"], 2),
+     ("ZSCAN", lambda n: ["ZADD", "x", n, f"m{n}"], 2)],
+)  # fmt: skip
+def test_collections_are_walked_through(
+    with_redis: Pair, step: str, add: Callable[[int], list[Argument]], width: int
+) -> None:
+    for count in (0, 1, 7, 100, 1500):
+        with_redis.same("DEL", "x")
+        for connection in (with_redis.rkv, with_redis.peer):
+            connection.pipeline([add(n) for n in range(count)])
+        for options in ([], ["COUNT", 1], ["COUNT", 100], ["MATCH", "m*1"], ["COUNT", 9, "MATCH", "m1?"]):
+            mine, theirs = (
+                walk_collection(connection, step, width, *options) for connection in (with_redis.rkv, with_redis.peer)
+            )
+            assert sorted(mine) == sorted(theirs), (step, count, options)
+            assert len(set(mine)) == len(mine), "one told twice"
+    # A table is told in steps, not at once.
+    reply = with_redis.rkv.call(step, "x", 0, "COUNT", 10)
+    assert isinstance(reply, Array)
+    cursor, elements = reply.items
+    assert cursor != Bulk(b"0")
+    assert isinstance(elements, Array)
+    assert 10 <= len(elements.items) // width < 50
+
+
+def walk_collection(connection: Connection, step: str, width: int, *options: Argument) -> list[tuple[bytes, ...]]:
+    """Every element that a command of steps tells, each with what stands behind it."""
+    cursor, told = b"0", []
+    while True:
+        reply = connection.call(step, "x", cursor, *options)
+        assert isinstance(reply, Array), reply
+        at, elements = reply.items
+        parts = [part.data for part in elements.items]
+        told += [tuple(parts[n : n + width]) for n in range(0, len(parts), width)]
+        cursor = at.data
+        assert int(cursor) < 1 << 53, "a cursor fits a float of every client"
+        if cursor == b"0":
+            return told

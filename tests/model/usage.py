@@ -184,7 +184,7 @@ def words(arguments: tuple[Argument, ...], newest: Version) -> SearchStrategy[Wo
     index = 0
     while index < len(known):
         argument = known[index]
-        if argument.name == "numkeys" and index + 1 < len(known):
+        if argument.name in ("numkeys", "numfields") and index + 1 < len(known):
             parts.append(_counted(argument, known[index + 1], newest))
             index += 2
         else:

@@ -129,8 +129,11 @@ impl State {
         }
     }
 
-    /// `None` if the time is over.
+    /// `None` if the time is over, or somebody else ended the wait.
     fn time_left(&self) -> Option<Duration> {
+        if self.caller.is_unblocked() {
+            return None;
+        }
         let Some(deadline_us) = self.caller.blocked().and_then(|blocked| blocked.deadline_us) else {
             return Some(Duration::MAX);
         };

@@ -247,6 +247,11 @@ impl Caller {
         self.blocked.as_ref()
     }
 
+    /// Whether another client ended the wait: then [`Caller::time_out`] is due.
+    pub fn is_unblocked(&self) -> bool {
+        self.client.link.blocking.is_unblocked()
+    }
+
     /// Takes the reply of the command that waited, if it has come; its wait is then over.
     pub fn take_reply(&mut self) -> Option<Tape> {
         let messages = self.client.link.take_mail();

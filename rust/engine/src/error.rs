@@ -92,6 +92,16 @@ fixed! {
     NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
     /// A count of elements that is not positive.
     COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    /// A timeout that is no number.
+    TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
+    /// A timeout below zero.
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    /// A timeout beyond the end of time.
+    TIMEOUT_RANGE = "ERR timeout is out of range";
+    /// CLIENT UNBLOCK got neither of its words.
+    UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    /// CLIENT UNBLOCK ended a wait.
+    UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     /// An offset is out of range.
     OFFSET_RANGE = "ERR offset is out of range";
     /// A string would be longer than `proto-max-bulk-len`.

@@ -67,13 +67,27 @@ pub enum Unblock {
     Tape(Protocol),
 }
 
-/// Whether a client waits for a key, and who may answer it. Exactly one of server, timeout and disconnect wins.
+/// Who ended a wait that nobody served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client: its time was over, or it went.
+    ByItself,
+    /// CLIENT UNBLOCK, as if its time were over.
+    ByTimeout,
+    /// CLIENT UNBLOCK, with an error.
+    ByError,
+}
+
+/// Whether a client waits for a key, and who may answer it. Exactly one of server, timeout, disconnect and CLIENT UNBLOCK
+/// wins.
 #[derive(Debug, Default)]
 pub struct Blocking(AtomicU8);
 
 const IDLE: u8 = 0;
 const WAITING: u8 = 1;
 const SERVING: u8 = 2;
+const UNBLOCKED: u8 = 3;
+const UNBLOCKED_BY_ERROR: u8 = 4;
 
 impl Blocking {
     /// The client begins to wait.
@@ -94,6 +108,29 @@ impl Blocking {
     /// Takes the right to answer; false if somebody else has it.
     pub fn claim(&self) -> bool {
         self.0.compare_exchange(WAITING, SERVING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Ends the wait on behalf of another client; its driver does the rest. False if it does not wait.
+    pub fn unblock(&self, with_error: bool) -> bool {
+        let state = if with_error { UNBLOCKED_BY_ERROR } else { UNBLOCKED };
+        self.0.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether another client ended the wait.
+    pub fn is_unblocked(&self) -> bool {
+        matches!(self.0.load(Ordering::Acquire), UNBLOCKED | UNBLOCKED_BY_ERROR)
+    }
+
+    /// Takes the right to end the wait, for the driver of the client; `None` if somebody answers it.
+    pub fn end(&self) -> Option<Ending> {
+        if self.claim() {
+            return Some(Ending::ByItself);
+        }
+        match self.0.load(Ordering::Acquire) {
+            UNBLOCKED => Some(Ending::ByTimeout),
+            UNBLOCKED_BY_ERROR => Some(Ending::ByError),
+            _ => None,
+        }
     }
 
     /// Gives the right back: there was nothing to answer with.

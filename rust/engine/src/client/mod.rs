@@ -9,7 +9,7 @@ mod registry;
 mod state;
 mod wake;
 
-pub use link::{Blocking, Link, LinkFlags, Message, Names, Origin, Transport, Unblock};
+pub use link::{Blocking, Ending, Link, LinkFlags, Message, Names, Origin, Transport, Unblock};
 pub use registry::Registry;
 pub use state::{Client, Queued, ReplyMode, Transaction, Watched, Watching};
 pub use wake::{NoWake, Wake};

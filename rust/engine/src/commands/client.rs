@@ -111,7 +111,26 @@ const SUBCOMMANDS: &[Row] = &[
         .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .usage("connection-name:string"),
+    Row::new("UNBLOCK", -3, Group::Connection, unblock)
+        .since("5.0.0")
+        .doc("Ends the wait of a connection, as if its time were over or with an error.", "O(1)")
+        .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::SESSION))
+        .usage("client-id:integer [unblock-type:(TIMEOUT | ERROR)]"),
 ];
+
+fn unblock(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let with_error = match args.get(3) {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case(b"TIMEOUT") => false,
+        Some(word) if word.eq_ignore_ascii_case(b"ERROR") => true,
+        Some(_) => return Err(error::UNBLOCK_REASON),
+    };
+    let id = args.integer(2)?;
+    let link = u64::try_from(id).ok().and_then(|id| context.store.clients.get(id));
+    let unblocked = link.is_some_and(|link| context.unblock(link, with_error));
+    reply.integer(i64::from(unblocked));
+    Ok(Effect::none())
+}
 
 fn getname(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let names = context.client.link.names();
@@ -151,6 +170,8 @@ fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         "    Say which client library, or which version of it, this connection uses.",
         "SETNAME <name>",
         "    Name this connection.",
+        "UNBLOCK <id> [TIMEOUT|ERROR]",
+        "    End the wait of a connection, as if its time were over or with an error.",
     ];
     subcommand::help("CLIENT", &lines, reply);
     Ok(Effect::none())

@@ -41,7 +41,10 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Lets fields of a hash expire at a Unix time in seconds.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE))]))
         .flags(Flags::WRITE.with(Flags::FAST))
-        .usage("key:key unix-time-seconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS fields:(numfields:integer#0 field:string...)"),
+        .usage(
+            "key:key unix-time-seconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS \
+             fields:(numfields:integer#0 field:string...)",
+        ),
     Row::new("HEXPIRETIME", -5, Group::Hash, expire::hexpiretime)
         .since("9.0.0")
         .doc("Tells when fields of a hash expire, as Unix times in seconds.", "O(N) for N fields")
@@ -72,7 +75,11 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Reads fields of a hash and sets or removes their expiry.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))]))
         .flags(Flags::WRITE.with(Flags::FAST))
-        .usage("key:key [expiration:(EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST)] FIELDS fields:(numfields:integer#0 field:string...)"),
+        .usage(
+            "key:key [expiration:(EX seconds:integer | PX milliseconds:integer | EXAT \
+             unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST)] FIELDS \
+             fields:(numfields:integer#0 field:string...)",
+        ),
     Row::new("HINCRBY", 4, Group::Hash, number::hincrby)
         .since("2.0.0")
         .doc("Adds a number to an integer in a field of a hash; a missing field counts as 0.", "O(1)")
@@ -121,13 +128,19 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Lets fields of a hash expire after some milliseconds.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE))]))
         .flags(Flags::WRITE.with(Flags::FAST))
-        .usage("key:key milliseconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS fields:(numfields:integer#0 field:string...)"),
+        .usage(
+            "key:key milliseconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS fields:(numfields:integer#0 \
+             field:string...)",
+        ),
     Row::new("HPEXPIREAT", -6, Group::Hash, expire::hpexpireat)
         .since("9.0.0")
         .doc("Lets fields of a hash expire at a Unix time in milliseconds.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE))]))
         .flags(Flags::WRITE.with(Flags::FAST))
-        .usage("key:key unix-time-milliseconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS fields:(numfields:integer#0 field:string...)"),
+        .usage(
+            "key:key unix-time-milliseconds:integer [(NX | XX | GT | LT)@9.0.0] FIELDS \
+             fields:(numfields:integer#0 field:string...)",
+        ),
     Row::new("HPEXPIRETIME", -5, Group::Hash, expire::hpexpiretime)
         .since("9.0.0")
         .doc("Tells when fields of a hash expire, as Unix times in milliseconds.", "O(N) for N fields")
@@ -158,7 +171,12 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Sets fields of a hash with one expiry, and conditions on the key and on the fields.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::INSERT))]))
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
-        .usage("key:key [key-condition:(NX | XX)] [fields-condition:(FNX | FXX)] [expiration:(EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL)] FIELDS fields:(numfields:integer#0 data:(field:string value:string)...)"),
+        .usage(
+            "key:key [key-condition:(NX | XX)] [fields-condition:(FNX | FXX)] [expiration:(EX \
+             seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time | PXAT \
+             unix-time-milliseconds:unix-time | KEEPTTL)] FIELDS fields:(numfields:integer#0 \
+             data:(field:string value:string)...)",
+        ),
     Row::new("HSETNX", 4, Group::Hash, write::hsetnx)
         .since("2.0.0")
         .doc("Sets a field of a hash if it does not exist.", "O(1)")
@@ -203,6 +221,3 @@ fn instead<'w>(context: &Context<'_, '_>, head: &[&'w [u8]], tail: impl IntoIter
     let words = head.iter().copied().chain(tail).map(Box::from);
     Effect::instead_all(vec![words.collect()])
 }
-
-#[cfg(test)]
-mod tests;

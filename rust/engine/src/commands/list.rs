@@ -1,5 +1,6 @@
 //! Lists: the rows, and what their handlers share.
 
+mod blocking;
 mod ends;
 mod moves;
 mod place;
@@ -18,6 +19,43 @@ const READ: KeyFlags = KeyFlags::RO.with(KeyFlags::ACCESS);
 const MOVED: Keys = Keys::Specs(&[KeySpec::one(1, POPPED), KeySpec::one(2, PUSHED)]);
 
 pub(super) const ROWS: &[Row] = &[
+    Row::new("BLMOVE", 6, Group::List, blocking::blmove)
+        .since("6.2.0")
+        .doc("Moves an element between ends of lists as LMOVE does, and waits for one if there is none.", "O(1)")
+        .keys(MOVED)
+        .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::BLOCKING))
+        .usage("source:key destination:key wherefrom:(LEFT | RIGHT) whereto:(LEFT | RIGHT) timeout:double"),
+    Row::new("BLMPOP", -5, Group::List, blocking::blmpop)
+        .since("7.0.0")
+        .doc(
+            "Removes elements as LMPOP does, and waits for some if there are none.",
+            "O(N+M) for N keys and M elements",
+        )
+        .keys(Keys::Specs(&[KeySpec {
+            begin: Begin::Index(2),
+            find: Find::Count { index: 0, first: 1, step: 1 },
+            flags: POPPED,
+        }]))
+        .flags(Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS))
+        .usage("timeout:double numkeys:integer key:key... where:(LEFT | RIGHT) [COUNT count:integer]"),
+    Row::new("BLPOP", -3, Group::List, blocking::blpop)
+        .since("2.0.0")
+        .doc("Removes the head of the first list that has one, and waits if none has.", "O(N) for N keys")
+        .keys(Keys::Specs(&[KeySpec::range(1, -2, 1, POPPED)]))
+        .flags(Flags::WRITE.with(Flags::BLOCKING))
+        .usage("key:key... timeout:double"),
+    Row::new("BRPOP", -3, Group::List, blocking::brpop)
+        .since("2.0.0")
+        .doc("Removes the tail of the first list that has one, and waits if none has.", "O(N) for N keys")
+        .keys(Keys::Specs(&[KeySpec::range(1, -2, 1, POPPED)]))
+        .flags(Flags::WRITE.with(Flags::BLOCKING))
+        .usage("key:key... timeout:double"),
+    Row::new("BRPOPLPUSH", 4, Group::List, blocking::brpoplpush)
+        .since("2.2.0")
+        .doc("Moves the last element of a list to the head of another, and waits for one if there is none.", "O(1)")
+        .keys(MOVED)
+        .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::BLOCKING))
+        .usage("source:key destination:key timeout:double"),
     Row::new("LINDEX", 3, Group::List, place::lindex)
         .doc("Reads one element of a list.", "O(log N)")
         .keys(Keys::Specs(&[KeySpec::one(1, READ)]))
@@ -127,6 +165,14 @@ fn side(word: &[u8]) -> Result<Side, Error> {
         Ok(Side::Right)
     } else {
         Err(error::SYNTAX)
+    }
+}
+
+/// The word for a side.
+const fn side_name(side: Side) -> &'static [u8] {
+    match side {
+        Side::Left => b"LEFT",
+        Side::Right => b"RIGHT",
     }
 }
 

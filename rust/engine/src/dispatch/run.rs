@@ -8,7 +8,7 @@ use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, World};
+use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
 
@@ -123,16 +123,9 @@ fn execute_locked<'e>(
         Ahead::default().reach(locks, client.db, keys, keys.len());
     }
     let mut account = Account::default();
-    let can_wait = mode != Mode::Now;
-    let world = World {
-        store,
-        client: &mut *client,
-        door: &Queue,
-        locks: &mut *locks,
-        account: &mut account,
-        now_ms,
-        can_wait,
-    };
+    let waiting = if mode == Mode::Now { Waiting::Never } else { Waiting::MayBegin };
+    let world =
+        World { store, client: &mut *client, door: &Queue, locks: &mut *locks, account: &mut account, now_ms, waiting };
     let wait = run(&mut Context::new(world, keys), call, reply);
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, locks, wait, form)),

@@ -14,11 +14,12 @@ use smallvec::SmallVec;
 
 use super::run::{Call, finish, run, settle, write};
 use super::transaction::Queue;
-use crate::client::{Client, Link, Message, Unblock};
+use crate::client::{Client, Ending, Link, Message, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Context, Store, Stray, Wait, World};
+use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
+use crate::values::Kind;
 
 /// A command that waits.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Blocked {
     keys: Vec<Box<[u8]>>,
     form: Unblock,
     no_touch: bool,
+    kind: Option<Kind>,
     /// Monotonic microseconds; `None`: forever.
     pub deadline_us: Option<u64>,
 }
@@ -84,6 +86,7 @@ pub(super) fn park(
         keys: keys.iter().map(|key| Box::from(key.bytes())).collect(),
         form,
         no_touch: client.no_touch,
+        kind: wait.kind,
         deadline_us: wait.deadline_us,
     });
     client.link.blocking.begin();
@@ -123,11 +126,13 @@ fn serve_key<'e>(
     let place = store.keyspace.key(&key);
     for waiter in locks.shard(place.shard()).waiters.queue(db, &key) {
         let part = locks.peek(place.shard()).db(db);
-        if part.and_then(|part| part.get(&place)).is_none_or(|entry| entry.is_expired(now_ms)) {
-            return;
-        }
+        let entry = part.and_then(|part| part.get(&place)).filter(|entry| !entry.is_expired(now_ms));
+        let Some(kind) = entry.map(|entry| entry.value().kind()) else { return };
         let waiter: Arc<dyn std::any::Any + Send + Sync> = waiter;
         let Ok(blocked) = waiter.downcast::<Blocked>() else { continue };
+        if blocked.kind.is_some_and(|wanted| wanted != kind) {
+            continue;
+        }
         match serve_one(store, locks, account, now_ms, &blocked) {
             Turn::Answered => leave_queues(store, locks, &blocked),
             Turn::Waits => {}
@@ -173,7 +178,8 @@ fn serve_one<'e>(
     let mut client = blocked.deputy();
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
     let wait = blocked.with_call(store, |call| {
-        let world = World { store, client: &mut client, door: &Queue, locks, account, now_ms, can_wait: true };
+        let world =
+            World { store, client: &mut client, door: &Queue, locks, account, now_ms, waiting: Waiting::MayBegin };
         run(&mut Context::new(world, &keys), call, &mut reply)
     });
     write(store, account);
@@ -202,7 +208,7 @@ fn leave_queues(store: &Store, locks: &mut Locks<'_>, blocked: &Arc<Blocked>) {
 
 /// Ends a wait whose time is over or whose client is gone. With a reply, the command runs once more and must answer at
 /// once. False if somebody was faster: the reply is in the inbox.
-pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, reply: Option<&mut Reply<'_>>) -> bool {
+pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut reply: Option<&mut Reply<'_>>) -> bool {
     let Ok(mut locks) = store.keyspace.lock(blocked.mask(store)) else {
         blocked.link.blocking.finish();
         if let Some(reply) = reply {
@@ -210,18 +216,19 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, repl
         }
         return true;
     };
-    // Who serves it holds these shards, too, so it is either answered or waiting.
-    if !blocked.link.blocking.claim() {
-        return false;
-    }
+    // Who serves it holds these shards, too, so it is either answered or waiting, or CLIENT UNBLOCK left the rest to us.
+    let Some(ending) = blocked.link.blocking.end() else { return false };
     leave_queues(store, &mut locks, blocked);
     let mut account = Account::default();
     let now_ms = store.clock.unix_ms();
-    if let Some(reply) = reply {
+    if let (Ending::ByError, Some(reply)) = (ending, reply.as_deref_mut()) {
+        store.counters.count_error(&error::UNBLOCKED);
+        reply.error(&error::UNBLOCKED);
+    } else if let Some(reply) = reply {
         let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
         blocked.with_call(store, |call| {
             let (locks, account) = (&mut locks, &mut account);
-            let world = World { store, client, door: &Queue, locks, account, now_ms, can_wait: false };
+            let world = World { store, client, door: &Queue, locks, account, now_ms, waiting: Waiting::IsOver };
             run(&mut Context::new(world, &keys), call, reply);
         });
     }

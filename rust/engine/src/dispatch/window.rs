@@ -10,7 +10,7 @@ use super::plan::add_keys;
 use super::run::{Call, finish, run, settle};
 use super::transaction::Queue;
 use crate::client::Client;
-use crate::handler::{Account, Context, Store, World};
+use crate::handler::{Account, Context, Store, Waiting, World};
 use crate::keyspace::Key;
 use crate::resp::Reply;
 
@@ -55,8 +55,15 @@ pub fn execute_window(
         return 0;
     }
     let mut account = Account::default();
-    let world =
-        World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, can_wait: false };
+    let world = World {
+        store,
+        client,
+        door: &Queue,
+        locks: &mut locks,
+        account: &mut account,
+        now_ms,
+        waiting: Waiting::Never,
+    };
     let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &mut keys, reply);
     store.publish_memory(&mut locks);
     drop(locks);

@@ -113,6 +113,17 @@ impl Account {
     }
 }
 
+/// Whether a command may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// It must reply at once.
+    Never,
+    /// It may.
+    MayBegin,
+    /// It did, and must reply now.
+    IsOver,
+}
+
 /// What a [`Context`] is made of, besides the keys.
 pub(crate) struct World<'a, 'e> {
     pub store: &'e Store,
@@ -121,7 +132,7 @@ pub(crate) struct World<'a, 'e> {
     pub locks: &'a mut Locks<'e>,
     pub account: &'a mut Account,
     pub now_ms: i64,
-    pub can_wait: bool,
+    pub waiting: Waiting,
 }
 
 /// The world of one command while it runs.
@@ -137,18 +148,18 @@ pub struct Context<'a, 'e> {
     pub(crate) account: &'a mut Account,
     pub(crate) trace: Trace<'a>,
     is_all: bool,
-    can_wait: bool,
+    waiting: Waiting,
     now_ms: i64,
 }
 
 impl<'a, 'e> Context<'a, 'e> {
-    /// The world of a command whose keys are locked. `now_ms` is frozen while it runs; `can_wait` says whether it may
-    /// ask to be run again later.
+    /// The world of a command whose keys are locked. `now_ms` is frozen while it runs; `waiting` says whether it
+    /// may ask to be run again later.
     #[inline]
     pub(crate) fn new(world: World<'a, 'e>, keys: &'a [Key<'a>]) -> Self {
-        let World { store, client, door, locks, account, now_ms, can_wait } = world;
+        let World { store, client, door, locks, account, now_ms, waiting } = world;
         let is_all = locks.mask() == store.keyspace.all();
-        Self { store, client, door, locks, keys, account, trace: Trace::default(), is_all, can_wait, now_ms }
+        Self { store, client, door, locks, keys, account, trace: Trace::default(), is_all, waiting, now_ms }
     }
 
     /// The same world for a command that this one runs: it shares locks, client, time and account, and cannot wait.
@@ -160,13 +171,18 @@ impl<'a, 'e> Context<'a, 'e> {
             locks: self.locks,
             account: self.account,
             now_ms: self.now_ms,
-            can_wait: false,
+            waiting: Waiting::Never,
         }
     }
 
     /// Whether the command may answer with [`Effect::wait`](super::Effect::wait); if not, it must reply at once.
     pub const fn can_wait(&self) -> bool {
-        self.can_wait
+        matches!(self.waiting, Waiting::MayBegin)
+    }
+
+    /// Whether the command waited, and now its time is over: what was not there then is not there now.
+    pub const fn has_timed_out(&self) -> bool {
+        matches!(self.waiting, Waiting::IsOver)
     }
 
     /// Unix milliseconds, the same during the whole command, transaction or script.
@@ -420,6 +436,9 @@ impl<'a, 'e> Context<'a, 'e> {
     ///
     /// # Errors
     /// `WRONGTYPE` if the key holds something else; `change` was not called then.
+    ///
+    /// # Panics
+    /// Never: a key that is tried again was found expired, and then `change` was not called.
     #[inline]
     pub fn edit<T: Collection, R>(
         &mut self,
@@ -583,6 +602,16 @@ impl<'a, 'e> Context<'a, 'e> {
     pub fn watch(&mut self, key: Key<'_>) {
         let was_gone = self.presence(self.client.db, key) != Presence::Live;
         self.client.watch(self.locks, key, was_gone);
+    }
+
+    /// Ends the wait of a client, as if its time were over or with an error; false if it does not wait. Its driver hears of
+    /// it when no lock is held any more.
+    pub fn unblock(&mut self, link: Arc<Link>, with_error: bool) -> bool {
+        let unblocked = link.blocking.unblock(with_error);
+        if unblocked {
+            self.account.add().wakes.push(link);
+        }
+        unblocked
     }
 
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::config::KeyspaceEvents;
+use crate::values::Kind;
 
 /// A keyspace event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Log {
 /// Until when a command waits for one of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
+    /// The type that a key must have before the command is run again; `None`: any.
+    pub kind: Option<Kind>,
     /// Monotonic microseconds; `None`: forever.
     pub deadline_us: Option<u64>,
 }
@@ -75,7 +78,12 @@ impl Effect {
 
     /// It found nothing and waits.
     pub fn wait(deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Wait { deadline_us }), ..Self::default() }
+        Self { wait: Some(Wait { kind: None, deadline_us }), ..Self::default() }
+    }
+
+    /// It found nothing and waits for a key of one type: others are not looked at.
+    pub fn wait_for(kind: Kind, deadline_us: Option<u64>) -> Self {
+        Self { wait: Some(Wait { kind: Some(kind), deadline_us }), ..Self::default() }
     }
 
     /// Adds a keyspace event of the key with this number in the plan.

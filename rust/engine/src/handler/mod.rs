@@ -17,8 +17,8 @@ mod table;
 pub mod usage;
 
 pub use args::{Args, Cursor};
-pub(crate) use context::World;
 pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
+pub(crate) use context::{Waiting, World};
 pub use effect::{Effect, Event, Log, Wait, Words};
 pub use keys::{KeyAt, KeyPositions, KeysError, KeysFound, each_key, key_positions};
 pub use memory::{MemoryUsage, ratio};

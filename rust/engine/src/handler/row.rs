@@ -148,8 +148,9 @@ impl Row {
             (Flags::BLOCKING, Categories::BLOCKING),
         ];
         let speed = if self.flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW };
-        // A container does nothing itself, so it belongs to no family.
-        let family = if self.handler.is_some() { self.group.category() } else { Categories::NONE };
+        // A container does nothing itself, so it belongs to no family. What works on some types only belongs to those.
+        let belongs = self.handler.is_some() && !self.categories.has(Categories::LIST.with(Categories::SET));
+        let family = if belongs { self.group.category() } else { Categories::NONE };
         let follow = follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
         follow.fold(self.categories | speed | family, Categories::with)
     }

@@ -171,7 +171,9 @@ impl Core {
         }
         self.take_mail();
         let now_us = self.store.clock.monotonic_us();
-        if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) && !self.stop_waiting(true) {
+        let is_over = self.client.link.blocking.is_unblocked()
+            || self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us);
+        if is_over && !self.stop_waiting(true) {
             self.take_mail();
         }
     }

@@ -259,6 +259,7 @@ impl<T> Deref for Held<T> {
 impl<T: Collection> Held<T> {
     /// The collection, to be changed: what a snapshot under way needs of a small one is set aside; a large one does that
     /// itself, piece by piece.
+    #[expect(clippy::wrong_self_convention, reason = "it says what the borrow is for")]
     #[inline]
     pub fn to_change(&mut self) -> &mut T {
         if matches!(self.frozen, Frozen::AsTheyAre)

@@ -293,6 +293,10 @@ impl Collection for Hash {
         }
     }
 
+    fn scan(view: HashView<'_>, position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
+        view.scan(position, each)
+    }
+
     fn begin_capture(&mut self) {
         if let Self::Table(fields) = self {
             fields.begin_capture();

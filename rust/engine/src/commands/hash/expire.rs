@@ -78,7 +78,7 @@ const fn seconds(ms: i64) -> i64 {
 ///
 /// # Errors
 /// A syntax error without FIELDS, or the number is none or another.
-pub fn counted<'a>(args: Args<'a>, index: usize) -> Result<&'a [&'a [u8]], Error> {
+pub fn counted(args: Args<'_>, index: usize) -> Result<&[&[u8]], Error> {
     let mut words = args.cursor(index);
     if !words.keyword("FIELDS") {
         return Err(error::SYNTAX);
@@ -91,10 +91,11 @@ pub fn counted<'a>(args: Args<'a>, index: usize) -> Result<&'a [&'a [u8]], Error
 /// The options from `index` on up to FIELDS, and where that is.
 ///
 /// # Errors
-/// There is no FIELDS.
-pub fn options<'a>(args: Args<'a>, index: usize) -> Result<(&'a [&'a [u8]], usize), Error> {
+/// There is no FIELDS with something behind it.
+pub fn options(args: Args<'_>, index: usize) -> Result<(&[&[u8]], usize), Error> {
     let words = args.from(index);
-    let len = words.iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS")).ok_or(error::NUMFIELDS)?;
+    let mut inner = words.iter().take(words.len().saturating_sub(1));
+    let len = inner.position(|word| word.eq_ignore_ascii_case(b"FIELDS")).ok_or(error::NUMFIELDS)?;
     Ok((words.get(..len).unwrap_or_default(), index + len))
 }
 
@@ -109,34 +110,34 @@ fn set_deadlines(
     let conditions = Conditions::read(words)?;
     let fields = counted(args, fields_at)?;
     let (rules, now_ms, key) = (context.rules(), context.now_ms(), context.key(0));
-    let new_ms = unit.deadline_from_ms(0, args.word(2), now_ms, name)?;
-    let is_past = new_ms <= now_ms;
-    let mut changed = Vec::new();
+    let deadline_ms = unit.deadline_from_ms(0, args.word(2), now_ms, name)?;
+    let is_past = deadline_ms <= now_ms;
+    let mut touched = Vec::new();
     let edited = context.edit(key, |hash: &mut Hash| {
         reply.array(fields.len());
         for field in fields {
             let old_ms = hash.view().deadline_ms(field, now_ms);
             reply.integer(match old_ms {
                 None => -2,
-                Some(old_ms) if !conditions.allow(old_ms, new_ms) => 0,
+                Some(old_ms) if !conditions.allow(old_ms, deadline_ms) => 0,
                 Some(_) => {
-                    changed.push(*field);
+                    touched.push(*field);
                     if is_past {
                         hash.remove(field, now_ms);
                         2
                     } else {
-                        hash.set_deadline(field, Some(new_ms), rules, now_ms);
+                        hash.set_deadline(field, Some(deadline_ms), rules, now_ms);
                         1
                     }
                 }
             });
         }
-        ((), !changed.is_empty())
+        ((), !touched.is_empty())
     })?;
     if !edited.changed {
         return Ok(Effect::none());
     }
-    Ok(if is_past { gone(context, changed, edited.emptied) } else { deferred(context, changed, new_ms) })
+    Ok(if is_past { gone(context, touched, edited.emptied) } else { deferred(context, touched, deadline_ms) })
 }
 
 /// The effect of fields that expire at once.

@@ -34,16 +34,12 @@ pub fn hget(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
 /// Writes the value of a field, or null; whether there is one.
 #[inline]
 pub fn write_or_null(hash: HashView<'_>, field: &[u8], now_ms: i64, reply: &mut Reply<'_>) -> bool {
-    match hash.get(field, now_ms) {
-        Some(value) => {
-            write(value, reply);
-            true
-        }
-        None => {
-            reply.null();
-            false
-        }
+    let value = hash.get(field, now_ms);
+    match value {
+        Some(value) => write(value, reply),
+        None => reply.null(),
     }
+    value.is_some()
 }
 
 pub fn hgetall(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -11,7 +11,7 @@ use crate::handler::{Args, Context, Effect, Outcome};
 use crate::number::Decimal;
 use crate::resp::Reply;
 use crate::values::hash::{Before, HashView, Lifetime};
-use crate::values::{Collection, Hash};
+use crate::values::{Collection, Hash, Reading};
 
 /// What is said of the deadlines of fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,11 +71,15 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Whether a hash is as the conditions want it. `pairs` are fields with their values.
-    fn allow(&self, hash: HashView<'_>, pairs: &[&[u8]], now_ms: i64) -> bool {
+    /// Whether the key is as NX or XX wants it.
+    fn allow_key(&self, exists: bool) -> bool {
+        self.key.is_none_or(|present| present == exists)
+    }
+
+    /// Whether the fields are as FNX or FXX wants them. `pairs` are fields with their values.
+    fn allow_fields(&self, hash: HashView<'_>, pairs: &[&[u8]], now_ms: i64) -> bool {
         let mut names = pairs.iter().step_by(2);
-        self.key.is_none_or(|present| present != hash.is_empty())
-            && self.fields.is_none_or(|present| names.all(|name| hash.deadline_ms(name, now_ms).is_some() == present))
+        self.fields.is_none_or(|present| names.all(|name| hash.deadline_ms(name, now_ms).is_some() == present))
     }
 }
 
@@ -111,6 +115,7 @@ pub fn hgetex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     let options = Options::read(words, false)?;
     let fields = counted(args, fields_at)?;
     let (rules, now_ms, key) = (context.rules(), context.now_ms(), context.key(0));
+    context.peek_as::<Hash>(key)?;
     let deadline_ms = options.deadline_ms(now_ms, "hgetex")?;
     let persists = options.expiry == Expiry::Persist;
     let mut changed = Vec::new();
@@ -158,66 +163,60 @@ pub fn hsetex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
         return Err(error::NUMFIELDS);
     }
     let now_ms = context.now_ms();
-    match options.deadline_ms(now_ms, "hsetex")? {
-        Some(deadline_ms) if deadline_ms <= now_ms => set_gone(context, &options, pairs, reply),
-        deadline_ms => set(context, &options, pairs, deadline_ms, reply),
+    let hash = context.peek_as::<Hash>(context.key(0))?;
+    if !options.allow_key(hash.is_some()) {
+        reply.integer(0);
+        return Ok(Effect::none());
     }
+    // Between the two conditions, as in Valkey.
+    let deadline_ms = options.deadline_ms(now_ms, "hsetex")?;
+    let absent = Hash::default();
+    if !options.allow_fields(hash.as_ref().map_or(absent.view(), Reading::view), pairs, now_ms) {
+        reply.integer(0);
+        return Ok(Effect::none());
+    }
+    drop(hash);
+    let effect = match deadline_ms {
+        Some(deadline_ms) if deadline_ms <= now_ms => set_gone(context, pairs)?,
+        deadline_ms => set(context, options.expiry, pairs, deadline_ms)?,
+    };
+    reply.integer(1);
+    Ok(effect)
 }
 
 /// HSETEX with a deadline that has passed: the fields are gone afterwards.
-fn set_gone(context: &mut Context<'_, '_>, options: &Options<'_>, pairs: &[&[u8]], reply: &mut Reply<'_>) -> Outcome {
-    let (key, now_ms) = (context.key(0), context.now_ms());
+fn set_gone(context: &mut Context<'_, '_>, pairs: &[&[u8]]) -> Outcome {
+    let key = context.key(0);
     let mut discarded = Vec::new();
     let edited = context.edit(key, |hash: &mut Hash| {
-        let allowed = options.allow(hash.view(), pairs, now_ms);
-        if allowed {
-            discarded.extend(pairs.iter().step_by(2).copied().filter(|field| hash.discard(field)));
-        }
-        ((allowed, hash.is_empty()), !discarded.is_empty())
+        discarded.extend(pairs.iter().step_by(2).copied().filter(|field| hash.discard(field)));
+        (hash.is_empty(), !discarded.is_empty())
     })?;
-    let (allowed, is_empty) = edited.result;
-    reply.integer(i64::from(allowed));
-    if !allowed {
-        return Ok(Effect::none());
-    }
     let effect = if edited.changed { instead(context, &[b"HDEL", key.bytes()], discarded) } else { Effect::none() };
     let effect = ["hset", "hexpire", "hexpired"]
         .into_iter()
         .fold(effect, |effect, name| effect.event(KeyspaceEvents::HASH, name, 0));
-    Ok(if is_empty { effect.event(KeyspaceEvents::GENERIC, "del", 0) } else { effect })
+    Ok(if edited.result { effect.event(KeyspaceEvents::GENERIC, "del", 0) } else { effect })
 }
 
-fn set(
-    context: &mut Context<'_, '_>,
-    options: &Options<'_>,
-    pairs: &[&[u8]],
-    deadline_ms: Option<i64>,
-    reply: &mut Reply<'_>,
-) -> Outcome {
+fn set(context: &mut Context<'_, '_>, expiry: Expiry<'_>, pairs: &[&[u8]], deadline_ms: Option<i64>) -> Outcome {
     let (rules, now_ms, key) = (context.rules(), context.now_ms(), context.key(0));
-    let lifetime = match options.expiry {
+    let lifetime = match expiry {
         Expiry::Keep => Lifetime::Keep,
         _ => deadline_ms.map_or(Lifetime::Clear, Lifetime::At),
     };
     let mut lapsed = Vec::new();
-    let edited = context.edit(key, |hash: &mut Hash| {
-        let allowed = options.allow(hash.view(), pairs, now_ms);
-        if allowed {
-            hash.expect(pairs.len() / 2, rules);
-            for pair in pairs.chunks_exact(2) {
-                if let [field, value] = *pair
-                    && hash.set(field, value, lifetime, rules, now_ms) == Before::Expired
-                {
-                    lapsed.push(field);
-                }
+    context.edit(key, |hash: &mut Hash| {
+        hash.expect(pairs.len() / 2, rules);
+        for pair in pairs.chunks_exact(2) {
+            if let [field, value] = *pair
+                && hash.set(field, value, lifetime, rules, now_ms) == Before::Expired
+            {
+                lapsed.push(field);
             }
         }
-        (allowed, allowed)
+        ((), true)
     })?;
-    reply.integer(i64::from(edited.result));
-    if !edited.result {
-        return Ok(Effect::none());
-    }
     let effect = expired(log_set(context, pairs, lifetime, &lapsed), !lapsed.is_empty());
     let effect = effect.event(KeyspaceEvents::HASH, "hset", 0);
     Ok(if deadline_ms.is_some() { effect.event(KeyspaceEvents::HASH, "hexpire", 0) } else { effect })

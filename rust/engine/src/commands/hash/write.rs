@@ -48,7 +48,7 @@ pub fn hset(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
 #[inline]
 fn set(context: &mut Context<'_, '_>, args: Args<'_>, name: &str) -> Result<(i64, Effect), Error> {
     let pairs = args.from(2);
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(Error::arity(name));
     }
     let (rules, now_ms) = (context.rules(), context.now_ms());

@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::{deleted, pop_name, push_name, side, write};
+use super::{deleted, pop_name, push_name, side, side_name, write};
 use crate::config::KeyspaceEvents;
 use crate::error::Error;
-use crate::handler::{Args, Context, Effect, Outcome};
+use crate::handler::{Args, Context, Effect, Log, Outcome};
 use crate::resp::Reply;
 use crate::values::list::{List, Side};
 use rkv_collections::packed::Digits;
@@ -27,6 +27,15 @@ fn move_one(context: &mut Context<'_, '_>, from: Side, to: Side, reply: &mut Rep
         reply.null();
         Effect::none()
     }))
+}
+
+/// The effect of a command that may wait, as the command that does not.
+pub fn log_move(context: &Context<'_, '_>, from: Side, to: Side, effect: Effect) -> Effect {
+    if !context.is_logged() {
+        return effect;
+    }
+    let words = [b"LMOVE", context.key(0).bytes(), context.key(1).bytes(), side_name(from), side_name(to)];
+    Effect { log: Log::Instead(vec![words.iter().map(|word| Box::from(*word)).collect()]), ..effect }
 }
 
 /// Moves an element from the first key to the second and replies with it; `None` if there is none.

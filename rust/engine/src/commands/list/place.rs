@@ -71,8 +71,11 @@ pub fn lrange(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
 
 pub fn lrem(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (count, element, rules) = (args.integer(2)?, args.word(3), context.rules());
+    if count == i64::MIN {
+        return Err(error::LONG_RANGE);
+    }
     let side = if count < 0 { Side::Right } else { Side::Left };
-    let most = if count == 0 { usize::MAX } else { usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX) };
+    let most = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
     let edited = context.edit(context.key(0), |list: &mut List| {
         let removed = list.remove_equal(element, side, most, rules);
         (removed, removed > 0)

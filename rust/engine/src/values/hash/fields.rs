@@ -62,7 +62,7 @@ pub enum Before {
 
 /// Finds the fields that are due.
 #[derive(Debug)]
-struct Deadlines {
+pub struct Deadlines {
     /// Fields that have one.
     count: usize,
     /// The time for which the key is filed; the end of time if it is not.
@@ -70,7 +70,7 @@ struct Deadlines {
     /// Without a wheel: no field is due earlier.
     earliest_ms: i64,
     /// Of a hash of many fields.
-    wheel: Option<Wheel>,
+    wheel: Option<Box<Wheel>>,
     /// The present at the last change.
     now_ms: i64,
 }
@@ -81,7 +81,7 @@ impl Deadlines {
     }
 
     fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.wheel.as_ref().map_or(0, Wheel::bytes)
+        size_of::<Self>() + self.wheel.as_ref().map_or(0, |wheel| size_of::<Wheel>() + wheel.bytes())
     }
 
     /// Files a deadline. `old` is the field's one before, and whether that relied on an earlier look. True if the new one
@@ -210,7 +210,7 @@ impl Fields {
         let mut extended = false;
         if let Some(new_ms) = deadline_ms {
             if self.deadlines.is_none() {
-                let wheel = (self.elements.len() > SCANNED_MAX).then(Wheel::new);
+                let wheel = (self.elements.len() > SCANNED_MAX).then(Box::default);
                 self.deadlines = Some(Box::new(Deadlines { wheel, ..Deadlines::new(now_ms) }));
             }
             if let Some(deadlines) = &mut self.deadlines {
@@ -249,7 +249,7 @@ impl Fields {
     /// Files the deadlines of all fields.
     fn file_all(&mut self) {
         let Some(mut deadlines) = self.deadlines.take() else { return };
-        deadlines.wheel = (self.elements.len() > SCANNED_MAX).then(Wheel::new);
+        deadlines.wheel = (self.elements.len() > SCANNED_MAX).then(Box::default);
         let mut extended: Vec<(Handle, i64)> = Vec::new();
         for handle in self.elements.handles() {
             let element = self.elements.at(handle);
@@ -327,7 +327,7 @@ impl Fields {
 
     fn expire_filed(&mut self, now_ms: i64, budget: usize, gone: &mut Piece) -> bool {
         let mut fired: SmallVec<[u64; 128]> = SmallVec::new();
-        let wheel = self.deadlines.as_deref_mut().and_then(|deadlines| deadlines.wheel.as_mut());
+        let wheel = self.deadlines.as_deref_mut().and_then(|deadlines| deadlines.wheel.as_deref_mut());
         let Some(wheel) = wheel else { return false };
         let progress = wheel.advance(now_ms, budget, |payload| fired.push(payload << (64 - PAYLOAD_BITS)));
         for &prefix in &fired {

@@ -6,19 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::{Clock, ManualClock};
-use rkv_engine::dispatch::Mode;
 use rkv_engine::handler::Store;
 use rkv_engine::keyspace::{Captured, CapturedValue, CutError, Locks};
-use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::ValueRef;
 use rkv_engine::values::string::StringRef;
-use rkv_engine::{Caller, Engine, EngineOptions};
+use rkv_engine::{Caller, Engine};
 
-const START_MS: i64 = 1_700_000_000_000;
+use crate::support::{Over, Random, START_MS, engine, run, seed, turn_journal_on};
+
 const WRITERS: u64 = 3;
 const CUTS: usize = 24;
 const KEYS: u64 = 12_000;
@@ -33,35 +31,6 @@ type Place = (usize, Vec<u8>);
 type Stored = (Vec<u8>, Option<i64>, bool);
 type Shadow = BTreeMap<Place, Stored>;
 
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
-
-fn engine(shard_bits: u32, clock: &Arc<ManualClock>) -> Arc<Engine> {
-    let clock = Arc::clone(clock);
-    Engine::new(EngineOptions { shard_bits, clock, ..EngineOptions::default() }).unwrap()
-}
-
 /// The bytes of a string.
 fn bytes(value: ValueRef<'_>) -> Vec<u8> {
     StringRef::of(value).unwrap().text().to_vec()
@@ -71,23 +40,6 @@ fn bytes(value: ValueRef<'_>) -> Vec<u8> {
 fn whole(value: CapturedValue<'_>) -> ValueRef<'_> {
     let CapturedValue::Whole(value) = value else { panic!("{value:?}") };
     value
-}
-
-fn turn_journal_on(store: &Store) {
-    let locks = store.keyspace.sweep().unwrap();
-    store.journal.turn_on(1 << 32);
-    drop(locks);
-}
-
-/// Runs a command; its reply must not be an error.
-fn run(caller: &mut Caller, words: &[&[u8]]) {
-    let mut tape = Tape::new();
-    caller.execute(words, Mode::Now, &mut tape);
-    for value in &tape {
-        let Value::Error(error) = value else { continue };
-        let text: Vec<_> = words.iter().map(|word| word.escape_ascii().to_string()).collect();
-        panic!("{} was answered {}", text.join(" "), error.as_str());
-    }
 }
 
 fn shadow_of(locks: &Locks<'_>) -> Shadow {
@@ -363,14 +315,6 @@ fn a_cut_among_writers_is_one_moment() {
             assert_same(&replay(&scene, cut, shard_bits), &expected, "snapshot and journal");
         }
         println!("{} shards: {} cuts told {told} entries", 1 << shard_bits, cuts.len());
-    }
-}
-
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,0 +1,102 @@
+//! Pops that wait: what they find at once they do as the commands that do not wait, and the journal hears of those.
+
+use super::ends::{pop_first, pop_one, read_several};
+use super::moves::{log_move, move_if_any};
+use super::{deleted, pop_command, pop_name, side};
+use crate::config::KeyspaceEvents;
+use crate::error::{self, Error};
+use crate::handler::{Args, Context, Effect, Outcome};
+use crate::number;
+use crate::resp::Reply;
+use crate::values::Kind;
+use crate::values::list::Side;
+
+/// How long a command waits, in microseconds; `None`: forever.
+type Timeout = Option<u64>;
+
+/// Reads a timeout in seconds: 0 is forever, and what is not 0 is at least a millisecond.
+fn read_timeout(word: &[u8]) -> Result<Timeout, Error> {
+    let seconds = number::parse_f64(word).ok_or(error::TIMEOUT_NOT_FLOAT)?;
+    let ms = (seconds * 1000.0).ceil();
+    if ms > i64::MAX as f64 / 1000.0 {
+        return Err(error::TIMEOUT_RANGE);
+    }
+    if seconds < 0.0 {
+        return Err(error::TIMEOUT_NEGATIVE);
+    }
+    Ok((ms > 0.0).then_some(ms as u64 * 1000))
+}
+
+/// Waits for a list, or replies that there is none: with no array when the time is over or if `is_array`, otherwise with
+/// no value.
+fn wait(context: &Context<'_, '_>, timeout: Timeout, is_array: bool, reply: &mut Reply<'_>) -> Effect {
+    if context.can_wait() {
+        let deadline_us = timeout.map(|us| context.store.clock.monotonic_us().saturating_add(us));
+        return Effect::wait_for(Kind::List, deadline_us);
+    }
+    if is_array || context.has_timed_out() {
+        reply.null_array();
+    } else {
+        reply.null();
+    }
+    Effect::none()
+}
+
+pub fn blmove(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (from, to) = (side(args.word(3))?, side(args.word(4))?);
+    let timeout = read_timeout(args.word(5))?;
+    move_or_wait(context, from, to, timeout, reply)
+}
+
+pub fn blmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let several = read_several(args, 2)?;
+    let timeout = read_timeout(args.word(1))?;
+    match pop_first(context, &several, reply)? {
+        Some(effect) => Ok(effect),
+        None => Ok(wait(context, timeout, true, reply)),
+    }
+}
+
+pub fn blpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    pop_or_wait(context, args, Side::Left, reply)
+}
+
+pub fn brpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    pop_or_wait(context, args, Side::Right, reply)
+}
+
+fn pop_or_wait(context: &mut Context<'_, '_>, args: Args<'_>, side: Side, reply: &mut Reply<'_>) -> Outcome {
+    let timeout = read_timeout(args.word(args.len() - 1))?;
+    for (number, key) in context.keys().iter().enumerate() {
+        let Some(entry) = context.open(*key) else { continue };
+        if entry.value().kind() != Kind::List {
+            return Err(error::WRONG_TYPE);
+        }
+        reply.array(2);
+        reply.bulk(key.bytes());
+        let edited = pop_one(context, *key, side, reply)?;
+        let effect =
+            if context.is_logged() { Effect::instead([pop_command(side), key.bytes()]) } else { Effect::changed() };
+        let effect = effect.event(KeyspaceEvents::LIST, pop_name(side), number);
+        return Ok(deleted(effect, edited.emptied, number));
+    }
+    Ok(wait(context, timeout, true, reply))
+}
+
+pub fn brpoplpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let timeout = read_timeout(args.word(3))?;
+    move_or_wait(context, Side::Right, Side::Left, timeout, reply)
+}
+
+fn move_or_wait(
+    context: &mut Context<'_, '_>,
+    from: Side,
+    to: Side,
+    timeout: Timeout,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    match move_if_any(context, from, to, reply)? {
+        Some(effect) => Ok(log_move(context, from, to, effect)),
+        None => Ok(wait(context, timeout, false, reply)),
+    }
+}
