@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::{array_of_scored, write_scored};
 use crate::error;
 use crate::handler::{Args, Context, Effect, Outcome};
+use crate::limits::REPEATED_ELEMENTS_MAX;
 use crate::number;
 use crate::random::{Random, Xoshiro256};
 use crate::resp::Reply;
@@ -43,6 +44,9 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Re
     };
     let view = zset.view();
     let drawing = Drawing::new(count, view.len());
+    if matches!(drawing, Drawing::Again(count, _) if count > REPEATED_ELEMENTS_MAX as u64) {
+        return Err(error::OUT_OF_RANGE);
+    }
     array_of_scored(drawing.count() as usize, with_scores, reply);
     drawing.draw(&mut random, |ranks| {
         view.each_of(ranks, true, |member, score| write_scored(member, score, with_scores, reply));
