@@ -46,6 +46,7 @@ pub enum ZsetView<'a> {
 
 /// When and how a score is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of ZADD, and most go together")]
 pub struct Condition {
     /// Only if the member is not there.
     pub if_absent: bool,
@@ -88,6 +89,7 @@ pub struct NotNumber;
 impl Condition {
     /// What becomes of a member that is there, and its score afterwards.
     #[inline]
+    #[expect(clippy::float_cmp, reason = "a score is the same or another one")]
     fn decide(self, old: f64, score: f64) -> Result<(Change, f64), NotNumber> {
         if self.if_absent {
             return Ok((Change::Refused, old));
@@ -99,12 +101,12 @@ impl Condition {
         if (self.if_greater && score <= old) || (self.if_less && score >= old) {
             return Ok((Change::Refused, old));
         }
-        let is_same = score <= old && score >= old;
+        let is_same = score == old;
         Ok((if is_same { Change::Same } else { Change::Updated }, score))
     }
 }
 
-impl<'a> ZsetView<'a> {
+impl ZsetView<'_> {
     /// Members.
     #[inline]
     pub fn len(self) -> u64 {
@@ -158,18 +160,6 @@ impl<'a> ZsetView<'a> {
         match self {
             Self::Packed(view) => small::each(view, ranks, is_reverse, each),
             Self::Tree(tree) => tree.each(ranks, is_reverse, each),
-        }
-    }
-
-    /// Shows the members of the next range of the table at or behind a position, and gives the next position; a small one
-    /// is shown whole. For ZSCAN.
-    pub fn scan(self, position: u64, mut each: impl FnMut(&[u8], f64)) -> Option<u64> {
-        match self {
-            Self::Packed(view) => {
-                small::each(view, 0..view.len() as u64 / 2, false, each);
-                None
-            }
-            Self::Tree(tree) => tree.scan(position, |element| each(element.name, element.score())),
         }
     }
 }
@@ -359,7 +349,7 @@ impl Collection for Zset {
     fn is_empty(&self) -> bool {
         match self {
             Self::Packed(packed) => packed.is_empty(),
-            Self::Tree(tree) => tree.len() == 0,
+            Self::Tree(tree) => tree.is_empty(),
         }
     }
 
@@ -396,9 +386,13 @@ impl Collection for Zset {
     }
 
     fn scan(view: ZsetView<'_>, position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
-        view.scan(position, |name, score| {
-            each(Element { name, payload: &score.to_le_bytes(), deadline_ms: None });
-        })
+        match view {
+            ZsetView::Packed(_) => {
+                Self::each(view, each);
+                None
+            }
+            ZsetView::Tree(tree) => tree.scan(position, each),
+        }
     }
 
     fn begin_capture(&mut self) {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::{array_of_scored, write_scored};
 use crate::error;
 use crate::handler::{Args, Context, Effect, Outcome};
+use crate::limits::REPEATED_ELEMENTS_MAX;
 use crate::number;
 use crate::random::{Random, Xoshiro256};
 use crate::resp::Reply;
@@ -43,6 +44,9 @@ pub fn zrandmember(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Re
     };
     let view = zset.view();
     let drawing = Drawing::new(count, view.len());
+    if matches!(drawing, Drawing::Again(count, _) if count > REPEATED_ELEMENTS_MAX as u64) {
+        return Err(error::OUT_OF_RANGE);
+    }
     array_of_scored(drawing.count() as usize, with_scores, reply);
     drawing.draw(&mut random, |ranks| {
         view.each_of(ranks, true, |member, score| write_scored(member, score, with_scores, reply));
@@ -81,10 +85,12 @@ impl Drawing {
     fn draw(self, random: &mut impl Random, mut each: impl FnMut(Range<u64>)) {
         match self {
             Self::All(len) => each(0..len),
-            Self::Again(count, len) => (0..count).for_each(|_| {
-                let rank = random.below(len);
-                each(rank..rank + 1);
-            }),
+            Self::Again(count, len) => {
+                for _ in 0..count {
+                    let rank = random.below(len);
+                    each(rank..rank + 1);
+                }
+            }
             // Most ranks are passed by once: it costs less than to remember what was drawn.
             Self::Some(count, len) if count > len / 3 => {
                 let mut left = count;
@@ -124,7 +130,9 @@ mod tests {
                 drawing.draw(&mut random, |ranks| drawn.extend(ranks));
                 assert_eq!(drawn.len() as u64, drawing.count());
                 assert!(count < 0 || drawn.iter().collect::<HashSet<_>>().len() == drawn.len());
-                drawn.iter().for_each(|rank| times[*rank as usize] += 1);
+                for rank in drawn {
+                    times[rank as usize] += 1;
+                }
             }
             let expected = f64::from(rounds) * drawing.count() as f64 / 10.0;
             // Six standard deviations of a count of independent draws.

@@ -84,7 +84,7 @@ fn add(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>, is_
         let (mut added, mut updated, mut sum) = (0, 0, None);
         for (&member, &score) in members().zip(&scores) {
             match zset.add(member, score, condition, rules) {
-                Ok((Change::Refused, _)) => continue,
+                Ok((Change::Refused, _)) => {}
                 Ok((change, score)) => {
                     added += i64::from(change == Change::Added);
                     updated += i64::from(change == Change::Updated);

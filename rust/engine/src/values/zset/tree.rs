@@ -85,6 +85,11 @@ impl Tree {
         self.order.0.len()
     }
 
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.order.0.is_empty()
+    }
+
     /// Heap bytes of both parts.
     pub fn heap_bytes(&self) -> usize {
         self.members.heap_bytes() + self.order.0.bytes()
@@ -146,6 +151,9 @@ impl Tree {
     }
 
     /// See [`super::Zset::add`].
+    ///
+    /// # Errors
+    /// The sum of the scores is not a number; then nothing is changed.
     #[inline]
     pub fn add(&mut self, member: &[u8], score: f64, condition: Condition) -> Result<(Change, f64), NotNumber> {
         let new = score.to_le_bytes();
