@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from redis.commands.core import HashDataPersistOptions
+
 from support.calls import Call, call
 
 C = call
@@ -328,9 +330,9 @@ FIELD_TIMES: dict[str, list[Call]] = {
         C("httl", "h", "a"),
         C("hsetex", "h", "a", 8),
         C("httl", "h", "a"),
-        C("hsetex", "h", "a", 9, data_persist_option="FNX"),
-        C("hsetex", "h", "a", 9, data_persist_option="FXX", ex=timedelta(seconds=70)),
-        C("hsetex", "h", "new", 9, data_persist_option="FXX"),
+        C("hsetex", "h", "a", 9, data_persist_option=HashDataPersistOptions.FNX),
+        C("hsetex", "h", "a", 9, data_persist_option=HashDataPersistOptions.FXX, ex=timedelta(seconds=70)),
+        C("hsetex", "h", "new", 9, data_persist_option=HashDataPersistOptions.FXX),
         C("hsetex", "h", "a", 1, ex=1, px=1),
         C("hsetex", "h", "a", 1, ex=1, keepttl=True),
         C("hsetex", "h"),
@@ -648,7 +650,7 @@ SORTED_SETS: dict[str, list[Call]] = {
         C("zscan", "z"),
         C("zscan", "z", 0, "[ab]", 10),
         C("zscan", "z", score_cast_func=int),
-        C("zscan", "z", score_cast_func=str),
+        C("zscan", "z", match="[bc]", score_cast_func=str),
         C("zscan", "none"),
         C("zscan", "z", "x"),
         C("zscan_iter", "z"),
