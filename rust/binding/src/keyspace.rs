@@ -281,14 +281,22 @@ fn zadd_dict<'py>(
     mapping: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = name.py();
+    let mut made = [None, None];
+    let [made_name, made_member] = &mut made;
+    let name = bytes(name, made_name)?;
+    let mut pairs = mapping.iter();
+    if let (Some((member, score)), 0) = (pairs.next(), pairs.len()) {
+        let score = Word::score(&score)?;
+        let words = [b"ZADD", name, score.bytes(), bytes(&member, made_member)?];
+        return this.call(py, this.hot.zadd, &words, |tape| read_integer(py, tape));
+    }
     let pairs: SmallVec<[_; 4]> = mapping.iter().collect();
     let mut words: SmallVec<[Word<'_>; 8]> = SmallVec::new();
     for (member, score) in &pairs {
         words.push(Word::score(score)?);
         words.push(Word::new(member)?);
     }
-    let mut made = None;
-    let head = [b"ZADD".as_slice(), bytes(name, &mut made)?];
+    let head = [b"ZADD".as_slice(), name];
     let refs: Refs<'_> = head.into_iter().chain(words.iter().map(Word::bytes)).collect();
     this.call(py, this.hot.zadd, &refs, |tape| read_integer(py, tape))
 }
