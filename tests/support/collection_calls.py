@@ -5,7 +5,9 @@ Each begins with an empty store. What `NEWER` names needs commands that redis-se
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 
 from redis.commands.core import HashDataPersistOptions
 
@@ -695,6 +697,52 @@ SORTED_SETS: dict[str, list[Call]] = {
     ],
 }
 
+KINDS_OF_WORDS: dict[str, list[Call]] = {
+    "kinds of words": [
+        C("rpush", bytearray(b"l"), memoryview(b"mv"), bytearray(b"ba"), 2**70, -7, 1e300, float("-inf"), "", b"", "é"),
+        C("lrange", "l", 0, -1),
+        C("lpush", 1, 2),
+        C("rpop", "1"),
+        C("rpop", 1),
+        C("rpush", 1.5, [1]),
+        C("rpush", 1.5, "a", object),
+        C("sadd", 1.5, bytearray(b"ba")),
+        C("sismember", "1.5", memoryview(b"ba")),
+        C("sismember", "1.5", ()),
+        C("sadd", "s", 1, "1", b"1", 1.0),
+        C("hset", 7, 8, 9),
+        C("hget", b"7", "8"),
+        C("hget", 7, 8),
+        C("hset", "h", bytearray(b"f"), memoryview(b"v")),
+        C("hset", "h", "", ""),
+        C("hset", "h", mapping=OrderedDict(a=1)),
+        C("hset", "h", mapping=MappingProxyType({"b": 2})),
+        C("hset", "h", mapping=["a"]),
+        C("hset", "h", ("f",), "v"),
+        C("hset", "h", "f", {}),
+        C("hgetall", "h"),
+        C("zadd", "z", OrderedDict(a=1)),
+        C("zadd", "z", MappingProxyType({"b": 2})),
+        C("zadd", "z", {"c": 2**70, "d": -(2**63), "e": 2**53 + 1, "f": "0x10", "g": "1e3", "h": b"7", "i": ""}),
+        C("zadd", "z", {"c": 2**70, "d": -(2**63), "e": 2**53 + 1, "g": "1e3", "h": b"7", 5: 5, 0.5: 0.5, b"": -1}),
+        C(
+            "zadd",
+            "z",
+            {"x": 5e-324, "y": 1.7976931348623157e308, "z": 0.1 + 0.2, "w": 1e21, "v": 1e-7, "u": 123456789.123},
+        ),
+        C("zadd", "z", {"a": [1]}),
+        C("zadd", "z", {("a",): 1}),
+        C("zadd", "z", ["a"]),
+        C("zadd", ["z"], {"a": 1}),
+        C("zadd", "z", {"a": 1}, nx=0, xx="", ch=None),
+        C("zrange", "z", 0, -1, withscores=True),
+        C("zscore", "z", 5),
+        C("zscore", "z", 0.5),
+        C("zscore", "z", bytearray(b"x")),
+        C("zscore", "z", ["x"]),
+    ],
+}
+
 RANKS_WITH_SCORES: dict[str, list[Call]] = {
     "ranks with scores": [
         C("zadd", "z", {"a": 1, "b": 2.5, "c": 1e20}),
@@ -715,6 +763,7 @@ OLDER = {
         "hashes": HASHES,
         "sets": SETS,
         "sorted sets": SORTED_SETS,
+        "all": KINDS_OF_WORDS,
     }.items()
     for name, calls in scenarios.items()
 }

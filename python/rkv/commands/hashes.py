@@ -279,7 +279,7 @@ class HashCommands(Form[T]):
             cursor: int = ...,
             match: Word | None = ...,
             count: int | None = ...,
-            no_values: None = ...,
+            no_values: Literal[False] | None = ...,
         ) -> tuple[int, dict[T, T]]: ...
         @overload
         def hscan(
