@@ -301,3 +301,54 @@ def test_in_a_transaction_nobody_waits(popper: str) -> None:
             assert await client.call("EXEC") == [None, None]
 
     run(main)
+
+
+@pytest.mark.parametrize("popper", STREAMS)
+def test_a_value_of_another_type_wakes_nobody(popper: str) -> None:
+    async def main() -> None:
+        async with store() as served:
+            results: list[Any] = []
+            served.call_later(results, await served.client(popper), "BLPOP", "list", 0)
+            await served.until_waiting(popper, 1)
+            served.kv.execute("SET", "list", "text")
+            served.kv.execute("SADD", "set", "member")
+            served.kv.execute("RENAME", "set", "list")
+            assert served.waiting() == 1
+            served.kv.execute("RPUSH", "other", "one")
+            served.kv.execute("RENAME", "other", "list")
+            await until(lambda: bool(results))
+            assert results == [[b"list", b"one"]]
+
+    run(main)
+
+
+@pytest.mark.parametrize("popper", STREAMS)
+def test_an_element_stays_if_it_cannot_be_moved(popper: str) -> None:
+    async def main() -> None:
+        async with store() as served:
+            results: list[Any] = []
+            served.call_later(results, await served.client(popper), "BLMOVE", "list", "text", "LEFT", "LEFT", 0)
+            await served.until_waiting(popper, 1)
+            served.kv.execute("SET", "text", "v")
+            served.kv.execute("RPUSH", "list", "one")
+            await until(lambda: bool(results))
+            assert results == ["WRONGTYPE Operation against a key holding the wrong kind of value"]
+            assert served.kv.execute("LRANGE", "list", 0, -1) == [b"one"]
+
+    run(main)
+
+
+def test_one_push_passes_through_those_who_wait_for_each_other() -> None:
+    async def main() -> None:
+        async with store() as served:
+            results: list[list[Any]] = [[] for _ in STREAMS]
+            for number, driver in enumerate(STREAMS):
+                client = await served.client(driver)
+                served.call_later(results[number], client, "BLMOVE", f"l{number}", f"l{number + 1}", "LEFT", "LEFT", 0)
+                await served.until_waiting(driver, number + 1)
+            served.kv.execute("RPUSH", "l0", "one")
+            await until(lambda: all(results))
+            assert results == [[b"one"]] * 3
+            assert served.kv.execute("LRANGE", "l3", 0, -1) == [b"one"]
+
+    run(main)
