@@ -25,7 +25,7 @@ class Pair:
     def same(self, *words: Argument) -> Reply:
         """The reply, which must be the same on the wire."""
         mine, theirs = self.both(*words)
-        assert mine == theirs, words
+        assert mine == theirs, (words, mine, theirs)
         return mine
 
     def same_elements(self, *words: Argument) -> Reply:
