@@ -163,15 +163,34 @@ def test_forms(with_valkey: Pair) -> None:
         with_valkey.same("ZRANGE", "z", "0", "-1", "WITHSCORES")
 
 
+def unsigned(reply: Reply) -> object:
+    """A reply whose zeros have no sign: one that is packed on its way from a large sorted set to another loses it."""
+    match reply:
+        case Array(items):
+            return list(map(unsigned, items))
+        case Bulk(b"-0"):
+            return Bulk(b"0")
+        case Double(b"-0"):
+            return Double(b"0")
+        case _:
+            return reply
+
+
+def same(pair: Pair, *words: Argument) -> None:
+    """Both reply the same, up to the signs of zeros."""
+    mine, theirs = pair.both(*words)
+    assert unsigned(mine) == unsigned(theirs), words
+
+
 def test_every_command_by_chance(with_valkey: Pair, rng: random.Random) -> None:
     with_valkey.same("SET", "string", "v")
     for step in range(4000):
-        with_valkey.same(*command(rng))
+        same(with_valkey, *command(rng))
         for key in (*KEYS, *NAMES):
             with_valkey.same("OBJECT", "ENCODING", key)
         if step % 10 == 0:
             for key in (*KEYS, *NAMES):
-                with_valkey.same("ZRANGE", key, "0", "-1", "WITHSCORES")
+                same(with_valkey, "ZRANGE", key, "0", "-1", "WITHSCORES")
         if step % 100 == 0:
             with_valkey.same("DEL", *KEYS, *NAMES)
             with_valkey.same("SADD", "set", *rng.sample(["a", "b", "c", "5", "6"], 3))
