@@ -161,6 +161,80 @@ class Keyspace(Generic[_T]):
     def delete(self, *names: _Word) -> int:
         """Delete keys in one step; how many there were."""
 
+    def lpush(self, name: _Word, *values: _Word) -> int:
+        """Push to the left of a list, one after the other; its new length."""
+
+    def rpush(self, name: _Word, *values: _Word) -> int:
+        """Push to the right of a list; its new length."""
+
+    @overload
+    def lpop(self, name: _Word, count: None = None) -> _T | None:
+        """Pop from the left of a list: an element, or a list of up to `count`; None without the key."""
+
+    @overload
+    def lpop(self, name: _Word, count: int) -> list[_T] | None: ...
+    @overload
+    def rpop(self, name: _Word, count: None = None) -> _T | None:
+        """Pop from the right of a list: an element, or a list of up to `count`; None without the key."""
+
+    @overload
+    def rpop(self, name: _Word, count: int) -> list[_T] | None: ...
+    def hset(
+        self,
+        name: _Word,
+        key: _Word | None = None,
+        value: _Word | None = None,
+        mapping: Mapping[Any, _Word] | None = None,
+        items: Sequence[_Word] | None = None,
+    ) -> int:
+        """Set fields of a hash: one, those of a mapping, names and values in turn; how many are new.
+
+        Raises `rkv.DataError` if no field is given.
+        """
+
+    def hget(self, name: _Word, key: _Word) -> _T | None:
+        """The value of a field; None without it."""
+
+    def sadd(self, name: _Word, *values: _Word) -> int:
+        """Add members to a set; how many are new."""
+
+    def sismember(self, name: _Word, value: _Word) -> int:
+        """1 if the value is a member of a set, else 0."""
+
+    @overload
+    def zadd(
+        self,
+        name: _Word,
+        mapping: Mapping[Any, _Word],
+        nx: bool = False,
+        xx: bool = False,
+        ch: bool = False,
+        incr: Literal[False] = False,
+        gt: bool = False,
+        lt: bool = False,
+    ) -> int:
+        """Give members of a sorted set their scores; how many are new, with `ch` how many changed, too.
+
+        `nx` and `xx` leave members alone that exist, or do not; `gt` and `lt` change scores only upwards, or downwards.
+        `incr` adds to the score of one member and returns the sum, or None if a condition forbade it.
+        """
+
+    @overload
+    def zadd(
+        self,
+        name: _Word,
+        mapping: Mapping[Any, _Word],
+        nx: bool = False,
+        xx: bool = False,
+        ch: bool = False,
+        *,
+        incr: Literal[True],
+        gt: bool = False,
+        lt: bool = False,
+    ) -> float | None: ...
+    def zscore(self, name: _Word, value: _Word) -> float | None:
+        """The score of a member of a sorted set; None if it is no member."""
+
     def execute(self, *args: _Word) -> Any:
         """Run any command and return its reply as it is: status and strings as strings, maps as dicts, sets as sets.
 

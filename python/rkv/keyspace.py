@@ -7,9 +7,11 @@ the words of a request and end in the same door.
 from __future__ import annotations
 
 from rkv import _rkv
-from rkv.commands import Commands
-from rkv.commands.form import Runs, T
+from rkv.commands.form import T
+from rkv.commands.hashes import field_words
 from rkv.commands.hot import set_words
+from rkv.commands.scans import Scans
+from rkv.commands.sorted_sets import add_words
 from rkv.errors import WatchError
 
 TYPE_CHECKING = False
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rkv.pipeline import Pipeline
 
 
-class Keyspace(_rkv.Keyspace[T], Commands[T], Runs):
+class Keyspace(_rkv.Keyspace[T], Scans[T]):
     """One database of a store, for any number of threads. Made by :meth:`rkv.DB.db`.
 
     ``kv["k"]`` raises KeyError without the key, ``del kv["k"]`` too; iteration is SCAN; ``len(kv)`` counts keys.
@@ -40,12 +42,14 @@ class Keyspace(_rkv.Keyspace[T], Commands[T], Runs):
         reply = self.execute(*set_words(name, value, ex, px, *flags, *rest))
         return reply if get or reply is None else True
 
-    def scan_iter(self, match: Word | None = None, count: int | None = None, _type: str | None = None) -> Iterator[T]:
-        """All keys that match. One that is there all the time is seen exactly once."""
-        cursor = -1
-        while cursor != 0:
-            cursor, keys = self.scan(max(cursor, 0), match, count, _type)
-            yield from keys
+    def _hset(self, *arguments: Any) -> int:
+        """HSET of more than one field, called by :meth:`hset`."""
+        name, *fields = arguments
+        return self.execute("HSET", name, *field_words("hset", *fields))  # type: ignore[no-any-return]
+
+    def _zadd(self, name: Word, mapping: Any, *flags: Any) -> int | float | None:
+        """ZADD with options, called by :meth:`zadd`."""
+        return self.execute(*add_words(name, mapping, *map(bool, flags)))  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[T]:
         return self.scan_iter()

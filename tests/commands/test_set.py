@@ -19,12 +19,27 @@ if TYPE_CHECKING:
 
 LIMITS = {"set-max-intset-entries": (8, 512), "set-max-listpack-entries": (5, 128), "set-max-listpack-value": (6, 64)}
 KEYS = ["a", "b", "c", "d", "e"]
-NUMBERS = ["0", "1", "-1", "2", "3", "5", "100", "x", "", "01", "1.5", "9223372036854775807", "-9223372036854775808"]
-MEMBERS = [
+NUMBERS: list[Argument] = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "5",
+    "100",
+    "x",
+    "",
+    "01",
+    "1.5",
+    "9223372036854775807",
+    "-9223372036854775808",
+]
+MEMBERS: list[Argument] = [
     *map(str, range(-3, 14)), "32767", "32768", "-40000", "2147483648", "9223372036854775807", "9223372036854775808",
     "a", "b", "c", "d", "e", "f", "", "01", "+1", "-0", " 1", "sixsix", "seven77", b"\0\r\n\xff", "x" * 70,
 ]  # fmt: skip
-SCAN_OPTIONS = [
+LIMITED: list[list[str]] = [[], ["LIMIT", "2"], ["limit", "0"], ["LIMIT"]]
+SCAN_OPTIONS: list[list[str]] = [
     [], ["COUNT", "10000"], ["count", "0"], ["COUNT", "x"], ["COUNT"], ["MATCH", "*1*"], ["match", "[a-c]"],
     ["MATCH", ""], ["MATCH"], ["NOVALUES"], ["NOSCORES"], ["TYPE", "set"], ["FOO"],
 ]  # fmt: skip
@@ -92,13 +107,14 @@ def test_counts(with_valkey: Pair) -> None:
             ("SRANDMEMBER", "none", number),
             ("SINTERCARD", number, "s", "s"),
             ("SINTERCARD", 1, "s", "LIMIT", number),
-            ("SSCAN", "s", number),
             ("SSCAN", "s", 0, "COUNT", number),
             ("SPOP", "none", number),
             ("SPOP", "s", number, "1"),
             ("SRANDMEMBER", "s", number, "1"),
         ):
             same(with_valkey, *words)
+    for cursor in ("0", "1", "01", "x", "1x", "18446744073709551616"):
+        same(with_valkey, "SSCAN", "s", cursor)
     assert isinstance(with_valkey.rkv.call("SRANDMEMBER", "s", -9223372036854775807), Error), "a reply without end"
 
 
@@ -119,9 +135,9 @@ def test_every_command_by_chance(with_valkey: Pair, rng: random.Random) -> None:
 
 def command(rng: random.Random) -> list[Argument]:
     """A command on few keys whose result is no chance."""
-    key = rng.choice([*KEYS * 4, "string", "none"])
-    members = [rng.choice(MEMBERS) for _ in range(rng.choice([1, 1, 2, 3, 9, 14]))]
-    keys = [rng.choice([*KEYS * 4, "string", "none"]) for _ in range(rng.choice([1, 2, 2, 3, 7]))]
+    key: Argument = rng.choice([*KEYS * 4, "string", "none"])
+    members: list[Argument] = [rng.choice(MEMBERS) for _ in range(rng.choice([1, 1, 2, 3, 9, 14]))]
+    keys: list[Argument] = [rng.choice([*KEYS * 4, "string", "none"]) for _ in range(rng.choice([1, 2, 2, 3, 7]))]
     match rng.randrange(14):
         case 0 | 1 | 2 | 3:
             return ["SADD", key, *members]
@@ -136,11 +152,11 @@ def command(rng: random.Random) -> list[Argument]:
         case 8 | 9 | 10:
             return [rng.choice(["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]), rng.choice(KEYS), *keys]
         case 11:
-            return ["SINTERCARD", len(keys), *keys, *rng.choice([[], ["LIMIT", 2], ["limit", "0"], ["LIMIT"]])]
+            return ["SINTERCARD", len(keys), *keys, *rng.choice(LIMITED)]
         case 12:
-            return rng.choice([["SPOP", key, "100"], ["SPOP", key, "0"], ["SRANDMEMBER", key, "100"], ["SMEMBERS", key]])
+            return rng.choice([["SPOP", key, 100], ["SPOP", key, 0], ["SRANDMEMBER", key, 100], ["SMEMBERS", key]])
         case _:
-            return ["SSCAN", key, rng.choice(["0", "0", "x", "-1"]), *rng.choice(SCAN_OPTIONS)]
+            return ["SSCAN", key, rng.choice(["0", "0", "x", "7"]), *rng.choice(SCAN_OPTIONS)]
 
 
 def members_of(connection: Connection, *words: Argument) -> list[bytes]:

@@ -31,6 +31,54 @@ assert_type(text.keys(), list[str])
 assert_type(raw.append("k", value="v"), int)
 assert_type(raw.setex("k", 1, "v"), bool)
 assert_type(raw.scan(match="a*"), tuple[int, list[bytes]])
+assert_type(raw.lpush("l", "a", 1), int)
+assert_type(raw.lpop("l"), bytes | None)
+assert_type(text.rpop("l", 2), list[str] | None)
+assert_type(text.lrange("l", 0, -1), list[str])
+assert_type(raw.lindex("l", 0), bytes | None)
+assert_type(raw.lpos("l", "a"), int | None)
+assert_type(raw.lpos("l", "a", count=2), list[int])
+assert_type(text.sort("l", desc=True), list[str])
+assert_type(text.sort("l", get="w*"), list[str | None])
+assert_type(text.sort("l", get=["#", "w*"], groups=True), list[tuple[str | None, ...]])
+assert_type(text.sort("l", store="to"), int)
+assert_type(raw.sort_ro("l"), list[bytes])
+assert_type(raw.hset("h", mapping={"f": 1}), int)
+assert_type(raw.hget("h", "f"), bytes | None)
+assert_type(text.hgetall("h"), dict[str, str])
+assert_type(text.hmget("h", ["f"]), list[str | None])
+assert_type(raw.hexpire("h", 10, "f", nx=True), list[int])
+assert_type(text.hgetex("h", "f", ex=5), list[str | None])
+assert_type(raw.hscan("h"), tuple[int, dict[bytes, bytes]])
+assert_type(raw.hscan("h", no_values=True), tuple[int, list[bytes]])
+assert_type(text.hrandfield("h"), str | None)
+assert_type(text.hrandfield("h", 2, withvalues=True), list[str])
+assert_type(list(text.hscan_iter("h")), list[tuple[str, str]])
+assert_type(list(text.hscan_iter("h", no_values=True)), list[str])
+assert_type(raw.sadd("s", "a"), int)
+assert_type(raw.smembers("s"), set[bytes])
+assert_type(text.sinter("s", "t"), set[str])
+assert_type(text.spop("s"), str | None)
+assert_type(text.spop("s", 2), list[str])
+assert_type(raw.srandmember("s", -2), list[bytes])
+assert_type(list(raw.sscan_iter("s")), list[bytes])
+assert_type(raw.zadd("z", {"a": 1.5}), int)
+assert_type(raw.zadd("z", {"a": 1.5}, incr=True), float | None)
+assert_type(raw.zscore("z", "a"), float | None)
+assert_type(raw.zrange("z", 0, -1), list[bytes])
+assert_type(raw.zrange("z", 0, -1, withscores=True), list[tuple[bytes, float]])
+assert_type(text.zrange("z", 0, -1, False, True), list[tuple[str, float]])
+assert_type(text.zrange("z", 0, -1, withscores=True, score_cast_func=int), list[tuple[str, int]])
+assert_type(raw.zrangebyscore("z", "-inf", "(5", withscores=True), list[tuple[bytes, float]])
+assert_type(raw.zrank("z", "a"), int | None)
+assert_type(raw.zrank("z", "a", withscore=True), list[int | float] | None)
+assert_type(text.zunion({"a": 2.0}), list[str])
+assert_type(text.zinter(["a", "b"], withscores=True), list[tuple[str, float]])
+assert_type(raw.zpopmin("z"), list[tuple[bytes, float]])
+assert_type(raw.zscan("z"), tuple[int, list[tuple[bytes, float]]])
+assert_type(list(text.zscan_iter("z", score_cast_func=int)), list[tuple[str, int]])
+assert_type(pipe.zrange("z", 0, -1, withscores=True), Any)
+assert_type(pipe.lpop("l").hset("h", "f", 1).sort("l", store="m").spop("s", 2).execute(), Any)
 assert_type(pipe.getdel("k"), Any)
 assert_type(pipe.mget(["a", "b"]), Any)
 assert_type(pipe.set("k", "v", ex=1).append("k", "w").execute(), Any)
@@ -38,6 +86,12 @@ raw.append("k")  # E
 raw.append("k", "v", flag=True)  # E
 raw.getrange("k", "0", 1)  # E
 pipe.append("k")  # E
+raw.hset("h", "f", [1])  # E
+raw.zadd("z", ["a"])  # E
+raw.zrange("z", 0)  # E
+raw.spop("s", "2")  # E
+pipe.zrange("z", 0)  # E
+pipe.lpop()  # E
 pipe.set("k")  # E
 pipe.lpushh("k", "v")  # E
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
+
+from support.calls import call, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
 
 FAR = 4_000_000_000
 DAY = datetime(2096, 10, 2, 7, 6, 40, tzinfo=timezone.utc)
-
-
-def call(name: str, *args: Any, **kwargs: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    return name, args, kwargs
 
 
 C = call
@@ -259,22 +257,13 @@ def peer(redis_server: Server) -> Iterator[redis.Redis]:
         yield client
 
 
-def outcome(client: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """What a call returns, with its type; or the class and text of what it raises."""
-    try:
-        value = getattr(client, name)(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
-        return type(error).__name__, str(error)
-    return type(value).__name__, value
-
-
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_equal_results(kv: rkv.Keyspace[bytes], peer: redis.Redis, scenario: str) -> None:
-    for name, args, kwargs in SCENARIOS[scenario]:
-        expected = outcome(peer, name, args, kwargs)
-        actual = outcome(kv, "execute" if name == "execute_command" else name, args, kwargs)
-        assert actual == expected, f"{name}{args} {kwargs}"
+    for called in SCENARIOS[scenario]:
+        expected = outcome(peer, called)
+        ours = called._replace(name="execute") if called.name == "execute_command" else called
+        assert outcome(kv, ours) == expected, str(called)
 
 
 def test_text(db: rkv.DB, redis_server: Server) -> None:
@@ -284,8 +273,8 @@ def test_text(db: rkv.DB, redis_server: Server) -> None:
         for client in (kv, peer):
             client.set("é", "ü")
             client.mset({"n": 1})
-        for name, args in {"get": ("é",), "mget": ("é", "n"), "type": ("n",), "getset": ("n", 2)}.items():
-            assert outcome(kv, name, args, {}) == outcome(peer, name, args, {})
+        for called in (C("get", "é"), C("mget", "é", "n"), C("type", "n"), C("getset", "n", 2)):
+            assert outcome(kv, called) == outcome(peer, called)
         assert sorted(kv) == sorted(peer.scan_iter())
         for client in (kv, peer):
             client.set("bad", b"\xff")

@@ -127,6 +127,40 @@ DIFFERENCES = [
         reason="Redis's limit of 44 bytes; Valkey's depends on the key, its expiry, and how it was written",
         example=f"0> APPEND key {'x' * 45} | 0> OBJECT ENCODING key",
     ),
+    Difference(
+        server="redis",
+        words=r"OBJECT ENCODING .*",
+        theirs=r"Bulk\(data=b'quicklist'\)",
+        ours=r"Bulk\(data=b'listpack'\)",
+        reason="Redis 7.0 keeps every list as a quicklist; Valkey keeps a small one packed",
+        example="0> RPUSH a 1 | 0> OBJECT ENCODING a",
+    ),
+    Difference(
+        server="redis",
+        words=r"LREM .* -9223372036854775808 .*",
+        theirs=r"Integer\(.*\)",
+        ours=error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"),
+        reason="a count that has no opposite: Valkey refuses it, Redis 7.0 does not look",
+        example="0> LREM a -9223372036854775808 x",
+        diverges=True,
+    ),
+    Difference(
+        server="redis",
+        words=r"LPOS .* RANK -9223372036854775808.*",
+        theirs=r"Null(Bulk)?\(\)|Integer\(.*\)|Array\(.*",
+        ours=error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"),
+        reason="a rank that has no opposite: Valkey refuses it, Redis 7.0 does not look",
+        example="0> LPOS a x RANK -9223372036854775808",
+    ),
+    Difference(
+        server="valkey",
+        words=r"LSET .* -?\d{10,} .*",
+        theirs=r"Simple\(text=b'OK'\)",
+        ours=error("ERR index out of range"),
+        reason="Valkey cuts an index off at 32 bits; rkv and Redis 7.0 do not",
+        example="0> RPUSH a 1 | 0> LSET a -9223372036854775808 x",
+        diverges=True,
+    ),
 ]
 
 

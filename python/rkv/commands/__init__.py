@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from rkv.commands.form import T
+from rkv.commands.hashes import HashCommands
 from rkv.commands.keys import KeyCommands
+from rkv.commands.lists import ListCommands
+from rkv.commands.sets import SetCommands
+from rkv.commands.sorted_sets import SortedSetCommands
 from rkv.commands.store import StoreCommands
 from rkv.commands.strings import StringCommands
 
 
-class Commands(StringCommands[T], KeyCommands[T], StoreCommands[T]):
+class Commands(
+    StringCommands[T],
+    ListCommands[T],
+    HashCommands[T],
+    SetCommands[T],
+    SortedSetCommands[T],
+    KeyCommands[T],
+    StoreCommands[T],
+):
     """All families, but for what a keyspace has in the extension (:class:`rkv.commands.hot.HotCommands`)."""
 
     __slots__ = ()

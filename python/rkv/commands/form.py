@@ -6,8 +6,9 @@ type checkers what a method returns in each form.
 
 A new family is a module with a class of its own, added to :class:`rkv.commands.Commands`. Its methods bear
 :func:`command`, are annotated with what a keyspace returns, and end in :meth:`Form._call` with the shape of their
-reply. A new form is a class of :class:`Form` with a mark like :class:`Runs` and an overload of :class:`Command` for
-that mark.
+reply. Where a flag decides what a method returns, overloads before it say so, under TYPE_CHECKING; the first of them is
+for forms that keep (:class:`Keeping`). A new form is a class of :class:`Form` with a mark like :class:`Runs` and an
+overload of :class:`Command` for that mark.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from rkv.errors import DataError
 # What type checkers take for typing.TYPE_CHECKING. Importing `typing` takes longer than all of rkv.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime, timedelta
-    from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
+    from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
     T = TypeVar("T", bytes, str)
     P = ParamSpec("P")
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     """A point in time."""
     Shape: TypeAlias = Callable[[Any], R] | None
     """Turns a reply into what the method returns; None leaves it as it is."""
+
+    class Keeping(Protocol):
+        """What :class:`Keeps` marks, for the first overload of a method."""
+
+        _keeps: Literal[True]
 
     class Command(Generic[P, R_co]):
         """A method of every form: ``R_co`` is what it returns where it runs at once."""
@@ -101,6 +107,9 @@ class Keeps:
     """Marks a form whose methods keep their command and return the form, or run it: only the program knows which."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        _keeps: Literal[True]
 
 
 INTEGER: Shape[int] = None
@@ -171,6 +180,39 @@ def exclusive(names: str, *given: bool) -> None:
     """Refuse more than one of some options."""
     if sum(given) > 1:
         raise DataError(f"{names} are mutually exclusive.")
+
+
+def condition_words(nx: bool, xx: bool, gt: bool, lt: bool) -> list[Word]:
+    """The words of a condition on an expiry."""
+    return [word for word, wanted in (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt)) if wanted]
+
+
+def listed(one_or_many: Word | Iterable[Word], more: Iterable[Word] = ()) -> list[Word]:
+    """One word or the words of an iterable, and more behind them."""
+    if isinstance(one_or_many, (str, bytes, bytearray, memoryview)) or not hasattr(one_or_many, "__iter__"):
+        return [one_or_many, *more]
+    return [*one_or_many, *more]
+
+
+def limit_words(names: str, start: Word | None, num: Word | None) -> list[Word]:
+    """LIMIT and its two numbers, which come together or not at all; ``names`` is what an error begins with."""
+    if (start is None) != (num is None):
+        raise DataError(f"{names} must both be specified")
+    return [] if start is None or num is None else ["LIMIT", start, num]
+
+
+def scan_words(command: str, name: Word, cursor: Word, match: Word | None, count: Word | None) -> list[Word]:
+    """The words of a scan through a value."""
+    words: list[Word] = [command, name, cursor]
+    words += ["MATCH", match] if match is not None else []
+    words += ["COUNT", count] if count is not None else []
+    return words
+
+
+def scan_page(reply: list[Any]) -> tuple[int, list[Any]]:
+    """The cursor of a scan as a number, and what was found."""
+    cursor, found = reply
+    return int(cursor), found
 
 
 def pair_words(command: str, mapping: Mapping[Any, Word]) -> list[Word]:

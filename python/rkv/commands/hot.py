@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from rkv.commands.form import INTEGER, Form, T, command, done, exclusive, expiry_words, pair_words
+from rkv.commands.form import INTEGER, Form, T, command, done, exclusive, expiry_words, listed, pair_words
+from rkv.commands.hashes import field_words
+from rkv.commands.sorted_sets import add_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from rkv.commands.form import Expiry, Instant, Word
 
-
-_ONE_KEY = (str, bytes, bytearray, memoryview, int, float)
 _NO_OPTIONS = (None,) * 8
 
 
@@ -111,7 +111,7 @@ class HotCommands(Form[T]):
     @command
     def mget(self, keys: Word | Iterable[Word], *args: Word) -> list[T | None]:
         """See :meth:`rkv.Keyspace.mget`."""
-        return self._call(None, "MGET", *([keys] if isinstance(keys, _ONE_KEY) else keys), *args)
+        return self._call(None, "MGET", *listed(keys, args))
 
     @command
     def mset(self, mapping: Mapping[Any, Word]) -> bool | None:
@@ -127,3 +127,70 @@ class HotCommands(Form[T]):
     def delete(self, *names: Word) -> int:
         """See :meth:`rkv.Keyspace.delete`."""
         return self._call(INTEGER, "DEL", *names)
+
+    @command
+    def lpush(self, name: Word, *values: Word) -> int:
+        """See :meth:`rkv.Keyspace.lpush`."""
+        return self._call(INTEGER, "LPUSH", name, *values)
+
+    @command
+    def rpush(self, name: Word, *values: Word) -> int:
+        """See :meth:`rkv.Keyspace.rpush`."""
+        return self._call(INTEGER, "RPUSH", name, *values)
+
+    @command
+    def lpop(self, name: Word, count: int | None = None) -> Any:
+        """See :meth:`rkv.Keyspace.lpop`."""
+        return self._call(None, "LPOP", name, *([] if count is None else [count]))
+
+    @command
+    def rpop(self, name: Word, count: int | None = None) -> Any:
+        """See :meth:`rkv.Keyspace.rpop`."""
+        return self._call(None, "RPOP", name, *([] if count is None else [count]))
+
+    @command
+    def hset(
+        self,
+        name: Word,
+        key: Word | None = None,
+        value: Word | None = None,
+        mapping: Mapping[Any, Word] | None = None,
+        items: Sequence[Word] | None = None,
+    ) -> int:
+        """See :meth:`rkv.Keyspace.hset`."""
+        return self._call(INTEGER, "HSET", name, *field_words("hset", key, value, mapping, items))
+
+    @command
+    def hget(self, name: Word, key: Word) -> T | None:
+        """See :meth:`rkv.Keyspace.hget`."""
+        return self._value("HGET", name, key)
+
+    @command
+    def sadd(self, name: Word, *values: Word) -> int:
+        """See :meth:`rkv.Keyspace.sadd`."""
+        return self._call(INTEGER, "SADD", name, *values)
+
+    @command
+    def sismember(self, name: Word, value: Word) -> int:
+        """See :meth:`rkv.Keyspace.sismember`."""
+        return self._call(INTEGER, "SISMEMBER", name, value)
+
+    @command
+    def zadd(
+        self,
+        name: Word,
+        mapping: Mapping[Any, Word],
+        nx: bool = False,
+        xx: bool = False,
+        ch: bool = False,
+        incr: bool = False,
+        gt: bool = False,
+        lt: bool = False,
+    ) -> Any:
+        """See :meth:`rkv.Keyspace.zadd`."""
+        return self._call(None, *add_words(name, mapping, nx, xx, ch, incr, gt, lt))
+
+    @command
+    def zscore(self, name: Word, value: Word) -> float | None:
+        """See :meth:`rkv.Keyspace.zscore`."""
+        return self._call(None, "ZSCORE", name, value)

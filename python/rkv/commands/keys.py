@@ -7,8 +7,10 @@ from rkv.commands.form import (
     Form,
     T,
     command,
+    condition_words,
     milliseconds,
     ok,
+    scan_page,
     seconds,
     truth,
     unix_milliseconds,
@@ -17,18 +19,7 @@ from rkv.commands.form import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from rkv.commands.form import Expiry, Instant, Word
-
-
-def _scan_page(reply: list[Any]) -> tuple[int, list[Any]]:
-    cursor, keys = reply
-    return int(cursor), keys
-
-
-def _expiry_condition(nx: bool, xx: bool, gt: bool, lt: bool) -> list[Word]:
-    return [word for word, wanted in (("NX", nx), ("XX", xx), ("GT", gt), ("LT", lt)) if wanted]
 
 
 class KeyCommands(Form[T]):
@@ -50,14 +41,14 @@ class KeyCommands(Form[T]):
         self, name: Word, time: Expiry, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> bool:
         """Let a key expire after ``time`` seconds; whether that was done."""
-        return self._call(truth, "EXPIRE", name, seconds(time), *_expiry_condition(nx, xx, gt, lt))
+        return self._call(truth, "EXPIRE", name, seconds(time), *condition_words(nx, xx, gt, lt))
 
     @command
     def expireat(
         self, name: Word, when: Instant, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> bool:
         """Let a key expire at ``when``, in Unix seconds; whether that was done."""
-        return self._call(truth, "EXPIREAT", name, unix_seconds(when), *_expiry_condition(nx, xx, gt, lt))
+        return self._call(truth, "EXPIREAT", name, unix_seconds(when), *condition_words(nx, xx, gt, lt))
 
     @command
     def expiretime(self, key: Word) -> int:
@@ -84,14 +75,14 @@ class KeyCommands(Form[T]):
         self, name: Word, time: Expiry, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> bool:
         """Let a key expire after ``time`` milliseconds; whether that was done."""
-        return self._call(truth, "PEXPIRE", name, milliseconds(time), *_expiry_condition(nx, xx, gt, lt))
+        return self._call(truth, "PEXPIRE", name, milliseconds(time), *condition_words(nx, xx, gt, lt))
 
     @command
     def pexpireat(
         self, name: Word, when: Instant, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> bool:
         """Let a key expire at ``when``, in Unix milliseconds; whether that was done."""
-        return self._call(truth, "PEXPIREAT", name, unix_milliseconds(when), *_expiry_condition(nx, xx, gt, lt))
+        return self._call(truth, "PEXPIREAT", name, unix_milliseconds(when), *condition_words(nx, xx, gt, lt))
 
     @command
     def pexpiretime(self, key: Word) -> int:
@@ -131,7 +122,7 @@ class KeyCommands(Form[T]):
         words += ["MATCH", match] if match is not None else []
         words += ["COUNT", count] if count is not None else []
         words += ["TYPE", _type] if _type is not None else []
-        return self._call(_scan_page, *words)
+        return self._call(scan_page, *words)
 
     @command
     def touch(self, *args: Word) -> int:

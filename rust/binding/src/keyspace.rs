@@ -40,6 +40,16 @@ struct Hot {
     exists: Known,
     del: Known,
     dbsize: Known,
+    hset: Known,
+    hget: Known,
+    lpush: Known,
+    rpush: Known,
+    lpop: Known,
+    rpop: Known,
+    sadd: Known,
+    sismember: Known,
+    zadd: Known,
+    zscore: Known,
 }
 
 /// One database of a store, for any number of threads.
@@ -92,6 +102,56 @@ impl Keyspace {
             None => b"1",
         };
         self.call(py, known, &[known.name.as_bytes(), name, amount], |tape| read_integer(py, tape))
+    }
+
+    /// A known command with two words behind its name.
+    #[inline]
+    fn call_two<R>(
+        &self,
+        py: Python<'_>,
+        known: Known,
+        name: &Bound<'_, PyAny>,
+        second: &Bound<'_, PyAny>,
+        read: impl FnOnce(&Tape) -> PyResult<R>,
+    ) -> PyResult<R> {
+        let mut made = [None, None];
+        let [made_name, made_second] = &mut made;
+        let (name, second) = (bytes(name, made_name)?, bytes(second, made_second)?);
+        self.call(py, known, &[known.name.as_bytes(), name, second], read)
+    }
+
+    /// LPUSH, RPUSH and SADD.
+    #[inline]
+    fn push<'py>(
+        &self,
+        py: Python<'py>,
+        known: Known,
+        name: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let [value] = values.as_slice() {
+            return self.call_two(py, known, name, value, |tape| read_integer(py, tape));
+        }
+        let mut made = None;
+        let head = [known.name.as_bytes(), bytes(name, &mut made)?];
+        with_words(&head, values.as_slice(), |words| self.call(py, known, words, |tape| read_integer(py, tape)))?
+    }
+
+    /// LPOP and RPOP.
+    #[inline]
+    fn pop<'py>(
+        &self,
+        py: Python<'py>,
+        known: Known,
+        name: &Bound<'py, PyAny>,
+        count: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let read = |tape: &Tape| self.text.reply(py, tape);
+        if let Some(count) = count {
+            return self.call_two(py, known, name, count, read);
+        }
+        let mut made = None;
+        self.call(py, known, &[known.name.as_bytes(), bytes(name, &mut made)?], read)
     }
 
     fn call_objects<R>(
@@ -207,6 +267,40 @@ fn read_set<'py>(py: Python<'py>, tape: &Tape) -> PyResult<Bound<'py, PyAny>> {
     })
 }
 
+/// Whether an option is left out, or as good as.
+#[inline]
+fn is_off(option: Option<&Bound<'_, PyAny>>) -> bool {
+    option.is_none_or(|value| value.is(PyBool::new(value.py(), false)))
+}
+
+/// ZADD of a dict without options.
+#[inline]
+fn zadd_dict<'py>(
+    this: &Keyspace,
+    name: &Bound<'py, PyAny>,
+    mapping: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = name.py();
+    let mut made = [None, None];
+    let [made_name, made_member] = &mut made;
+    let name = bytes(name, made_name)?;
+    let mut pairs = mapping.iter();
+    if let (Some((member, score)), 0) = (pairs.next(), pairs.len()) {
+        let score = Word::score(&score)?;
+        let words = [b"ZADD", name, score.bytes(), bytes(&member, made_member)?];
+        return this.call(py, this.hot.zadd, &words, |tape| read_integer(py, tape));
+    }
+    let pairs: SmallVec<[_; 4]> = mapping.iter().collect();
+    let mut words: SmallVec<[Word<'_>; 8]> = SmallVec::new();
+    for (member, score) in &pairs {
+        words.push(Word::score(score)?);
+        words.push(Word::new(member)?);
+    }
+    let head = [b"ZADD".as_slice(), name];
+    let refs: Refs<'_> = head.into_iter().chain(words.iter().map(Word::bytes)).collect();
+    this.call(py, this.hot.zadd, &refs, |tape| read_integer(py, tape))
+}
+
 /// Whether redis-py takes it for one key rather than for many.
 fn is_one_key(object: &Bound<'_, PyAny>) -> bool {
     object.is_instance_of::<PyString>()
@@ -266,6 +360,16 @@ impl Keyspace {
             exists: Known::new(table, "EXISTS"),
             del: Known::new(table, "DEL"),
             dbsize: Known::new(table, "DBSIZE"),
+            hset: Known::new(table, "HSET"),
+            hget: Known::new(table, "HGET"),
+            lpush: Known::new(table, "LPUSH"),
+            rpush: Known::new(table, "RPUSH"),
+            lpop: Known::new(table, "LPOP"),
+            rpop: Known::new(table, "RPOP"),
+            sadd: Known::new(table, "SADD"),
+            sismember: Known::new(table, "SISMEMBER"),
+            zadd: Known::new(table, "ZADD"),
+            zscore: Known::new(table, "ZSCORE"),
         };
         let callers = Callers::new(handle.clone(), db, connection);
         Ok(Self { callers, text: Text(text), hot, db })
@@ -427,6 +531,141 @@ impl Keyspace {
     #[pyo3(signature = (*names))]
     fn delete<'py>(&self, py: Python<'py>, names: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         self.call_objects(py, self.hot.del, names.as_slice(), |tape| read_integer(py, tape))
+    }
+
+    /// Pushes to the left of a list and returns its new length.
+    #[pyo3(signature = (name, *values))]
+    fn lpush<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.push(py, self.hot.lpush, name, values)
+    }
+
+    /// Pushes to the right of a list and returns its new length.
+    #[pyo3(signature = (name, *values))]
+    fn rpush<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.push(py, self.hot.rpush, name, values)
+    }
+
+    /// Pops from the left of a list.
+    #[pyo3(signature = (name, count=None))]
+    fn lpop<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        count: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.pop(py, self.hot.lpop, name, count)
+    }
+
+    /// Pops from the right of a list.
+    #[pyo3(signature = (name, count=None))]
+    fn rpop<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        count: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.pop(py, self.hot.rpop, name, count)
+    }
+
+    /// Sets fields of a hash and returns how many are new.
+    #[pyo3(signature = (name, key=None, value=None, mapping=None, items=None))]
+    fn hset<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        key: Option<&Bound<'py, PyAny>>,
+        value: Option<&Bound<'py, PyAny>>,
+        mapping: Option<&Bound<'py, PyAny>>,
+        items: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (Some(key), Some(value), None, None) = (key, value, mapping, items) else {
+            return slf.call_method1("_hset", (name, key, value, mapping, items));
+        };
+        let (py, this) = (slf.py(), slf.get());
+        let mut made = [None, None, None];
+        let [made_name, made_key, made_value] = &mut made;
+        let words = [b"HSET", bytes(name, made_name)?, bytes(key, made_key)?, bytes(value, made_value)?];
+        this.call(py, this.hot.hset, &words, |tape| read_integer(py, tape))
+    }
+
+    /// The value of a field, or None.
+    fn hget<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call_two(py, self.hot.hget, name, key, |tape| self.text.reply(py, tape))
+    }
+
+    /// Adds members to a set and returns how many are new.
+    #[pyo3(signature = (name, *values))]
+    fn sadd<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        values: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.push(py, self.hot.sadd, name, values)
+    }
+
+    /// 1 if the value is a member of a set, else 0.
+    fn sismember<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call_two(py, self.hot.sismember, name, value, |tape| read_integer(py, tape))
+    }
+
+    /// Gives members of a sorted set their scores; see `_rkv.pyi` for the options.
+    #[expect(clippy::too_many_arguments, reason = "redis-py's signature is what it is")]
+    #[pyo3(
+        signature = (name, mapping, nx=None, xx=None, ch=None, incr=None, gt=None, lt=None),
+        text_signature = "($self, name, mapping, nx=False, xx=False, ch=False, incr=False, gt=False, lt=False)"
+    )]
+    fn zadd<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        mapping: &Bound<'py, PyAny>,
+        nx: Option<&Bound<'py, PyAny>>,
+        xx: Option<&Bound<'py, PyAny>>,
+        ch: Option<&Bound<'py, PyAny>>,
+        incr: Option<&Bound<'py, PyAny>>,
+        gt: Option<&Bound<'py, PyAny>>,
+        lt: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let flags = [nx, xx, ch, incr, gt, lt];
+        if let Ok(dict) = mapping.cast_exact::<PyDict>()
+            && !dict.is_empty()
+            && flags.iter().copied().all(is_off)
+        {
+            return zadd_dict(slf.get(), name, dict);
+        }
+        slf.call_method1("_zadd", (name, mapping, nx, xx, ch, incr, gt, lt))
+    }
+
+    /// The score of a member of a sorted set, or None.
+    fn zscore<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call_two(py, self.hot.zscore, name, value, |tape| match tape.first() {
+            Some(Value::Double(score)) => Ok(PyFloat::new(py, score).into_any()),
+            _ => self.text.reply(py, tape),
+        })
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -5,15 +5,15 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView, PyString};
-use rkv_engine::number::Decimal;
+use rkv_engine::number::{Decimal, format_f64};
 use smallvec::SmallVec;
 
 use crate::error;
 
 /// A word that had to be made from an object.
 pub enum Made {
-    /// An integer's digits.
-    Integer(Decimal),
+    /// A number's digits.
+    Number(Decimal),
     /// A copy.
     Owned(Vec<u8>),
 }
@@ -58,7 +58,7 @@ impl Made {
         }
         if object.is_instance_of::<PyInt>() {
             return match object.extract::<i64>() {
-                Ok(number) => Ok(Self::Integer(Decimal::from(number))),
+                Ok(number) => Ok(Self::Number(Decimal::from(number))),
                 Err(_) => Ok(Self::Owned(object.str()?.to_str()?.into())),
             };
         }
@@ -81,7 +81,7 @@ impl Made {
 
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Integer(digits) => digits.as_bytes(),
+            Self::Number(digits) => digits.as_bytes(),
             Self::Owned(bytes) => bytes,
         }
     }
@@ -100,9 +100,21 @@ impl<'a> Word<'a> {
         }
     }
 
+    /// A score: as any other argument, but a `float` need not have the digits that Python gives it.
+    ///
+    /// # Errors
+    /// As for [`Word::new`].
+    #[inline]
+    pub fn score(object: &'a Bound<'_, PyAny>) -> PyResult<Self> {
+        match object.cast_exact::<PyFloat>() {
+            Ok(number) => Ok(Self::Made(Made::Number(format_f64(number.value())))),
+            Err(_) => Self::new(object),
+        }
+    }
+
     /// An integer.
     pub fn integer(number: i64) -> Self {
-        Self::Made(Made::Integer(Decimal::from(number)))
+        Self::Made(Made::Number(Decimal::from(number)))
     }
 
     /// Its bytes.

@@ -17,7 +17,8 @@
 //!
 //! A chunk holds one class. It is at most an eighth of what its class holds already (1 KiB at least, 64 KiB at most), so
 //! that sixty-four arenas with many classes each do not reserve what they do not use, and its memory is touched only as
-//! slots are handed out. Freed slots form a list inside their chunk; chunks with room form a list per class. A chunk
+//! slots are handed out. As long as an arena has less than 4 KiB its chunks begin at 256 bytes, because a million small
+//! collections have one each. Freed slots form a list inside their chunk; chunks with room form a list per class. A chunk
 //! whose last slot is freed goes back to the allocator and its id is used again; one empty chunk per class is kept, so
 //! that a key which comes and goes at a border does not buy and sell a chunk each time, and none when the arena is empty.
 //!
@@ -39,6 +40,9 @@ const CHUNK_MAX: usize = GRANULE << OFFSET_BITS;
 /// regions, which have room for whole powers of two.
 const CHUNK_MARGIN: usize = 64;
 const CHUNK_MIN: usize = 1024;
+/// An arena that holds less than this has chunks from [`CHUNK_LEAST`] on: there may be a million such.
+const SMALL: usize = 4096;
+const CHUNK_LEAST: usize = 256;
 const CHUNKS_MAX: usize = 1 << (32 - OFFSET_BITS);
 const LINE: usize = 64;
 const NO_SLOT: u16 = u16::MAX;
@@ -309,11 +313,19 @@ impl Arena {
     #[cold]
     fn grow(&mut self, class: usize) -> usize {
         if self.classes.is_empty() {
-            self.classes = vec![Class { room: NONE, empty: NONE, reserved: 0 }; CLASSES];
             self.add_id();
         }
+        if class >= self.classes.len() {
+            // No more than is needed: the classes of a small arena would take more than what it holds.
+            self.classes.reserve_exact(class + 1 - self.classes.len());
+            self.classes.resize(class + 1, Class { room: NONE, empty: NONE, reserved: 0 });
+        }
         let slot = size_of_class(class);
-        let least = CHUNK_MIN.max((slot * 4).next_power_of_two());
+        let least = if self.reserved < SMALL {
+            CHUNK_LEAST.max((slot + CHUNK_MARGIN).next_power_of_two())
+        } else {
+            CHUNK_MIN.max((slot * 4).next_power_of_two())
+        };
         let wanted = (self.classes[class].reserved / 8).clamp(least, CHUNK_MAX);
         let rounded = 1 << wanted.ilog2();
         let size = if rounded < BLOCK_MIN { rounded - CHUNK_MARGIN } else { rounded };
@@ -373,7 +385,7 @@ impl Arena {
             self.release(id);
         }
         if self.allocated == 0 {
-            for class in 0..CLASSES {
+            for class in 0..self.classes.len() {
                 let kept = std::mem::replace(&mut self.classes[class].empty, NONE);
                 if kept != NONE {
                     self.release(kept as usize);

@@ -376,7 +376,7 @@ fn change_deque(random: &mut Random, deque: &mut Deque, model: &mut VecDeque<Vec
             assert_same(&deque.split_off(index), &tail);
         }
         6 => {
-            let found = model.get_mut(index).map(|old| *old = element.clone()).is_some();
+            let found = model.get_mut(index).map(|old| old.clone_from(&element)).is_some();
             assert_eq!(deque.replace(index, element.as_slice()), Ok(found));
         }
         7 => {

@@ -114,7 +114,7 @@ const SUBCOMMANDS: &[Row] = &[
     Row::new("UNBLOCK", -3, Group::Connection, unblock)
         .since("5.0.0")
         .doc("Ends the wait of a connection, as if its time were over or with an error.", "O(1)")
-        .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::SESSION))
+        .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE))
         .usage("client-id:integer [unblock-type:(TIMEOUT | ERROR)]"),
 ];
 

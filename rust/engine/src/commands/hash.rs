@@ -22,12 +22,14 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Removes fields from a hash; an empty hash is removed with its key.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::DELETE))]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::FAST))
         .usage("key:key field:string..."),
     Row::new("HEXISTS", 3, Group::Hash, read::hexists)
         .since("2.0.0")
         .doc("Tells whether a hash has a field.", "O(1)")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RO)]))
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key field:string"),
     Row::new("HEXPIRE", -6, Group::Hash, expire::hexpire)
@@ -55,6 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Reads a field of a hash.", "O(1)")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS))]))
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key field:string"),
     Row::new("HGETALL", 2, Group::Hash, read::hgetall)
@@ -84,6 +87,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Adds a number to an integer in a field of a hash; a missing field counts as 0.", "O(1)")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage("key:key field:string increment:integer"),
     Row::new("HINCRBYFLOAT", 4, Group::Hash, number::hincrbyfloat)
@@ -164,6 +168,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Sets fields of a hash.", "O(N) for N fields")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE))]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage("key:key data:(field:string value:string)..."),
     Row::new("HSETEX", -6, Group::Hash, several::hsetex)
@@ -181,12 +186,14 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Sets a field of a hash if it does not exist.", "O(1)")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::INSERT))]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage("key:key field:string value:string"),
     Row::new("HSTRLEN", 3, Group::Hash, read::hstrlen)
         .since("3.2.0")
         .doc("Tells how many bytes the value of a field of a hash has.", "O(1)")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RO)]))
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key field:string"),
     Row::new("HTTL", -5, Group::Hash, expire::httl)

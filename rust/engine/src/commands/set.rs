@@ -32,6 +32,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("SADD", -3, Group::Set, single::sadd)
         .doc("Adds members to a set.", "O(1) for each member")
         .keys(Keys::Specs(&[one(INSERT)]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage("key:key member:string..."),
     Row::new("SCARD", 2, Group::Set, single::scard)
@@ -74,6 +75,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("SISMEMBER", 3, Group::Set, single::sismember)
         .doc("Tells whether a set has a member.", "O(1)")
         .keys(Keys::Specs(&[one(LOOK)]))
+        .element(2)
         .flags(FAST_READ)
         .usage("key:key member:string"),
     Row::new("SMEMBERS", 2, Group::Set, single::smembers)
@@ -86,6 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("6.2.0")
         .doc("Tells of each of some members whether a set has it.", "O(N) for N members asked for")
         .keys(Keys::Specs(&[one(READ)]))
+        .element(2)
         .flags(FAST_READ)
         .usage("key:key member:string..."),
     Row::new("SMOVE", 4, Group::Set, single::smove)
@@ -108,6 +111,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("SREM", -3, Group::Set, single::srem)
         .doc("Removes members from a set.", "O(N) for N members to be removed")
         .keys(Keys::Specs(&[one(REMOVE)]))
+        .element(2)
         .flags(Flags::WRITE.with(Flags::FAST))
         .usage("key:key member:string..."),
     Row::new("SUNION", -2, Group::Set, algebra::sunion)

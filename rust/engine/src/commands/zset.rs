@@ -42,6 +42,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("1.2.0")
         .doc("Adds members to a sorted set, or changes their scores.", "O(log N) for each member")
         .keys(UPDATE)
+        .element(3)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage(
             "key:key [(NX | XX)@3.0.2] [comparison:(GT | LT)@6.2.0] [change=CH@3.0.2] [increment=INCR@3.0.2] \
@@ -75,6 +76,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("1.2.0")
         .doc("Adds to the score of a member.", "O(log N)")
         .keys(INCREMENT)
+        .element(3)
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
         .usage("key:key increment:integer member:string"),
     Row::new("ZINTER", -3, Group::SortedSet, combine::zinter)
@@ -184,12 +186,14 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Tells the rank of a member, counted from the lowest score.", "O(log N)")
         .keys(READ)
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key member:string [WITHSCORE]"),
     Row::new("ZREM", -3, Group::SortedSet, single::zrem)
         .since("1.2.0")
         .doc("Removes members from a sorted set.", "O(M log N) for M members removed")
         .keys(DELETE)
+        .element(2)
         .flags(Flags::WRITE.with(Flags::FAST))
         .usage("key:key member:string..."),
     Row::new("ZREMRANGEBYLEX", 4, Group::SortedSet, range::zremrangebylex)
@@ -241,12 +245,14 @@ pub(super) const ROWS: &[Row] = &[
         .since("2.0.0")
         .doc("Tells the rank of a member, counted from the highest score.", "O(log N)")
         .keys(READ)
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key member:string [WITHSCORE]"),
     Row::new("ZSCORE", 3, Group::SortedSet, single::zscore)
         .since("1.2.0")
         .doc("Tells the score of a member.", "O(1)")
         .keys(READ)
+        .element(2)
         .flags(Flags::READONLY.with(Flags::FAST))
         .usage("key:key member:string"),
     Row::new("ZUNION", -3, Group::SortedSet, combine::zunion)

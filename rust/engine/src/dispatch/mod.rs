@@ -8,6 +8,7 @@
 
 mod admission;
 mod ahead;
+mod elements;
 mod plan;
 mod run;
 mod transaction;

@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use super::ahead::Ahead;
+use super::elements::fetch_elements;
 use super::plan::add_keys;
 use super::run::{Call, finish, run, settle};
 use super::transaction::Queue;
@@ -54,6 +55,7 @@ pub fn execute_window(
     if !matches!(locks.try_lock(mask), Ok(true)) {
         return 0;
     }
+    fetch_elements(&locks, client.db, calls, &keys, &ends);
     let mut account = Account::default();
     let world = World {
         store,

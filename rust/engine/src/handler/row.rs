@@ -35,6 +35,8 @@ pub struct Row {
     pub tips: &'static [&'static str],
     /// Typed syntax of the words behind the name: see `handler::usage`.
     pub usage: &'static str,
+    /// The word with the name of the first element that it looks for in a collection; 0 if it looks for none.
+    pub element: u8,
     /// What runs it; a container of subcommands has none.
     pub handler: Option<Handler>,
     /// Of a container.
@@ -56,6 +58,7 @@ impl Row {
             categories: Categories::NONE,
             tips: &[],
             usage: "",
+            element: 0,
             handler: Some(handler),
             subcommands: &[],
         }
@@ -75,6 +78,7 @@ impl Row {
             categories: Categories::NONE,
             tips: &[],
             usage: "",
+            element: 0,
             handler: None,
             subcommands,
         }
@@ -127,6 +131,13 @@ impl Row {
     #[must_use]
     pub const fn usage(mut self, usage: &'static str) -> Self {
         self.usage = usage;
+        self
+    }
+
+    /// Sets the word with the name of the first element that it looks for in a collection.
+    #[must_use]
+    pub const fn element(mut self, word: u8) -> Self {
+        self.element = word;
         self
     }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A set's member has no payload, a sorted set's its score, a hash's field its value; only the last has a length of its own.
-//! A set member of 16 bytes takes 18 bytes of blob, in a slot of 20, and 8.3 of table. An element longer than
+//! A set member of 16 bytes takes 18 bytes of blob, in a slot of 20, and 8.3 of table. One byte of header fewer would save a
+//! byte on the average, 3 % of a member, and nothing of one of 16 bytes, because slots go in steps of 4. An element longer than
 //! [`NEAR_BYTES_MAX`] lives elsewhere, and its blob holds the place.
 //!
 //! The arena belongs to the collection, so that ten million elements are dropped by giving back some thousand chunks. While

@@ -3,6 +3,9 @@
 use rkv_collections::bytes::Shared;
 
 use super::collection::{Cell, Collection, Element, Large, Packing};
+use super::hash::HashView;
+use super::set::SetView;
+use super::zset::ZsetView;
 use super::{Hash, List, Set, Zset};
 
 /// The types of values.
@@ -121,6 +124,28 @@ impl ValueRef<'_> {
             Self::Set(cell) => cell.heap_bytes(),
             Self::Zset(cell) => cell.heap_bytes(),
             Self::Hash(cell) => cell.heap_bytes(),
+        }
+    }
+
+    /// Asks for the memory of elements that are about to be looked for.
+    pub fn fetch(&self, names: &[&[u8]]) {
+        match self {
+            Self::Set(cell) => {
+                if let SetView::Table(members) = cell.read().view() {
+                    members.fetch(names);
+                }
+            }
+            Self::Hash(cell) => {
+                if let HashView::Table(fields) = cell.read().view() {
+                    fields.elements().fetch(names);
+                }
+            }
+            Self::Zset(cell) => {
+                if let ZsetView::Tree(tree) = cell.read().view() {
+                    tree.fetch(names);
+                }
+            }
+            _ => {}
         }
     }
 

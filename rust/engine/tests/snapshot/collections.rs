@@ -382,7 +382,7 @@ fn a_cut_of_collections_is_one_moment() {
         });
         assert!(!scene.engine.store().is_poisoned());
         let expected = live(scene.engine.store(), scene.clock.unix_ms());
-        for cut in cuts.iter().step_by(4) {
+        for cut in cuts.iter().step_by(6) {
             assert_same(&replay(&scene, cut, shard_bits), &expected, "snapshot and journal");
         }
         println!("{} shards: {} cuts told {told} keys, {large} of them large", 1 << shard_bits, cuts.len());

@@ -78,6 +78,11 @@ fn journal_and_events_tell_what_was_done() {
     }
 }
 
+/// So many words, a space before each.
+fn members(count: usize) -> String {
+    (0..count).fold(String::new(), |words, number| words + " m" + &number.to_string())
+}
+
 /// What is popped by chance is removed by name, so that whoever follows the journal has the same set.
 #[test]
 fn who_follows_the_journal_pops_the_same() {
@@ -85,7 +90,7 @@ fn who_follows_the_journal_pops_the_same() {
         let (engine, follower) = [(); 2].map(|()| Engine::new(EngineOptions::default()).unwrap()).into();
         let (mut caller, mut behind) = (engine.caller(), follower.caller());
         engine.store().journal.turn_on(1 << 24);
-        let members: String = (0..size).map(|number| format!(" m{number}")).collect();
+        let members = members(size);
         run(&mut caller, &format!("SADD s{members}"));
         run(&mut caller, &format!("SPOP s {count}"));
         run(&mut caller, "SPOP s");
@@ -97,7 +102,9 @@ fn who_follows_the_journal_pops_the_same() {
             let bulk = |value| if let Value::Bulk(bytes) = value { Some(Vec::from(bytes)) } else { None };
             tape.iter().filter_map(bulk).collect::<Vec<Vec<u8>>>()
         });
-        sets.iter_mut().for_each(|set| set.sort());
+        for set in &mut sets {
+            set.sort();
+        }
         assert_eq!(sets[0], sets[1]);
         assert_eq!(sets[0].len(), size - count - 1);
     }
@@ -108,7 +115,7 @@ fn who_follows_the_journal_pops_the_same() {
 fn one_set_may_stand_in_several_places() {
     let engine = Engine::new(EngineOptions::default()).unwrap();
     let mut caller = engine.caller();
-    let members: String = (0..1000).map(|number| format!(" m{number}")).collect();
+    let members = members(1000);
     run(&mut caller, &format!("SADD s{members}"));
     for (command, expected) in [
         ("SINTERCARD 3 s s s", 1000),

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Element, Elements, Handle};
 
 /// Names in a group: about as many misses as a processor core has under way, twice.
-const GROUP: usize = 24;
+const GROUP: usize = 32;
 
 /// A name with its hash, which is the same in all collections of a store.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,7 @@ impl Elements {
     /// Adds names without payload and tells how many were not here.
     pub fn add_all(&mut self, names: &[&[u8]]) -> usize {
         names.chunks(GROUP).fold(0, |added, names| {
-            let group = names.iter().map(|name| Hashed { name, hash: self.keyed.hash(name) }).collect();
+            let group = self.hashed(names);
             added + self.add_group(&group)
         })
     }
@@ -95,6 +95,17 @@ impl Elements {
                 self.remove_hashed(gone.hash, place);
             }
         }
+    }
+
+    /// Asks for the memory of names that are about to be looked for.
+    pub fn fetch(&self, names: &[&[u8]]) {
+        for names in names.chunks(GROUP) {
+            self.ask_for(&self.hashed(names));
+        }
+    }
+
+    fn hashed<'n>(&self, names: &[&'n [u8]]) -> Group<'n> {
+        names.iter().map(|name| Hashed { name, hash: self.keyed.hash(name) }).collect()
     }
 
     fn ask_for(&self, group: &Group<'_>) {

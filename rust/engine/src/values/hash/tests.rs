@@ -332,6 +332,10 @@ fn deadlines_cost_what_the_head_says() {
         assert_eq!(fields.heap_bytes() - fields.elements().heap_bytes(), size_of::<fields::Deadlines>());
         assert!(size_of::<fields::Deadlines>() <= 40);
     }
+    for (fields, most) in [(2, 1100), (10, 1700), (100, 6_000)] {
+        let small = with(fields, Lifetime::At(START_MS + 1000));
+        assert!(small.heap_bytes() <= most, "{} bytes for {fields} fields", small.heap_bytes());
+    }
     let (plain, timed) = (with(100_000, Lifetime::Clear), with(100_000, Lifetime::At(START_MS + 60_000)));
     let each = (bytes(&timed) - bytes(&plain)) as f64 / 100_000.0;
     assert!((8.0..17.5).contains(&each), "8 bytes in the field, 8.3 in the wheel: {each}");

@@ -10,6 +10,7 @@ use crate::values::{Collection, Element, Large, Piece, Rules};
 use rkv_collections::packed::Entry;
 
 type Model = BTreeSet<Vec<u8>>;
+type Show<'a> = &'a mut dyn FnMut(Entry<'_>);
 
 fn seed() -> u64 {
     let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|text| text.parse().ok());
@@ -148,7 +149,9 @@ fn forms_change_where_they_do_in_redis() {
     let rules = small_rules(3, 4, 6);
     let form = |members: &[&[u8]]| {
         let mut set = Set::default();
-        members.iter().for_each(|member| assert!(set.add(member, &rules)));
+        for member in members {
+            assert!(set.add(member, &rules));
+        }
         set.encoding()
     };
     assert_eq!(form(&[b"1", b"2", b"-3"]), "intset");
@@ -247,7 +250,7 @@ fn every_member_has_the_same_chance() {
             set.expect(b"a", 1000, &rules);
         }
         (0..size).for_each(|number| assert!(set.add(format!("{prefix}{number}").as_bytes(), &rules)));
-        let counts = |times: u32, draw: &mut dyn FnMut(&mut dyn FnMut(Entry<'_>))| {
+        let counts = |times: u32, draw: &mut dyn FnMut(Show<'_>)| {
             let mut counts: BTreeMap<_, _> = contents(&set).into_iter().map(|name| (name, 0)).collect();
             for _ in 0..times {
                 draw(&mut |member| *counts.get_mut(&member.to_vec()).unwrap() += 1);

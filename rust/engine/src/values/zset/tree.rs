@@ -213,6 +213,11 @@ impl Tree {
         })
     }
 
+    /// See [`Elements::fetch`].
+    pub fn fetch(&self, names: &[&[u8]]) {
+        self.members.fetch(names);
+    }
+
     /// See [`Elements::scan`].
     pub fn scan(&self, position: u64, each: impl FnMut(Element<'_>)) -> Option<u64> {
         self.members.scan(position, each)
