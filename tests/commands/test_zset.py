@@ -21,7 +21,7 @@ LIMITS = {"zset-max-listpack-entries": (6, 128), "zset-max-listpack-value": (6, 
 KEYS = ["a", "b", "c"]
 # All members of these have one score, so that their names are in order.
 NAMES = ["n", "o"]
-MEMBERS = [
+MEMBERS: list[Argument] = [
     *map(str, range(-3, 9)),
     "a",
     "b",
@@ -36,8 +36,23 @@ MEMBERS = [
     b"\0\r\n\xff",
     "x" * 70,
 ]
-SCORES = ["0", "1", "-1", "2", "3", "1.5", "-2.25", "1e5", "inf", "-inf", "+inf", "-0", "9007199254740993", "0.1"]
-NO_SCORES = ["", "x", "nan", " 1", "1 ", "0x10", "1e400", "1e-400", "1e", "+", "-", b"1\0"]
+SCORES: list[Argument] = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "1.5",
+    "-2.25",
+    "1e5",
+    "inf",
+    "-inf",
+    "+inf",
+    "-0",
+    "9007199254740993",
+    "0.1",
+]
+NO_SCORES: list[Argument] = ["", "x", "nan", " 1", "1 ", "0x10", "1e400", "1e-400", "1e", "+", "-", b"1\0"]
 RANKS = ["0", "1", "-1", "2", "-3", "5", "100", "-100", "9223372036854775807", "-9223372036854775808", "x", ""]
 SCORE_BOUNDS = ["-inf", "+inf", "0", "(0", "1", "(1", "(1.5", "3", "-2.25", "", "(", "1e400", "x", "nan", " 1", "((1"]
 NAME_BOUNDS = ["-", "+", "[a", "(a", "[d", "(d", "[", "(", "[5", "(5", "[-1", "a", "", "++"]
@@ -342,8 +357,8 @@ def pairs(reply: Reply) -> list[tuple[bytes, float]]:
     """Members and scores, of either protocol."""
     assert isinstance(reply, Array), reply
     flat = [word for item in reply.items for word in (item.items if isinstance(item, Array) else [item])]
-    values = [float(word.value) if isinstance(word, Double) else word.data for word in flat]  # type: ignore[union-attr]
-    return [(member, float(own)) for member, own in zip(values[::2], values[1::2], strict=True)]  # type: ignore[misc, arg-type]
+    values = [float(word.value) if isinstance(word, Double) else word.data for word in flat]
+    return [(member, float(own)) for member, own in zip(values[::2], values[1::2], strict=True)]  # type: ignore[misc]
 
 
 def test_no_member_is_favoured(with_valkey: Pair) -> None:
