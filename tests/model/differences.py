@@ -192,7 +192,7 @@ DIFFERENCES = [
         words=r"Z(RANGE|REVRANGE).* LIMIT -\d+ .*",
         theirs=r".*",
         ours=r"Array\(items=\(\)\)|Integer\(value=0\)",
-        reason="a negative offset finds nothing, as in Redis 7.0; in a large sorted set Valkey counts it from the other end",
+        reason="a negative offset finds nothing, as in Redis 7.0; Valkey counts it from the end in a large sorted set",
         example="0> ZADD key 1 a 2 b 3 c 4 d 5 e | 0> ZREVRANGEBYSCORE key 9 0 LIMIT -2 3",
         diverges=True,
     ),
