@@ -161,6 +161,41 @@ DIFFERENCES = [
         example="0> RPUSH a 1 | 0> LSET a -9223372036854775808 x",
         diverges=True,
     ),
+    Difference(
+        server="redis",
+        words=r"Z(REV)?RANK .*",
+        theirs=error("ERR wrong number of arguments for 'z(rev)?rank' command"),
+        ours=r"Array\(.*|Null(Array)?\(\)|" + error("(ERR syntax error|WRONGTYPE .*)"),
+        reason="ZRANK's WITHSCORE came with Redis 7.2",
+        example="0> ZRANK key member WITHSCORE",
+    ),
+    Difference(
+        server="redis",
+        words=r"Z.* [(+-]*0X.*",
+        theirs=r".*",
+        ours=error(r"ERR (value is not a valid float|min or max is not a float|weight value is not a float)"),
+        reason="Valkey reads scores as decimal numbers only, Redis 7.0 hexadecimal ones, too",
+        example="0> ZADD key 0x10 member",
+        diverges=True,
+    ),
+    Difference(
+        server="redis",
+        words=r"Z.* [(+-]* .*",
+        theirs=r".*",
+        ours=error(r"ERR min or max is not a float"),
+        reason="Redis 7.0 passes over spaces in front of a bound",
+        example="0> ZCOUNT key ' 1' 2",
+        diverges=True,
+    ),
+    Difference(
+        server="valkey",
+        words=r"Z(RANGE|REVRANGE).* LIMIT -\d+ .*",
+        theirs=r".*",
+        ours=r"Array\(items=\(\)\)|Integer\(value=0\)",
+        reason="a negative offset finds nothing, as in Redis 7.0; Valkey counts it from the end in a large sorted set",
+        example="0> ZADD key 1 a 2 b 3 c 4 d 5 e | 0> ZREVRANGEBYSCORE key 9 0 LIMIT -2 3",
+        diverges=True,
+    ),
 ]
 
 
