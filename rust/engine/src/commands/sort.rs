@@ -166,7 +166,9 @@ fn tell(context: &Context<'_, '_>, options: &Options<'_>, items: &[Item], reply:
     }
     if options.get.is_empty() {
         reply.array(items.len());
-        items.iter().for_each(|item| reply.bulk(&item.element));
+        for item in items {
+            reply.bulk(&item.element);
+        }
     } else {
         reply.array(values.len());
         for value in &values {
