@@ -3,9 +3,9 @@
 //! The journal never hears of a time to live: what a command asks for becomes a point in time, PEXPIREAT, or, if that has
 //! passed, a DEL.
 
-use super::deadline::Conditions;
 use crate::config::KeyspaceEvents;
 use crate::error::Error;
+use crate::handler::deadline::Conditions;
 use crate::handler::{Args, Context, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row};
 use crate::number::Decimal;
 use crate::resp::Reply;

@@ -6,7 +6,6 @@ mod client;
 mod command;
 mod config;
 mod connection;
-mod deadline;
 mod debug;
 mod expire;
 mod generic;

@@ -7,6 +7,7 @@
 
 mod args;
 mod context;
+pub mod deadline;
 mod effect;
 pub mod keys;
 mod memory;

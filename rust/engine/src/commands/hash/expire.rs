@@ -2,9 +2,9 @@
 
 use super::instead;
 use super::read::with_hash;
-use crate::commands::deadline::{Conditions, Unit};
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
+use crate::handler::deadline::{Conditions, Unit};
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::number::Decimal;
 use crate::resp::Reply;

@@ -1,7 +1,7 @@
 //! The options that SET, GETEX and MSETEX share: conditions and times to live.
 
-use crate::commands::deadline::Unit;
 use crate::error::{self, Error};
+use crate::handler::deadline::Unit;
 use crate::handler::{Args, Cursor, Deadline};
 
 /// Which command reads its options.

@@ -2,8 +2,8 @@
 
 use super::options::{Condition, Expiry, Options, Reader};
 use super::{instead, write, write_old};
-use crate::commands::deadline::Unit;
 use crate::config::KeyspaceEvents;
+use crate::handler::deadline::Unit;
 use crate::handler::{Args, Context, Deadline, Effect, Outcome};
 use crate::number::Decimal;
 use crate::resp::Reply;
