@@ -17,6 +17,8 @@ from support.calls import Call, outcome
 from support.collection_calls import NEWER, OLDER, SCENARIOS
 
 if TYPE_CHECKING:
+    import random
+
     from support.servers import Server
 
 # Methods of redis-py's classes that are no methods here, and why.
@@ -47,6 +49,10 @@ ELSEWHERE = {"scan", "scan_iter"}
 
 REFUSED = (rkv.DataError, ValueError, TypeError, AttributeError)
 UNORDERED = {"hkeys", "hvals", "hrandfield", "spop", "srandmember", "zrandmember"}
+# What they reply differs from call to call, or with the order of a table.
+BY_CHANCE = {"hrandfield", "spop", "srandmember", "zrandmember", "sort", "sort_ro"}
+# redis-py leaves the digits of scores as bytes.
+DIGITS = {"zdiff", "zrandmember", "zmpop"}
 SCANS = {"hscan", "sscan", "zscan"}
 # Time passes between the two calls.
 NEAR_MS = {"hpttl": 5000}
@@ -73,7 +79,7 @@ def settled(called: Call, said: tuple[str, Any]) -> tuple[str, Any]:
 
 
 def decoded(value: Any) -> Any:
-    """As text; redis-py leaves the digits of scores as bytes."""
+    """As text."""
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, (list, tuple)):
@@ -96,8 +102,30 @@ def test_equal_results(db: rkv.DB, peer_port: int, scenario: str, text: bool) ->
         theirs.flushall()
         for called in SCENARIOS[scenario]:
             kind, value = outcome(theirs, called)
-            expected = kind, decoded(value) if text and called.name in {"zdiff", "zrandmember", "zmpop"} else value
+            expected = kind, decoded(value) if text and called.name in DIGITS else value
             assert settled(called, outcome(ours, called)) == settled(called, expected), str(called)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated hmset:DeprecationWarning")
+@pytest.mark.parametrize("text", [False, True], ids=["bytes", "text"])
+def test_calls_in_any_order(db: rkv.DB, redis_server: Server, rng: random.Random, text: bool) -> None:
+    """The calls of all scenarios mixed, so that each meets values that others left, of all types."""
+    pool = [
+        called
+        for calls in OLDER.values()
+        for called in calls
+        # ZSCAN writes scores with the fewest digits, as Valkey does and redis-server 7.0 does not.
+        if called.name not in BY_CHANCE and not (called.name == "zscan" and called.kwargs.get("score_cast_func"))
+    ]
+    ours = db.db(0, text=True) if text else db.db(0)
+    with redis.Redis(port=redis_server.port, decode_responses=text) as theirs:
+        theirs.flushall()
+        done = []
+        for called in rng.choices(pool, k=2000):
+            kind, value = outcome(theirs, called)
+            expected = kind, decoded(value) if text and called.name in DIGITS else value
+            done.append(str(called))
+            assert settled(called, outcome(ours, called)) == settled(called, expected), "\n".join(done[-30:])
 
 
 @pytest.mark.parametrize("transaction", [False, True], ids=["batch", "transaction"])

@@ -12,6 +12,8 @@ pub(super) struct Slab<T> {
     available: Vec<u32>,
     /// Numbers of chunks that were given back.
     vacant: Vec<u32>,
+    /// Heap bytes of all chunks' nodes: a sum over them would take long, and is asked for after every change.
+    pub(super) nodes_bytes: usize,
     #[cfg(test)]
     pub(super) touched: std::cell::Cell<u64>,
 }
@@ -45,6 +47,7 @@ impl<T: Copy> Slab<T> {
             chunks: Vec::new(),
             available: Vec::new(),
             vacant: Vec::new(),
+            nodes_bytes: 0,
             #[cfg(test)]
             touched: std::cell::Cell::new(0),
         }
@@ -52,8 +55,7 @@ impl<T: Copy> Slab<T> {
 
     /// Heap bytes, those reserved for nodes to come included.
     pub(super) fn bytes(&self) -> usize {
-        let nodes: usize = self.chunks.iter().map(|chunk| chunk.nodes.capacity() * size_of::<T>()).sum();
-        nodes
+        self.nodes_bytes
             + self.chunks.capacity() * size_of::<Chunk<T>>()
             + (self.available.capacity() + self.vacant.capacity()) * size_of::<u32>()
     }
@@ -109,6 +111,7 @@ impl<T: Copy> Slab<T> {
         let free = Self::all_free(number as usize);
         let place = self.available.len() as u32;
         let chunk = Chunk { nodes: Vec::with_capacity(free.count_ones() as usize), free, place };
+        self.nodes_bytes += chunk.nodes.capacity() * size_of::<T>();
         match self.chunks.get_mut(number as usize) {
             Some(vacant) => *vacant = chunk,
             None => self.chunks.push(chunk),
@@ -126,6 +129,7 @@ impl<T: Copy> Slab<T> {
         }
         chunk.free |= 1 << node;
         if chunk.free == Self::all_free(index) {
+            self.nodes_bytes -= chunk.nodes.capacity() * size_of::<T>();
             chunk.nodes = Vec::new();
             chunk.free = 0;
             let place = chunk.place as usize;
@@ -145,6 +149,12 @@ impl<T: Copy> Slab<T> {
     #[cfg(test)]
     fn touch(&self, nodes: u64) {
         self.touched.set(self.touched.get() + nodes);
+    }
+
+    /// Heap bytes of all chunks' nodes, counted.
+    #[cfg(test)]
+    pub(super) fn counted_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.nodes.capacity() * size_of::<T>()).sum()
     }
 
     /// Nodes in use.

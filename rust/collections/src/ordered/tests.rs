@@ -96,6 +96,8 @@ fn check(tree: &Ordered, names: &Names) -> Vec<(f64, u32)> {
         walk(tree, slot, tree.height, (true, true), &mut seen);
     }
     assert_eq!((seen.inners, seen.leaves), (tree.inners.used(), tree.leaves.used()));
+    assert_eq!(tree.inners.nodes_bytes, tree.inners.counted_bytes());
+    assert_eq!(tree.leaves.nodes_bytes, tree.leaves.counted_bytes());
     assert_eq!(seen.entries.len(), tree.len);
     let in_order = |one: &(f64, u32), next: &(f64, u32)| {
         one.0 < next.0 || (one.0 <= next.0 && names.name(one.1) < names.name(next.1))
