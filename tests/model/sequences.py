@@ -108,6 +108,9 @@ def tame(words: Words) -> Words:
             unit = unit or EXPIRES_BY_PLACE.get(words[0].upper())
         if unit and words[index].isdigit() and 0 < int(words[index]) * unit < SOON_MS:
             tamed[index] = b"%d" % (int(words[index]) + SOON_MS)
+    if words[0].upper() in EXPIRES_BY_PLACE:
+        # Whether the same time to live is longer than before depends on whether a millisecond has passed.
+        tamed = [word for word in tamed if word.upper() not in (b"GT", b"LT")]
     return tuple(tamed)
 
 

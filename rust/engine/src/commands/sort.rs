@@ -232,10 +232,19 @@ fn item(context: &Context<'_, '_>, element: Box<[u8]>, by: Option<&[u8]>, is_alp
     if !is_alpha {
         let shown = if by.is_some() { text.as_deref() } else { Some(&*element) };
         if let Some(shown) = shown {
-            number = number::parse_f64(shown).ok_or(error::SORT_NOT_A_NUMBER)?;
+            number = sort_number(shown).ok_or(error::SORT_NOT_A_NUMBER)?;
         }
     }
     Ok(Item { element, number, text })
+}
+
+/// A number as C's `strtod` reads it from a C string: behind spaces, up to a zero byte, and nothing at all is 0.
+fn sort_number(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    number::parse_f64(text.trim_ascii_start())
 }
 
 fn compare(one: &Item, other: &Item, is_alpha: bool, has_by: bool) -> Ordering {
