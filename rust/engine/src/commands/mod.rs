@@ -9,6 +9,7 @@ mod connection;
 mod deadline;
 mod debug;
 mod expire;
+mod function;
 mod generic;
 mod hash;
 mod info;
@@ -20,6 +21,7 @@ mod set;
 mod sort;
 mod string;
 mod transaction;
+mod waiting;
 mod zset;
 
 use crate::error::{self, Error};
@@ -40,6 +42,7 @@ pub const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     client::ROWS,
     transaction::ROWS,
+    function::ROWS,
     config::ROWS,
     info::ROWS,
     server::ROWS,
