@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod debug;
 mod expire;
+mod function;
 mod generic;
 mod hash;
 mod info;
@@ -19,6 +20,7 @@ mod set;
 mod sort;
 mod string;
 mod transaction;
+mod waiting;
 mod zset;
 
 use crate::error::{self, Error};
@@ -39,6 +41,7 @@ pub const FAMILIES: &[&[Row]] = &[
     command::ROWS,
     client::ROWS,
     transaction::ROWS,
+    function::ROWS,
     config::ROWS,
     info::ROWS,
     server::ROWS,

@@ -1,5 +1,6 @@
 //! Sorted sets.
 
+mod blocking;
 mod combine;
 mod pop;
 mod random;
@@ -19,7 +20,10 @@ const DELETE: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::D
 const INCREMENT: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))]);
 const LOOK: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RO)]);
 const POP: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))]);
+const POP_ANY: Keys =
+    Keys::Specs(&[KeySpec::range(1, -2, 1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))]);
 const POP_FIRST: Keys = Keys::Specs(&[counted(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))]);
+const POP_WAITING: Keys = Keys::Specs(&[counted(2, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))]);
 const READ: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS))]);
 const READ_ALL: Keys = Keys::Specs(&[counted(1, KeyFlags::RO.with(KeyFlags::ACCESS))]);
 const STORE: Keys = Keys::Specs(&[
@@ -38,6 +42,27 @@ const fn counted(at: i16, flags: KeyFlags) -> KeySpec {
 }
 
 pub(super) const ROWS: &[Row] = &[
+    Row::new("BZMPOP", -5, Group::SortedSet, blocking::bzmpop)
+        .since("7.0.0")
+        .doc(
+            "Removes members as ZMPOP does, and waits for some if there are none.",
+            "O(K + log N + M) for K keys and M members popped",
+        )
+        .keys(POP_WAITING)
+        .flags(Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS))
+        .usage("timeout:double numkeys:integer key:key... where:(MIN | MAX) [COUNT count:integer]"),
+    Row::new("BZPOPMAX", -3, Group::SortedSet, blocking::bzpopmax)
+        .since("5.0.0")
+        .doc("Removes the highest member of the first sorted set that has one, and waits if none has.", "O(log N)")
+        .keys(POP_ANY)
+        .flags(Flags::WRITE.with(Flags::FAST).with(Flags::BLOCKING))
+        .usage("key:key... timeout:double"),
+    Row::new("BZPOPMIN", -3, Group::SortedSet, blocking::bzpopmin)
+        .since("5.0.0")
+        .doc("Removes the lowest member of the first sorted set that has one, and waits if none has.", "O(log N)")
+        .keys(POP_ANY)
+        .flags(Flags::WRITE.with(Flags::FAST).with(Flags::BLOCKING))
+        .usage("key:key... timeout:double"),
     Row::new("ZADD", -4, Group::SortedSet, single::zadd)
         .since("1.2.0")
         .doc("Adds members to a sorted set, or changes their scores.", "O(log N) for each member")

@@ -3,44 +3,13 @@
 use super::ends::{pop_first, pop_one, read_several};
 use super::moves::{log_move, move_if_any};
 use super::{deleted, pop_command, pop_name, side};
+use crate::commands::waiting::{Timeout, read_timeout, wait};
 use crate::config::KeyspaceEvents;
-use crate::error::{self, Error};
+use crate::error;
 use crate::handler::{Args, Context, Effect, Outcome};
-use crate::number;
 use crate::resp::Reply;
 use crate::values::Kind;
 use crate::values::list::Side;
-
-/// How long a command waits, in microseconds; `None`: forever.
-type Timeout = Option<u64>;
-
-/// Reads a timeout in seconds: 0 is forever, and what is not 0 is at least a millisecond.
-fn read_timeout(word: &[u8]) -> Result<Timeout, Error> {
-    let seconds = number::parse_f64(word).ok_or(error::TIMEOUT_NOT_FLOAT)?;
-    let ms = (seconds * 1000.0).ceil();
-    if ms > i64::MAX as f64 / 1000.0 {
-        return Err(error::TIMEOUT_RANGE);
-    }
-    if seconds < 0.0 {
-        return Err(error::TIMEOUT_NEGATIVE);
-    }
-    Ok((ms > 0.0).then_some(ms as u64 * 1000))
-}
-
-/// Waits for a list, or replies that there is none: with no array when the time is over or if `is_array`, otherwise with
-/// no value.
-fn wait(context: &Context<'_, '_>, timeout: Timeout, is_array: bool, reply: &mut Reply<'_>) -> Effect {
-    if context.can_wait() {
-        let deadline_us = timeout.map(|us| context.store.clock.monotonic_us().saturating_add(us));
-        return Effect::wait_for(Kind::List, deadline_us);
-    }
-    if is_array || context.has_timed_out() {
-        reply.null_array();
-    } else {
-        reply.null();
-    }
-    Effect::none()
-}
 
 pub fn blmove(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (from, to) = (side(args.word(3))?, side(args.word(4))?);
@@ -53,7 +22,7 @@ pub fn blmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     let timeout = read_timeout(args.word(1))?;
     match pop_first(context, &several, reply)? {
         Some(effect) => Ok(effect),
-        None => Ok(wait(context, timeout, true, reply)),
+        None => Ok(wait(context, Kind::List, timeout, true, reply)),
     }
 }
 
@@ -80,7 +49,7 @@ fn pop_or_wait(context: &mut Context<'_, '_>, args: Args<'_>, side: Side, reply:
         let effect = effect.event(KeyspaceEvents::LIST, pop_name(side), number);
         return Ok(deleted(effect, edited.emptied, number));
     }
-    Ok(wait(context, timeout, true, reply))
+    Ok(wait(context, Kind::List, timeout, true, reply))
 }
 
 pub fn brpoplpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -97,6 +66,6 @@ fn move_or_wait(
 ) -> Outcome {
     match move_if_any(context, from, to, reply)? {
         Some(effect) => Ok(log_move(context, from, to, effect)),
-        None => Ok(wait(context, timeout, false, reply)),
+        None => Ok(wait(context, Kind::List, timeout, false, reply)),
     }
 }

@@ -1,4 +1,4 @@
-//! The lowest and highest members, removed: ZPOPMIN, ZPOPMAX, ZMPOP.
+//! The lowest and highest members, removed: ZPOPMIN, ZPOPMAX, ZMPOP; and what those that wait share with them.
 
 use super::removed;
 use crate::error::{self, Error};
@@ -14,6 +14,14 @@ const fn event(end: End) -> &'static str {
     match end {
         End::Lowest => "zpopmin",
         End::Highest => "zpopmax",
+    }
+}
+
+/// The command that pops from an end.
+const fn command(end: End) -> &'static [u8] {
+    match end {
+        End::Lowest => b"ZPOPMIN",
+        End::Highest => b"ZPOPMAX",
     }
 }
 
@@ -108,8 +116,32 @@ pub fn pop_first(
     let edited = pop(context, number, end, count, Form::Pairs, name, reply)?;
     let mut effect = removed(&edited, event(end), number);
     if context.is_logged() {
-        let command: &[u8] = if end == End::Lowest { b"ZPOPMIN" } else { b"ZPOPMAX" };
-        effect.log = Effect::instead([command, key.bytes(), &Decimal::from(edited.result)]).log;
+        effect.log = Effect::instead([command(end), key.bytes(), &Decimal::from(edited.result)]).log;
+    }
+    Ok(Some(effect))
+}
+
+/// Pops one member from the first key of the plan that is there, and answers its name, the member and its score; `None`
+/// if none is there.
+///
+/// # Errors
+/// That key holds another type.
+pub fn pop_single(context: &mut Context<'_, '_>, end: End, reply: &mut Reply<'_>) -> Result<Option<Effect>, Error> {
+    let keys = context.keys();
+    let Some(number) = keys.iter().position(|key| context.open(*key).is_some()) else { return Ok(None) };
+    let key = context.key(number);
+    let edited = context.edit(key, |zset: &mut Zset| {
+        let popped = zset.pop(end, 1, |member, score| {
+            reply.array(3);
+            reply.bulk(key.bytes());
+            reply.bulk(member);
+            reply.double(score);
+        });
+        (popped, popped > 0)
+    })?;
+    let mut effect = removed(&edited, event(end), number);
+    if context.is_logged() {
+        effect.log = Effect::instead([command(end), key.bytes()]).log;
     }
     Ok(Some(effect))
 }

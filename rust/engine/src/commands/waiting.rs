@@ -1,0 +1,41 @@
+//! Pops that wait, as lists and sorted sets have them: their timeouts, and what they answer when nothing came.
+
+use crate::error::{self, Error};
+use crate::handler::{Context, Effect};
+use crate::number;
+use crate::resp::Reply;
+use crate::values::Kind;
+
+/// How long a command waits, in microseconds; `None`: forever.
+pub type Timeout = Option<u64>;
+
+/// Reads a timeout in seconds: 0 is forever, and what is not 0 is at least a millisecond.
+///
+/// # Errors
+/// It is no number, negative, or longer than a clock can count.
+pub fn read_timeout(word: &[u8]) -> Result<Timeout, Error> {
+    let seconds = number::parse_f64(word).ok_or(error::TIMEOUT_NOT_FLOAT)?;
+    let ms = (seconds * 1000.0).ceil();
+    if ms > i64::MAX as f64 / 1000.0 {
+        return Err(error::TIMEOUT_RANGE);
+    }
+    if seconds < 0.0 {
+        return Err(error::TIMEOUT_NEGATIVE);
+    }
+    Ok((ms > 0.0).then_some(ms as u64 * 1000))
+}
+
+/// Waits for a value of this kind, or replies that there is none: with no array when the time is over or if `is_array`,
+/// otherwise with no value.
+pub fn wait(context: &Context<'_, '_>, kind: Kind, timeout: Timeout, is_array: bool, reply: &mut Reply<'_>) -> Effect {
+    if context.can_wait() {
+        let deadline_us = timeout.map(|us| context.store.clock.monotonic_us().saturating_add(us));
+        return Effect::wait_for(kind, deadline_us);
+    }
+    if is_array || context.has_timed_out() {
+        reply.null_array();
+    } else {
+        reply.null();
+    }
+    Effect::none()
+}
