@@ -5,6 +5,7 @@ Everything not named here is compared as it came on the wire: kind, bytes, order
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from support.resp import Array, Bulk, Double, Error, Integer, Map, Null, NullArray, NullBulk, Set, Simple, Verbatim
@@ -170,11 +171,14 @@ class Queue:
         return same(words, theirs, ours)
 
 
-def _is_number(text: bytes, value: float) -> bool:
-    try:
-        return float(text) == value
-    except ValueError:
-        return False
+def _double(value: float, like: Reply | None) -> Reply:
+    """A number, as text where the other side speaks RESP2 since RESET."""
+    theirs = like.data if isinstance(like, Bulk) else like.text if isinstance(like, Double) else b""
+    with suppress(ValueError):
+        if float(theirs) == value and like is not None:
+            return like
+    text = repr(value).encode()
+    return Bulk(text) if isinstance(like, Bulk) else Double(text)
 
 
 def as_reply(value: Any, like: Reply | None) -> Reply:
@@ -188,11 +192,8 @@ def as_reply(value: Any, like: Reply | None) -> Reply:
             return Integer(int(value))
         case int():
             return Integer(value)
-        case float() if isinstance(like, Bulk):
-            # After RESET the other side speaks RESP2, where a double is text.
-            return like if _is_number(like.data, value) else Bulk(repr(value).encode())
         case float():
-            return Double(like.text if isinstance(like, Double) and like.value == value else repr(value).encode())
+            return _double(value, like)
         case bytes() if isinstance(like, Simple):
             return Simple(value)
         case bytes() if isinstance(like, Verbatim):
