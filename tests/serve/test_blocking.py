@@ -178,6 +178,49 @@ def test_each_wakes_each(popper: str, pusher: str) -> None:
     run(main)
 
 
+@pytest.mark.parametrize(("popper", "pusher"), list(itertools.product(DRIVERS, DRIVERS)))
+def test_each_wakes_each_with_members(popper: str, pusher: str) -> None:
+    async def main() -> None:
+        async with store() as served:
+            pops, pushes = await served.client(popper), await served.client(pusher)
+            commands = [
+                (("BZPOPMIN", "none", "zset", 0), [b"zset", b"low", b"1"]),
+                (("BZPOPMAX", "zset", 30), [b"zset", b"high", b"2"]),
+                (("BZMPOP", 0, 2, "none", "zset", "MAX", "COUNT", 5), [b"zset", [[b"high", b"2"], [b"low", b"1"]]]),
+            ]
+            for command, expected in commands:
+                results: list[Any] = []
+                served.call_later(results, pops, *command)
+                await served.until_waiting(popper, 1)
+                assert await pushes.call("ZADD", "zset", 1, "low", 2, "high") == 2
+                await until(lambda results=results: bool(results))
+                assert results == [expected]
+                left = 2 - (len(expected[1]) if command[0] == "BZMPOP" else 1)
+                assert served.kv.execute("ZCARD", "zset") == left
+                await pushes.call("DEL", "zset")
+
+    run(main)
+
+
+def test_a_list_wakes_nobody_who_waits_for_members() -> None:
+    async def main() -> None:
+        async with store() as served:
+            results: list[Any] = []
+            client = await served.client("reactor")
+            served.call_later(results, client, "BZPOPMIN", "key", 0)
+            await served.until_waiting("reactor", 1)
+            served.kv.execute("RPUSH", "key", "element")
+            assert served.waiting() == 1
+            served.kv.execute("DEL", "key")
+            served.kv.execute("ZADD", "other", "-inf", "member")
+            served.kv.execute("ZUNIONSTORE", "key", 1, "other")
+            await until(lambda: bool(results))
+            assert results == [[b"key", b"member", b"-inf"]]
+            assert served.kv.execute("EXISTS", "key") == 0
+
+    run(main)
+
+
 @pytest.mark.parametrize("popper", DRIVERS)
 def test_time_runs_out(popper: str) -> None:
     async def main() -> None:
@@ -187,6 +230,9 @@ def test_time_runs_out(popper: str) -> None:
                 ("BLPOP", "list", "0.03"),
                 ("BLMOVE", "list", "other", "LEFT", "LEFT", "0.03"),
                 ("BLMPOP", "0.03", "1", "list", "LEFT"),
+                ("BZPOPMIN", "zset", "0.03"),
+                ("BZPOPMAX", "zset", "other", "0.03"),
+                ("BZMPOP", "0.03", "1", "zset", "MIN"),
             ]:
                 begun = trio.current_time()
                 assert await client.call(*command) is None

@@ -98,6 +98,12 @@ fixed! {
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     /// A timeout beyond the end of time.
     TIMEOUT_RANGE = "ERR timeout is out of range";
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD with something else.
+    PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    /// FUNCTION FLUSH with another word.
+    FUNCTION_FLUSH_OPTION = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    /// FUNCTION LIST LIBRARYNAME without a name.
+    LIBRARY_NAME_MISSING = "ERR library name argument was not given";
     /// CLIENT UNBLOCK got neither of its words.
     UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
     /// CLIENT UNBLOCK ended a wait.

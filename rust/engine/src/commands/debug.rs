@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config;
 use crate::error::{self, Error};
 use crate::handler::{AccessClock, Args, Context, Effect, Flags, Group, Keys, Row, subcommand};
 use crate::keyspace::{Db, Entry};
@@ -39,6 +40,7 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
         (b"OBJECT", [key, how]) => object(context, key, how.eq_ignore_ascii_case(b"fast"), reply)?,
         (b"PANIC", []) => panic!("DEBUG PANIC"),
         (b"PROTOCOL", [kind]) => protocol(kind, reply)?,
+        (b"QUICKLIST-PACKED-THRESHOLD", [size]) => packed_threshold(size, reply)?,
         (b"SET-ACTIVE-EXPIRE", [switch]) => {
             context.store.settings.set_active_expire(leading_integer(switch) != 0);
             context.store.expiry.wake();
@@ -73,6 +75,8 @@ fn help(reply: &mut Reply<'_>) {
         "PROTOCOL <type>",
         "    Reply with a value of this type: string, integer, double, bignum, null,",
         "    array, set, map, attrib, push, verbatim, true, false.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    Without effect, as list-max-listpack-size alone says how elements lie.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    With 0, keys whose time is over are deleted only when they are written to.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
@@ -130,6 +134,17 @@ fn object(context: &Context<'_, '_>, key: &[u8], is_fast: bool, reply: &mut Repl
     let encoding = entry.value().encoding(entry.is_raw());
     let length = if is_fast { String::new() } else { format!(" serializedlength:{}", serialized_len(&entry.value())) };
     reply.simple(&format!("Value at:0x0 refcount:1 encoding:{encoding}{length} lru:{lru} lru_seconds_idle:{idle_s}"));
+    Ok(())
+}
+
+/// Reads the size from which on Redis gives an element of a list a node of its own. Here nothing depends on it.
+fn packed_threshold(size: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
+    // Redis keeps a mebibyte for what surrounds an element, as a packed list is shorter than 4 GiB.
+    const BYTES_MAX: u64 = (1 << 32) - (1 << 20);
+    match config::memory_bytes(size) {
+        Some(0..=BYTES_MAX) => reply.ok(),
+        _ => return Err(error::PACKED_THRESHOLD),
+    }
     Ok(())
 }
 

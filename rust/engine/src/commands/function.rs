@@ -1,7 +1,7 @@
 //! FUNCTION: the library of functions. Nothing can be loaded into it, so it is always empty: to list it or to empty it is
 //! all that there is to do. Programs empty it together with the data.
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::handler::{Args, Context, Effect, Flags, Group, Outcome, Row, subcommand};
 use crate::resp::Reply;
 
@@ -32,7 +32,7 @@ fn function_flush(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
     match args.from(2) {
         [] => {}
         [word] if word.eq_ignore_ascii_case(b"ASYNC") || word.eq_ignore_ascii_case(b"SYNC") => {}
-        [_] => return Err(Error::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option".to_owned())),
+        [_] => return Err(error::FUNCTION_FLUSH_OPTION),
         _ => return Err(subcommand::unknown_or_arity(args)),
     }
     reply.ok();
@@ -58,7 +58,7 @@ fn function_list(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
             has_code = true;
         } else if !has_pattern && word.eq_ignore_ascii_case(b"LIBRARYNAME") {
             if words.next().is_none() {
-                return Err(Error::text("ERR library name argument was not given".to_owned()));
+                return Err(error::LIBRARY_NAME_MISSING);
             }
             has_pattern = true;
         } else {

@@ -33,6 +33,7 @@ mod words;
 pub use arguments::{Arguments, read_arguments};
 pub use error::{ConfigError, SetError};
 pub use load::{Directive, DirectiveKind, Files, INCLUDE_DEPTH_MAX, Loaded, load};
+pub(crate) use number::memory_bytes;
 pub use option::{ConfigOption, Flags, Handle, Kind, Shape, Support, Typed};
 pub use suggest::nearest_name;
 pub use table::{Key, all_options, find};

@@ -29,7 +29,7 @@ pub(super) fn loose_integer(text: &[u8], radix: u32) -> Option<i64> {
 
 /// A number of bytes: digits, then nothing or one of `b k kb m mb g gb` in any case. `k` is 1000, `kb` is 1024.
 /// No digits mean zero, as in Redis; a product beyond 64 bits is refused, where Redis wraps around.
-pub(super) fn memory_bytes(text: &[u8]) -> Option<u64> {
+pub(crate) fn memory_bytes(text: &[u8]) -> Option<u64> {
     let digit_count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = text.split_at(digit_count);
     let unit_bytes: u64 = match unit.to_ascii_lowercase().as_slice() {
