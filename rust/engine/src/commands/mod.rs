@@ -20,7 +20,6 @@ mod set;
 mod sort;
 mod string;
 mod transaction;
-mod waiting;
 mod zset;
 
 use crate::error::{self, Error};

@@ -16,6 +16,7 @@ mod store;
 pub mod subcommand;
 mod table;
 pub mod usage;
+pub mod waiting;
 
 pub use args::{Args, Cursor};
 pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};

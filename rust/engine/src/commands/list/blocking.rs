@@ -3,9 +3,9 @@
 use super::ends::{pop_first, pop_one, read_several};
 use super::moves::{log_move, move_if_any};
 use super::{deleted, pop_command, pop_name, side};
-use crate::commands::waiting::{Timeout, read_timeout, wait};
 use crate::config::KeyspaceEvents;
 use crate::error;
+use crate::handler::waiting::{Timeout, read_timeout, wait};
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::resp::Reply;
 use crate::values::Kind;

@@ -1,7 +1,7 @@
 //! Pops that wait: what they find at once they do as the commands that do not wait, and the journal hears of those.
 
 use super::pop::{MultiPop, pop_first, pop_single};
-use crate::commands::waiting::{read_timeout, wait};
+use crate::handler::waiting::{read_timeout, wait};
 use crate::handler::{Args, Context, Outcome};
 use crate::resp::Reply;
 use crate::values::Kind;

@@ -1,7 +1,7 @@
 //! Pops that wait, as lists and sorted sets have them: their timeouts, and what they answer when nothing came.
 
+use super::{Context, Effect};
 use crate::error::{self, Error};
-use crate::handler::{Context, Effect};
 use crate::number;
 use crate::resp::Reply;
 use crate::values::Kind;
