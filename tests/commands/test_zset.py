@@ -143,6 +143,22 @@ def test_wrong_words(with_valkey: Pair) -> None:
         with_valkey.same(*words.split())
 
 
+def test_pops_that_wait(with_valkey: Pair) -> None:
+    for words in (
+        "SET string v", "ZADD z 1 a 2 b 3 c 4 d 5 e", "BZPOPMIN none z 0", "BZPOPMAX z none 1", "BZPOPMAX string z 0",
+        "BZPOPMIN none string z 0", "BZMPOP 0 1 string MIN", "BZMPOP 0 2 none z MAX", "BZMPOP 0 1 z min count 9",
+        "EXISTS z", "BZPOPMIN string", "BZMPOP 0 0 z MIN", "BZMPOP 0 x z MIN", "BZMPOP 0 1 z", "BZMPOP 0 2 z MIN",
+        "BZMPOP 0 1 z LEFT", "BZMPOP 0 1 z MIN COUNT 0", "BZMPOP 0 1 z MIN COUNT 1 COUNT 1", "BZMPOP -1 0 z MIN",
+        "BZMPOP -1 1 z LEFT", "BZMPOP 0.02 1 z MIN", "BZPOPMIN z 0.02", "BZPOPMAX z none 0.0001", "MULTI",
+        "BZMPOP 0 1 z MIN", "BZPOPMIN z 0", "ZADD z 1 a 2 b", "BZPOPMAX z 0", "BZMPOP 0 1 z MIN", "EXEC",
+    ):  # fmt: skip
+        with_valkey.same(*words.split())
+    for timeout in ("x", "-1", "", "nan", "inf", "9223372036854775808", "1e18", " 1", "1 "):
+        with_valkey.same("BZPOPMIN", "none", timeout)
+        with_valkey.same("BZPOPMAX", "string", timeout)
+        with_valkey.same("BZMPOP", timeout, "1", "none", "MIN")
+
+
 def test_numbers(with_valkey: Pair) -> None:
     with_valkey.same("ZADD", "z", 1, "a", 2, "b", 3, "c", "inf", "d", "-inf", "e")
     for score in [*SCORES, *NO_SCORES, "01", "+1", ".5", "5.", "1E5", "Infinity", "1.7976931348623157e308", "4.9e-324"]:
@@ -239,7 +255,7 @@ def addition(rng: random.Random) -> list[Argument]:
 
 def removal(rng: random.Random) -> list[Argument]:
     """Whatever takes members away."""
-    match rng.randrange(4):
+    match rng.randrange(5):
         case 0:
             return ["ZREM", some_key(rng), *some_members(rng)]
         case 1:
@@ -250,6 +266,8 @@ def removal(rng: random.Random) -> list[Argument]:
         case 2:
             count = rng.choice([[], [rng.choice(["0", "1", "3", "x"])]])
             return [rng.choice(["ZPOPMIN", "ZPOPMAX"]), some_key(rng), *count]
+        case 3:
+            return [rng.choice(["BZPOPMIN", "BZPOPMAX"]), some_key(rng), some_key(rng), "0.001"]
         case _:
             keys = some_keys(rng)
             return ["ZMPOP", len(keys), *keys, rng.choice(["MIN", "max"]), *rng.choice([[], ["COUNT", "2"]])]
