@@ -5,8 +5,6 @@ mod ends;
 mod moves;
 mod place;
 mod search;
-#[cfg(test)]
-mod tests;
 
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};

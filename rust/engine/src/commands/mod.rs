@@ -12,6 +12,8 @@ mod function;
 mod generic;
 mod hash;
 mod info;
+#[cfg(test)]
+mod journal_tests;
 mod list;
 mod memory;
 mod scan;

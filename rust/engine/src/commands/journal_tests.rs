@@ -1,4 +1,4 @@
-//! What list commands leave in the journal, and the events that they tell of, in Redis's order.
+//! What commands on lists and sorted sets leave in the journal, and the events that they tell of, in Redis's order.
 
 use std::sync::{Arc, Mutex};
 
@@ -33,9 +33,27 @@ fn log(engine: &Engine) -> String {
     joined.trim().replace(" \n ", "\n")
 }
 
-/// What a command does to `a` = 1 2 3 4 and `b` = x: its journal and its events.
+/// Runs each command after the given ones, and compares its journal and its events.
+fn check(before: &[&str], cases: &[(&str, &str, &str)]) {
+    for (command, logged, told) in cases {
+        let engine = Engine::new(EngineOptions::default()).unwrap();
+        let mut caller = engine.caller();
+        for command in before {
+            run(&mut caller, command);
+        }
+        let events = Events::default();
+        engine.store().set_observer(Box::new(Recorder(Arc::clone(&events))));
+        engine.store().journal.turn_on(1 << 20);
+        run(&mut caller, command);
+        let lines = log(&engine);
+        let lines: String = lines.lines().filter(|line| !line.starts_with("SELECT")).collect();
+        assert_eq!(lines, *logged, "{command}");
+        assert_eq!(events.lock().unwrap().join(" "), *told, "{command}");
+    }
+}
+
 #[test]
-fn the_journal_has_no_command_that_waits() {
+fn pops_of_elements_are_logged_as_if_none_had_waited() {
     let cases = [
         ("RPUSH a 5 6", "RPUSH a 5 6", "rpush:a"),
         ("LPUSHX none 5", "", ""),
@@ -62,20 +80,21 @@ fn the_journal_has_no_command_that_waits() {
         ("LRANGE a 0 -1", "", ""),
         ("LPOS a 3", "", ""),
     ];
-    for (command, logged, told) in cases {
-        let engine = Engine::new(EngineOptions::default()).unwrap();
-        let mut caller = engine.caller();
-        run(&mut caller, "RPUSH a 1 2 3 4");
-        run(&mut caller, "RPUSH b x");
-        let events = Events::default();
-        engine.store().set_observer(Box::new(Recorder(Arc::clone(&events))));
-        engine.store().journal.turn_on(1 << 20);
-        run(&mut caller, command);
-        assert_eq!(
-            log(&engine).lines().filter(|line| !line.starts_with("SELECT")).collect::<String>(),
-            logged,
-            "{command}"
-        );
-        assert_eq!(events.lock().unwrap().join(" "), told, "{command}");
-    }
+    check(&["RPUSH a 1 2 3 4", "RPUSH b x"], &cases);
+}
+
+#[test]
+fn pops_of_members_are_logged_as_if_none_had_waited() {
+    let cases = [
+        ("ZPOPMIN a", "ZPOPMIN a", "zpopmin:a"),
+        ("ZPOPMAX b 3", "ZPOPMAX b 3", "zpopmax:b del:b"),
+        ("ZPOPMIN a 0", "", ""),
+        ("ZMPOP 2 none a MAX COUNT 2", "ZPOPMAX a 2", "zpopmax:a"),
+        ("ZMPOP 1 none MAX", "", ""),
+        ("BZPOPMIN none a 0", "ZPOPMIN a", "zpopmin:a"),
+        ("BZPOPMAX b a 0", "ZPOPMAX b", "zpopmax:b del:b"),
+        ("BZPOPMAX none 0", "", ""),
+        ("BZMPOP 0 2 none a MIN COUNT 9", "ZPOPMIN a 3", "zpopmin:a del:a"),
+    ];
+    check(&["ZADD a 1 x 2 y 3 z", "ZADD b 1 x"], &cases);
 }
