@@ -154,6 +154,11 @@ fn a_watched_key_that_expires_has_changed() {
     assert_eq!(exec(&[&["SET", "k", "1", "PX", "10"]], 0, 10, &["GETDEL", "k"]), changed, "a writer met it");
     assert_eq!(exec(&[&["SET", "k", "1", "PX", "10"]], 10, 5, &[]), unchanged, "it was expired when watched");
     assert_eq!(exec(&[&["SET", "k", "1", "PX", "10"]], 10, 5, &["GETDEL", "k"]), unchanged, "only its corpse went");
+    assert_eq!(
+        exec(&[&["SET", "k", "1", "PX", "10"]], 10, 5, &["MOVE", "k", "1"]),
+        unchanged,
+        "a writer met the corpse"
+    );
     assert_eq!(exec(&[&["SET", "k", "1", "PX", "10"]], 10, 5, &["SET", "k", "2"]), changed, "it is new");
     assert_eq!(exec(&[&["SET", "k", "1"]], 0, 0, &["SET", "k", "1"]), changed, "the same value is a change");
     assert_eq!(exec(&[&["SET", "k", "1"]], 0, 0, &["GET", "k"]), unchanged, "a read is none");

@@ -202,6 +202,7 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
         context.count_change();
     }
     for (db, key) in &trace.expired {
+        context.locks().shard(key.shard()).watches.touch_expired(*db, key.bytes());
         store.observe(*db, crate::config::KeyspaceEvents::EXPIRED, "expired", key.bytes());
     }
     for event in &effect.events {

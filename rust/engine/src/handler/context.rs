@@ -298,7 +298,7 @@ impl<'a, 'e> Context<'a, 'e> {
 
     #[cold]
     fn drop_expired(&mut self, db: usize, key: Key<'a>) {
-        self.mutate(db, key);
+        // No change for who began to watch it when its time was over, so it is not recorded as one.
         let hasher = self.locks.hasher();
         let shard = self.locks.shard(key.shard());
         shard.expired += 1;
