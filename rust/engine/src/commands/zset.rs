@@ -171,7 +171,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("6.2.0")
         .doc("Picks members by chance.", "O(M log N) for M members shown")
         .keys(READ)
-        .flags(Flags::READONLY)
+        .flags(Flags::READONLY.with(Flags::LINEAR))
         .tips(&["nondeterministic_output"])
         .usage("key:key [options:(count:integer [WITHSCORES])]"),
     Row::new("ZRANGE", -4, Group::SortedSet, range::zrange)

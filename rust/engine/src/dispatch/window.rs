@@ -15,7 +15,7 @@ use crate::handler::{Account, Context, Store, Waiting, World};
 use crate::keyspace::Key;
 use crate::resp::Reply;
 
-/// Commands in a window at most; with it a window holds its locks for less than 20 µs.
+/// Commands in a window at most: each holds the locks of all, and what takes long by its nature runs alone.
 pub const WINDOW_CALLS_MAX: usize = 32;
 /// Keys in a window at most.
 const WINDOW_KEYS_MAX: usize = 128;

@@ -229,7 +229,19 @@ impl Db {
         deadline_ms: Option<i64>,
         now: Now,
     ) -> Before {
-        let old = self.find(key);
+        self.put_over(hasher, key, self.find(key), value, deadline_ms, now)
+    }
+
+    /// Stores a value under a key whose entry was just looked for: `old` is what was found.
+    pub(super) fn put_over(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &Key<'_>,
+        old: Option<Ref>,
+        value: NewValue<'_>,
+        deadline_ms: Option<i64>,
+        now: Now,
+    ) -> Before {
         let captured = self.table.prepare_write(key.hash());
         let before = old.and_then(|place| {
             let blob = self.blobs.arena.bytes(place);

@@ -46,7 +46,7 @@ impl Db {
             let emptied = collection.is_empty();
             if !emptied {
                 to_store(collection, |value| {
-                    self.put(hasher, key, value, None, now);
+                    self.put_over(hasher, key, None, value, None, now);
                 });
             }
             return Ok(Edited { result, changed: changed && !emptied, emptied: false });
@@ -95,10 +95,10 @@ impl Db {
             return true;
         }
         if let Some((packing, bytes)) = collection.packed() {
-            self.put(hasher, key, NewValue::Packed(packing, bytes), deadline_ms, now);
+            self.put_over(hasher, key, Some(place), NewValue::Packed(packing, bytes), deadline_ms, now);
             self.scratch = collection.into_buffer();
         } else {
-            self.put(hasher, key, NewValue::Large(collection.into_large()), deadline_ms, now);
+            self.put_over(hasher, key, Some(place), NewValue::Large(collection.into_large()), deadline_ms, now);
         }
         false
     }
