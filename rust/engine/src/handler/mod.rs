@@ -12,6 +12,7 @@ mod effect;
 pub mod keys;
 mod memory;
 mod row;
+pub mod several;
 mod store;
 pub mod subcommand;
 mod table;

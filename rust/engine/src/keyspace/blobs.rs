@@ -30,7 +30,7 @@ impl<'a> Entry<'a> {
             Form::Inline(bytes) => ValueRef::Bytes(bytes),
             Form::Integer(number) => ValueRef::Integer(number),
             Form::Packed(packing, bytes) => ValueRef::Packed(packing, bytes),
-            Form::Large(place) => self.blobs.large.get(place).value(),
+            Form::Large(place) => self.blobs.large(place).value(),
         }
     }
 
@@ -53,12 +53,12 @@ impl<'a> Entry<'a> {
 
     /// Value, deadline and access clock, to be put elsewhere while this entry stays: a copy, but a long string is shared.
     pub fn copied(&self) -> Detached {
-        Detached::new(self.form(), |place| self.blobs.large.get(place).copied(), self)
+        Detached::new(self.form(), |place| self.blobs.large(place).copied(), self)
     }
 
     /// Value, deadline and access clock, to be put elsewhere when this entry goes: a large value moves.
     pub(super) fn detached(&self) -> Detached {
-        Detached::new(self.form(), |place| self.blobs.large.get(place).clone(), self)
+        Detached::new(self.form(), |place| self.blobs.large(place).clone(), self)
     }
 
     #[inline]
@@ -88,11 +88,18 @@ impl<'a> Entry<'a> {
 #[derive(Default)]
 pub(super) struct Blobs {
     pub arena: Arena,
-    pub large: Slab<Large>,
-    pub large_bytes: usize,
-    pub far_keys: Slab<Box<[u8]>>,
+    large: Slab<Kept>,
+    large_bytes: usize,
+    far_keys: Slab<Box<[u8]>>,
     /// Values of many bytes that nobody needs any more; dropping one takes time, so that is left to who holds no lock.
     pub dropped: Vec<Large>,
+}
+
+/// A large value, and what it adds to the sum of bytes: as much goes when it goes, whatever a snapshot that it lived through
+/// has set aside or given back inside it.
+struct Kept {
+    large: Large,
+    bytes: usize,
 }
 
 /// Values with more heap bytes than this are dropped by who holds no lock.
@@ -136,7 +143,7 @@ impl Blobs {
     pub fn large_hash(&self, place: Ref) -> Option<&Cell<Hash>> {
         let blob = self.arena.bytes(place);
         let Form::Large(large) = Layout::of(blob).form(blob) else { return None };
-        Hash::cell(self.large.get(large))
+        Hash::cell(self.large(large))
     }
 
     pub fn write(&mut self, parts: &Parts<'_>) -> Ref {
@@ -146,15 +153,42 @@ impl Blobs {
         place
     }
 
+    /// The large value at a place that a blob names.
+    #[inline]
+    pub fn large(&self, place: u32) -> &Large {
+        &self.large.get(place).large
+    }
+
+    /// The large value at a place, to be changed; [`Blobs::account`] is told afterwards.
+    pub fn large_mut(&mut self, place: u32) -> &mut Large {
+        &mut self.large.get_mut(place).large
+    }
+
+    /// Takes over how many heap bytes a large value has after a change.
+    pub fn account(&mut self, place: u32, bytes: usize) {
+        let before = std::mem::replace(&mut self.large.get_mut(place).bytes, bytes);
+        self.large_bytes = self.large_bytes + bytes - before;
+    }
+
+    /// Bytes of large values and of keys outside of their blobs.
+    pub const fn large_bytes(&self) -> usize {
+        self.large_bytes
+    }
+
+    /// Bytes of the lists that large values and far keys stand in.
+    pub fn list_bytes(&self) -> usize {
+        self.large.bytes() + self.far_keys.bytes()
+    }
+
     pub fn keep_large(&mut self, large: Large) -> u32 {
-        self.large_bytes += large.heap_bytes();
-        self.large.insert(large)
+        let bytes = large.heap_bytes();
+        self.large_bytes += bytes;
+        self.large.insert(Kept { large, bytes })
     }
 
     fn drop_large(&mut self, place: u32) {
-        let large = self.large.remove(place);
-        let bytes = large.heap_bytes();
-        self.large_bytes = self.large_bytes.saturating_sub(bytes);
+        let Kept { large, bytes } = self.large.remove(place);
+        self.large_bytes -= bytes;
         if bytes > DROPPED_AT_ONCE_BYTES_MAX {
             self.dropped.push(large);
         }
@@ -163,14 +197,14 @@ impl Blobs {
     /// Lets a snapshot that needs the value of a blob begin with it: it goes on changing under another blob, or is gone.
     pub fn begin_capture(&self, place: Ref) {
         if let Form::Large(large) = self.entry(place).form() {
-            self.large.get(large).begin_capture();
+            self.large(large).begin_capture();
         }
     }
 
     /// Ends the capture of the value of a blob that only a snapshot needed, and frees the blob.
     pub fn abort_capture(&mut self, place: Ref) {
         if let Form::Large(large) = self.entry(place).form() {
-            self.large.get(large).abort_capture();
+            self.large(large).abort_capture();
         }
         self.free(place);
     }
@@ -193,7 +227,7 @@ impl Blobs {
         }
         if let Some(far_key) = far_key {
             let key = self.far_keys.remove(far_key);
-            self.large_bytes = self.large_bytes.saturating_sub(key.len());
+            self.large_bytes -= key.len();
         }
     }
 
@@ -213,8 +247,10 @@ impl Blobs {
         let layout = Layout::of(&blob);
         let form = match layout.form(&blob) {
             Form::Large(large) => {
-                let large = self.large.get(large).clone();
-                Form::Large(self.keep_large(large))
+                // It is the same memory, and the place that stays in use answers for it.
+                let shared = self.large(large).clone();
+                self.account(large, 0);
+                Form::Large(self.keep_large(shared))
             }
             form => form,
         };

@@ -222,7 +222,7 @@ impl Captured {
                 CopiedValue::Packed(packing)
             }
             Form::Large(place) => {
-                let large = entry.blobs.large.get(place);
+                let large = entry.blobs.large(place);
                 large.begin_capture();
                 CopiedValue::Large(large.clone())
             }

@@ -118,9 +118,8 @@ impl Db {
     pub fn bytes(&self) -> usize {
         self.table.bytes()
             + self.blobs.arena.reserved()
-            + self.blobs.large_bytes
-            + self.blobs.large.bytes()
-            + self.blobs.far_keys.bytes()
+            + self.blobs.large_bytes()
+            + self.blobs.list_bytes()
             + self.wheel.bytes()
     }
 
@@ -128,9 +127,8 @@ impl Db {
     pub fn used_bytes(&self) -> usize {
         self.table.bytes()
             + self.blobs.arena.allocated()
-            + self.blobs.large_bytes
-            + self.blobs.large.bytes()
-            + self.blobs.far_keys.bytes()
+            + self.blobs.large_bytes()
+            + self.blobs.list_bytes()
             + self.wheel.bytes()
     }
 
@@ -141,7 +139,7 @@ impl Db {
 
     /// Bytes of keys and values, those that only a snapshot needs included, without what is reserved and free.
     pub fn data_bytes(&self) -> usize {
-        self.blobs.arena.allocated() + self.blobs.large_bytes
+        self.blobs.arena.allocated() + self.blobs.large_bytes()
     }
 
     /// Bytes of the table and the wheel: what is not data.
@@ -393,12 +391,11 @@ impl Db {
         if self.table.prepare_write(key.hash()) {
             return false;
         }
-        let Large::String(shared) = self.blobs.large.get_mut(large) else { return false };
-        let before = shared.heap_bytes();
+        let Large::String(shared) = self.blobs.large_mut(large) else { return false };
         let Some(bytes) = shared.bytes_mut() else { return false };
         change(bytes);
         let after = shared.heap_bytes();
-        self.blobs.large_bytes = self.blobs.large_bytes.saturating_sub(before) + after;
+        self.blobs.account(large, after);
         true
     }
 

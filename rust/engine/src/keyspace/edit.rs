@@ -72,7 +72,7 @@ impl Db {
                 };
                 Ok(Edited { result, changed, emptied })
             }
-            Form::Large(large) if T::cell(self.blobs.large.get(large)).is_some() => {
+            Form::Large(large) if T::cell(self.blobs.large(large)).is_some() => {
                 self.edit_large(hasher, key, place, now, change)
             }
             _ => Err(Refused::WrongType),
@@ -115,15 +115,15 @@ impl Db {
         let blob = self.blobs.arena.bytes_mut(place);
         blob::set_clock(blob, now.clock);
         let Form::Large(large) = Layout::of(blob).form(blob) else { return Err(Refused::WrongType) };
-        let Some(cell) = T::cell(self.blobs.large.get(large)) else { return Err(Refused::WrongType) };
+        let Some(cell) = T::cell(self.blobs.large(large)) else { return Err(Refused::WrongType) };
         let mut held = cell.write();
-        let before = held.heap_bytes();
         let collection = held.to_change();
         let (result, changed) = change(collection);
-        let (after, emptied) = (collection.heap_bytes(), collection.is_empty());
+        let emptied = collection.is_empty();
         let due_ms = collection.take_due(now.unix_ms);
+        let bytes = held.heap_bytes();
         drop(held);
-        self.blobs.large_bytes = (self.blobs.large_bytes + after).saturating_sub(before);
+        self.blobs.account(large, bytes);
         if emptied {
             self.remove_at(hasher, key.hash(), place);
         } else if let Some(due_ms) = due_ms {

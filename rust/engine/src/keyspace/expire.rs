@@ -160,15 +160,16 @@ impl Db {
         let place = self.writable(hash, place);
         let mut gone = std::mem::take(&mut self.gone);
         gone.clear();
-        let Some(cell) = self.blobs.large_hash(place) else { return };
+        let Form::Large(large) = self.blobs.entry(place).form() else { return };
+        let Some(cell) = Hash::cell(self.blobs.large(large)) else { return };
         let mut held = cell.write();
-        let before = held.heap_bytes();
-        let fields: &mut Hash = held.to_change();
+        let fields = held.to_change();
         let more = fields.expire(turn.now_ms, turn.left, &mut gone);
-        let (after, emptied) = (fields.heap_bytes(), Collection::is_empty(fields));
+        let emptied = fields.is_empty();
         let due_ms = fields.take_due(turn.now_ms);
+        let bytes = held.heap_bytes();
         drop(held);
-        self.blobs.large_bytes = (self.blobs.large_bytes + after).saturating_sub(before);
+        self.blobs.account(large, bytes);
         turn.left = turn.left.saturating_sub(gone.len().max(1));
         turn.more |= more;
         if !gone.is_empty() {

@@ -270,6 +270,11 @@ impl<T: Collection> Held<T> {
         &mut self.collection
     }
 
+    /// Heap bytes of the collection and of the cell that holds it.
+    pub fn heap_bytes(&self) -> usize {
+        self.collection.heap_bytes() + size_of::<RwLock<Self>>() + 2 * size_of::<usize>()
+    }
+
     fn begin_capture(&mut self) {
         match self.frozen {
             Frozen::Nothing if self.collection.packed().is_some() => self.frozen = Frozen::AsTheyAre,
@@ -332,9 +337,9 @@ impl<T: Collection> Cell<T> {
         self.read().encoding()
     }
 
-    /// Heap bytes with those of the cell.
+    /// See [`Held::heap_bytes`].
     pub fn heap_bytes(&self) -> usize {
-        self.read().heap_bytes() + size_of::<RwLock<Held<T>>>() + 2 * size_of::<usize>()
+        self.read().heap_bytes()
     }
 
     /// Another collection with the same elements.

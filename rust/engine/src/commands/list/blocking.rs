@@ -4,7 +4,7 @@ use super::ends::{pop_first, pop_one, read_several};
 use super::moves::{log_move, move_if_any};
 use super::{deleted, pop_command, pop_name, side};
 use crate::config::KeyspaceEvents;
-use crate::error;
+use crate::handler::several::first_there;
 use crate::handler::waiting::{Timeout, read_timeout, wait};
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::resp::Reply;
@@ -36,20 +36,16 @@ pub fn brpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_
 
 fn pop_or_wait(context: &mut Context<'_, '_>, args: Args<'_>, side: Side, reply: &mut Reply<'_>) -> Outcome {
     let timeout = read_timeout(args.word(args.len() - 1))?;
-    for (number, key) in context.keys().iter().enumerate() {
-        let Some(entry) = context.open(*key) else { continue };
-        if entry.value().kind() != Kind::List {
-            return Err(error::WRONG_TYPE);
-        }
-        reply.array(2);
-        reply.bulk(key.bytes());
-        let edited = pop_one(context, *key, side, reply)?;
-        let effect =
-            if context.is_logged() { Effect::instead([pop_command(side), key.bytes()]) } else { Effect::changed() };
-        let effect = effect.event(KeyspaceEvents::LIST, pop_name(side), number);
-        return Ok(deleted(effect, edited.emptied, number));
-    }
-    Ok(wait(context, Kind::List, timeout, true, reply))
+    let Some(number) = first_there(context, Kind::List)? else {
+        return Ok(wait(context, Kind::List, timeout, true, reply));
+    };
+    let key = context.key(number);
+    reply.array(2);
+    reply.bulk(key.bytes());
+    let edited = pop_one(context, key, side, reply)?;
+    let effect =
+        if context.is_logged() { Effect::instead([pop_command(side), key.bytes()]) } else { Effect::changed() };
+    Ok(deleted(effect.event(KeyspaceEvents::LIST, pop_name(side), number), edited.emptied, number))
 }
 
 pub fn brpoplpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -3,11 +3,12 @@
 use super::{check_sizes, deleted, pop_command, pop_name, push_name, side, write};
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
+use crate::handler::several::{Several, first_there};
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::keyspace::{Edited, Key};
-use crate::number;
 use crate::number::Decimal;
 use crate::resp::Reply;
+use crate::values::Kind;
 use crate::values::list::{List, Side};
 
 pub fn lpush(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -129,55 +130,29 @@ pub fn pop_several<'a>(
     Ok(count.map(|count| Popped { count, emptied: edited.emptied }))
 }
 
-/// What LMPOP and BLMPOP were asked for, behind the keys.
-pub struct Several {
-    /// Where.
-    pub side: Side,
-    /// How many elements at most.
-    pub most: usize,
+/// Reads what LMPOP and BLMPOP are asked for, from the word `numkeys` on.
+pub fn read_several(args: Args<'_>, numkeys: usize) -> Result<Several<Side>, Error> {
+    Several::read(args, numkeys, |words| side(words.expect_word()?))
 }
 
-/// Reads `numkeys key [key ...] LEFT | RIGHT [COUNT count]` from the word with this index on.
-pub fn read_several(args: Args<'_>, index: usize) -> Result<Several, Error> {
-    let count = number::parse_i64(args.word(index)).and_then(|count| usize::try_from(count).ok());
-    let count = count.filter(|count| *count > 0).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
-    let place = index.checked_add(1).and_then(|first| first.checked_add(count)).ok_or(error::SYNTAX)?;
-    let mut rest = args.cursor(place);
-    let side = side(rest.expect_word()?)?;
-    let mut most = None;
-    while !rest.is_done() {
-        if most.is_some() || !rest.keyword("COUNT") {
-            return Err(error::SYNTAX);
-        }
-        let count = number::parse_i64(rest.expect_word()?).and_then(|count| usize::try_from(count).ok());
-        most = Some(count.filter(|count| *count > 0).ok_or(error::COUNT_NOT_POSITIVE)?);
-    }
-    Ok(Several { side, most: most.unwrap_or(1) })
-}
-
-/// Removes elements from the first of the keys that has any, and replies; `None` if none has.
+/// Removes elements from the first of the keys that is there, and replies; `None` if none is.
 pub fn pop_first(
     context: &mut Context<'_, '_>,
-    several: &Several,
+    several: &Several<Side>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Effect>, Error> {
-    for (number, key) in context.keys().iter().enumerate() {
-        let Some(entry) = context.open(*key) else { continue };
-        if entry.value().kind() != crate::values::Kind::List {
-            return Err(error::WRONG_TYPE);
-        }
-        reply.array(2);
-        reply.bulk(key.bytes());
-        let Some(popped) = pop_several(context, *key, several.side, several.most, reply)? else { continue };
-        let mut effect = Effect::changed();
-        if context.is_logged() {
-            let count = Decimal::from(popped.count as i64);
-            effect = Effect::instead([pop_command(several.side), key.bytes(), &count]);
-        }
-        let effect = effect.event(KeyspaceEvents::LIST, pop_name(several.side), number);
-        return Ok(Some(deleted(effect, popped.emptied, number)));
-    }
-    Ok(None)
+    let Some(number) = first_there(context, Kind::List)? else { return Ok(None) };
+    let key = context.key(number);
+    reply.array(2);
+    reply.bulk(key.bytes());
+    let Some(popped) = pop_several(context, key, several.side, several.most, reply)? else { return Ok(None) };
+    let effect = if context.is_logged() {
+        Effect::instead([pop_command(several.side), key.bytes(), &Decimal::from(popped.count as i64)])
+    } else {
+        Effect::changed()
+    };
+    let effect = effect.event(KeyspaceEvents::LIST, pop_name(several.side), number);
+    Ok(Some(deleted(effect, popped.emptied, number)))
 }
 
 pub fn lmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::write;
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
+use crate::handler::several::positive;
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::keyspace::Key;
 use crate::number;
@@ -82,8 +83,7 @@ pub fn sinter(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>)
 }
 
 pub fn sintercard(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let numkeys = number::parse_i64(args.word(1)).and_then(|count| usize::try_from(count).ok());
-    let numkeys = numkeys.filter(|count| *count > 0).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
+    let numkeys = positive(args.word(1)).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
     if numkeys > args.len().saturating_sub(2) {
         return Err(error::NUMKEYS_BEYOND_ARGS);
     }

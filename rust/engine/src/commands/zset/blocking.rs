@@ -1,6 +1,6 @@
 //! Pops that wait: what they find at once they do as the commands that do not wait, and the journal hears of those.
 
-use super::pop::{MultiPop, pop_first, pop_single};
+use super::pop::{pop_first, pop_single, read_several};
 use crate::handler::waiting::{read_timeout, wait};
 use crate::handler::{Args, Context, Outcome};
 use crate::resp::Reply;
@@ -8,9 +8,9 @@ use crate::values::Kind;
 use crate::values::zset::End;
 
 pub fn bzmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let MultiPop { end, count } = MultiPop::read(args, 2)?;
+    let several = read_several(args, 2)?;
     let timeout = read_timeout(args.word(1))?;
-    match pop_first(context, end, count, reply)? {
+    match pop_first(context, &several, reply)? {
         Some(effect) => Ok(effect),
         None => Ok(wait(context, Kind::Zset, timeout, true, reply)),
     }

@@ -2,12 +2,13 @@
 
 use super::removed;
 use crate::error::{self, Error};
+use crate::handler::several::{Several, first_there};
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::keyspace::Edited;
 use crate::number::{self, Decimal};
 use crate::resp::Reply;
-use crate::values::Zset;
 use crate::values::zset::End;
+use crate::values::{Kind, Zset};
 
 /// What popping from an end is called.
 const fn event(end: End) -> &'static str {
@@ -88,8 +89,8 @@ pub fn pop(
 }
 
 pub fn zmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let MultiPop { end, count } = MultiPop::read(args, 1)?;
-    let popped = pop_first(context, end, count, reply)?;
+    let several = read_several(args, 1)?;
+    let popped = pop_first(context, &several, reply)?;
     if popped.is_none() {
         reply.null_array();
     }
@@ -102,18 +103,17 @@ pub fn zmpop(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_
 /// That key holds another type.
 pub fn pop_first(
     context: &mut Context<'_, '_>,
-    end: End,
-    count: u64,
+    several: &Several<End>,
     reply: &mut Reply<'_>,
 ) -> Result<Option<Effect>, Error> {
-    let keys = context.keys();
-    let Some(number) = keys.iter().position(|key| context.open(*key).is_some()) else { return Ok(None) };
+    let Some(number) = first_there(context, Kind::Zset)? else { return Ok(None) };
     let key = context.key(number);
     let name = |reply: &mut Reply<'_>| {
         reply.array(2);
         reply.bulk(key.bytes());
     };
-    let edited = pop(context, number, end, count, Form::Pairs, name, reply)?;
+    let Several { side: end, most } = *several;
+    let edited = pop(context, number, end, most as u64, Form::Pairs, name, reply)?;
     let mut effect = removed(&edited, event(end), number);
     if context.is_logged() {
         effect.log = Effect::instead([command(end), key.bytes(), &Decimal::from(edited.result)]).log;
@@ -127,8 +127,7 @@ pub fn pop_first(
 /// # Errors
 /// That key holds another type.
 pub fn pop_single(context: &mut Context<'_, '_>, end: End, reply: &mut Reply<'_>) -> Result<Option<Effect>, Error> {
-    let keys = context.keys();
-    let Some(number) = keys.iter().position(|key| context.open(*key).is_some()) else { return Ok(None) };
+    let Some(number) = first_there(context, Kind::Zset)? else { return Ok(None) };
     let key = context.key(number);
     let edited = context.edit(key, |zset: &mut Zset| {
         let popped = zset.pop(end, 1, |member, score| {
@@ -146,37 +145,11 @@ pub fn pop_single(context: &mut Context<'_, '_>, end: End, reply: &mut Reply<'_>
     Ok(Some(effect))
 }
 
-/// The words of ZMPOP from `numkeys` on.
-pub struct MultiPop {
-    pub end: End,
-    pub count: u64,
-}
-
-impl MultiPop {
-    /// Reads the words behind `numkeys`, which is at `first`.
-    ///
-    /// # Errors
-    /// They do not say from where and how much to pop.
-    pub fn read(args: Args<'_>, first: usize) -> Result<Self, Error> {
-        let positive =
-            |word: &[u8]| number::parse_i64(word).and_then(|count| u64::try_from(count).ok()).filter(|n| *n > 0);
-        let keys = positive(args.word(first)).ok_or(error::NUMKEYS_NOT_POSITIVE)?;
-        let at = usize::try_from(keys).ok().and_then(|keys| keys.checked_add(first + 1)).ok_or(error::SYNTAX)?;
-        let mut words = args.cursor(at);
-        let end = if words.keyword("MIN") {
-            End::Lowest
-        } else if words.keyword("MAX") {
-            End::Highest
-        } else {
-            return Err(error::SYNTAX);
-        };
-        let mut count = None;
-        while !words.is_done() {
-            if count.is_some() || words.left() < 2 || !words.keyword("COUNT") {
-                return Err(error::SYNTAX);
-            }
-            count = Some(positive(words.expect_word()?).ok_or(error::COUNT_NOT_POSITIVE)?);
-        }
-        Ok(Self { end, count: count.unwrap_or(1) })
-    }
+/// Reads what ZMPOP and BZMPOP are asked for, from the word `numkeys` on.
+pub fn read_several(args: Args<'_>, numkeys: usize) -> Result<Several<End>, Error> {
+    Several::read(args, numkeys, |words| match () {
+        () if words.keyword("MIN") => Ok(End::Lowest),
+        () if words.keyword("MAX") => Ok(End::Highest),
+        () => Err(error::SYNTAX),
+    })
 }
