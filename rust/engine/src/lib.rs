@@ -1,6 +1,6 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
-//! Imports go down only: engine > session > dispatch > commands > handler > journal, config, observe > client, keyspace >
+//! Imports go down only: engine > session > dispatch > commands > handler > journal, rdb, config, observe > client, keyspace >
 //! values > resp and the leaves (limits, clock, random, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod limits;
 pub mod number;
 pub mod observe;
 pub mod random;
+pub mod rdb;
 pub mod resp;
 pub mod session;
 mod slab;
