@@ -1,7 +1,7 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
-//! Imports go down only: engine > session > dispatch > commands > handler > journal, rdb, config, observe > client, keyspace >
-//! values > resp and the leaves (limits, clock, random, number, keyed, slab, glob, slot, error).
+//! Imports go down only: engine > session > dispatch > commands > handler > persist > journal, rdb, config, observe >
+//! client, keyspace > values > resp and the leaves (limits, clock, random, files, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
 /// What `redis_version` of INFO and `version` of HELLO say: clients switch features on by it.
@@ -16,6 +16,7 @@ pub mod config;
 pub mod dispatch;
 mod engine;
 pub mod error;
+pub mod files;
 pub mod glob;
 pub mod handler;
 mod housekeeper;
