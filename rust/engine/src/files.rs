@@ -103,6 +103,13 @@ pub trait File: Send + Debug {
     /// What the system says.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Replaces bytes that were written before, or fails; then any part of them may be there. The next [`File::write`] goes
+    /// where it would have gone.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
     /// Waits until the bytes of the file are on the disk. A failure is final: what was not on the disk may never get there,
     /// and a later success does not mean that it did.
     ///

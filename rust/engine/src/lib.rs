@@ -26,6 +26,7 @@ pub mod keyspace;
 pub mod limits;
 pub mod number;
 pub mod observe;
+pub mod persist;
 pub mod random;
 pub mod rdb;
 pub mod resp;
@@ -34,5 +35,5 @@ mod slab;
 pub mod slot;
 pub mod values;
 
-pub use engine::{Caller, Engine, EngineOptions};
+pub use engine::{BuildError, Caller, Engine, EngineOptions, OpenError};
 pub use housekeeper::Housekeeper;

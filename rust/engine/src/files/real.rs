@@ -172,6 +172,10 @@ impl File for OpenFile {
         Ok(())
     }
 
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -478,6 +478,13 @@ impl File for OpenFile {
         Ok(())
     }
 
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let position = usize::try_from(offset).map_err(io::Error::other)?;
+        let mut disk = self.writable()?;
+        disk.inodes[self.inode].write(position, bytes);
+        Ok(())
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         let result = self.writable().map(drop);
         let mut disk = self.files.disk();

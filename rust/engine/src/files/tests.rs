@@ -57,10 +57,13 @@ fn files_are_written_renamed_and_listed() {
         assert!(files.open("a").unwrap().write(b"x").is_err(), "what is opened to be read is not written");
         let mut file = files.append("a").unwrap();
         file.write(b"!").unwrap();
-        assert_eq!(contents(&*files.open("a").unwrap()), b"hello world!");
+        file.write_at(0, b"H").unwrap();
+        file.write(b"!").unwrap();
+        assert_eq!(contents(&*files.open("a").unwrap()), b"Hello world!!");
+        assert!(files.open("a").unwrap().write_at(0, b"x").is_err(), "nor is it changed");
         file.set_len(5).unwrap();
         file.write(b"?").unwrap();
-        assert_eq!(contents(&*file), b"hello?");
+        assert_eq!(contents(&*file), b"Hello?");
         files.create_dir("d").unwrap();
         files.create_dir("d").unwrap();
         files.link("a", "d/linked").unwrap();
@@ -68,7 +71,7 @@ fn files_are_written_renamed_and_listed() {
         files.create("b").unwrap().write(b"b").unwrap();
         files.rename("b", "a").unwrap();
         assert_eq!(contents(&*files.open("a").unwrap()), b"b");
-        assert_eq!(contents(&*files.open("d/linked").unwrap()), b"hello?");
+        assert_eq!(contents(&*files.open("d/linked").unwrap()), b"Hello?");
         assert_eq!(files.list("").unwrap(), ["a", "d"]);
         assert_eq!(files.list("d").unwrap(), ["linked"]);
         files.sync_dir("d").unwrap();

@@ -160,6 +160,17 @@ impl Blobs {
         }
     }
 
+    /// Bytes of a blob and of the string that it names. A collection may go on under another blob, so it is not counted.
+    pub fn own_bytes(&self, place: Ref) -> usize {
+        let blob = self.arena.bytes(place);
+        match Layout::of(blob).form(blob) {
+            Form::Large(large) if matches!(self.large.get(large), Large::String(_)) => {
+                blob.len() + self.large.get(large).heap_bytes()
+            }
+            _ => blob.len(),
+        }
+    }
+
     /// Lets a snapshot that needs the value of a blob begin with it: it goes on changing under another blob, or is gone.
     pub fn begin_capture(&self, place: Ref) {
         if let Form::Large(large) = self.entry(place).form() {
