@@ -1,17 +1,20 @@
 //! The engine as its users see it: built once, shared by sessions, callers in this process, and the housekeeper.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::client::{Client, NoWake, Origin, Wake};
 use crate::clock::{Clock, SystemClock};
 use crate::commands;
-use crate::config::Config;
+use crate::config::{Config, options};
 use crate::dispatch::{self, Admission, Blocked, Call, Mode};
 use crate::error::{self, Error};
+use crate::files::Files;
 use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
+use crate::persist::{self, LoadError, Loaded, Refusal, SaveError, Saved};
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
 use crate::session::Session;
@@ -27,11 +30,42 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// Rows beyond the engine's own, for tests.
     pub rows: &'static [Row],
+    /// The directory of its files; `None`: what is stored ends with it.
+    pub files: Option<Arc<dyn Files>>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Random(#[from] getrandom::Error),
+    /// The directory is in use, or cannot be locked.
+    #[error("{0}")]
+    Directory(io::Error),
+}
+
+impl BuildError {
+    /// Whether somebody else works in the directory.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Directory(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It was not built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Its data was not loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { config: Config::default(), shard_bits: 6, clock: Arc::new(SystemClock::new()), rows: &[] }
+        Self { config: Config::default(), shard_bits: 6, clock: Arc::new(SystemClock::new()), rows: &[], files: None }
     }
 }
 
@@ -52,11 +86,23 @@ enum Work {
 }
 
 impl Engine {
-    /// Builds an empty engine.
+    /// Builds an engine and loads what its directory holds.
     ///
     /// # Errors
-    /// The system gives no random bytes.
-    pub fn new(options: EngineOptions) -> Result<Arc<Self>, getrandom::Error> {
+    /// The directory is in use, or what lies there is damaged.
+    pub fn open(options: EngineOptions) -> Result<Arc<Self>, OpenError> {
+        let engine = Self::new(options)?;
+        engine.load()?;
+        Ok(engine)
+    }
+
+    /// Builds an empty engine. One with a directory keeps others out of it, and refuses most commands until
+    /// [`Engine::load`] was called.
+    ///
+    /// # Errors
+    /// The system gives no random bytes, or the directory is in use. A store that is not configured to save anything by itself
+    /// may share its directory until it does.
+    pub fn new(options: EngineOptions) -> Result<Arc<Self>, BuildError> {
         let mut secret = [0; 16];
         random::secure_bytes(&mut secret)?;
         let mut elements_secret = [0; 16];
@@ -72,7 +118,11 @@ impl Engine {
             Xoshiro256::from_system()?,
             run_id,
             Rules::new(elements_secret),
+            options.files,
         ));
+        let weak: Weak<Store> = Arc::downgrade(&store);
+        store.persist.attach(weak);
+        Self::begin_files(&store)?;
         let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
         let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));
         store.expiry.on_work(move || {
@@ -82,6 +132,64 @@ impl Engine {
             }
         });
         Ok(Arc::new(Self { store, work }))
+    }
+
+    fn begin_files(store: &Store) -> Result<(), BuildError> {
+        if store.persist.files().is_none() {
+            return Ok(());
+        }
+        let config = store.config();
+        let saves = !config.get(options::SAVE).is_empty() || config.get(options::APPENDONLY);
+        match store.persist.lock_directory() {
+            Err(error) if saves => return Err(BuildError::Directory(error)),
+            Err(error) => log::warn!("{error}: what is stored here is not saved there"),
+            Ok(()) => {}
+        }
+        store.persist.refusals.set(Refusal::Loading, true);
+        Ok(())
+    }
+
+    /// Loads what the directory holds into an engine that was just built, and lets commands in; `None`: there is nothing.
+    /// Commands are answered meanwhile.
+    ///
+    /// # Errors
+    /// What is wrong with the files. Then no command is let in.
+    pub fn load(&self) -> Result<Option<Loaded>, LoadError> {
+        let store = &*self.store;
+        let Some(files) = store.persist.files() else { return Ok(None) };
+        persist::remove_leftovers(store, &**files);
+        let name = persist::file_name(store);
+        let loaded = persist::load(store, &**files, &name)?;
+        store.persist.refusals.set(Refusal::Loading, false);
+        if !store.config().get(options::SAVE).is_empty() {
+            store.expiry.wake();
+        }
+        Ok(loaded)
+    }
+
+    /// Loads a file from elsewhere into an engine that was just built; `None`: there is no such file.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn load_file(&self, files: &dyn Files, name: &str) -> Result<Option<Loaded>, LoadError> {
+        persist::load(&*self.store, files, name)
+    }
+
+    /// Saves what was changed since the last snapshot, if it was anything, whatever the save points; `None`: nothing was.
+    ///
+    /// # Errors
+    /// Why it was not saved.
+    pub fn save_changes(&self) -> Result<Option<Saved>, SaveError> {
+        let persist = &self.store.persist;
+        persist.cancel();
+        persist.wait();
+        if persist.files().is_none()
+            || persist.refusals.has(Refusal::Loading)
+            || persist.unsaved_changes(&*self.store) == 0
+        {
+            return Ok(None);
+        }
+        persist.save().map(Some)
     }
 
     /// What all share.
@@ -105,8 +213,10 @@ impl Engine {
         housekeeper::tick(&self.store)
     }
 
-    /// Stops background work. What is stored stays readable.
+    /// Stops background work, a snapshot under way included, and lets others into the directory. What is stored stays
+    /// readable, and what was changed is not saved: see [`Engine::save_changes`].
     pub fn close(&self) {
+        self.store.persist.close();
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *work, Work::Closed);
         // The thread is told and waited for without the lock, as it may ask for it.
@@ -114,6 +224,7 @@ impl Engine {
         if let Work::Running(housekeeper) = before {
             drop(housekeeper);
         }
+        self.store.persist.unlock_directory();
     }
 }
 
@@ -166,6 +277,10 @@ impl Caller {
     #[inline]
     pub fn try_call(&mut self, command: &Command, words: &[&[u8]], tape: &mut Tape) -> bool {
         let call = Call { command, args: Args::new(words) };
+        if self.store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
+            // Admission may wait, and who tries does not want to.
+            return false;
+        }
         let mut done = true;
         self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
             Ok(Admission::Run) => {
@@ -179,8 +294,8 @@ impl Caller {
     /// Runs up to [`dispatch::WINDOW_CALLS_MAX`] commands in order under one set of locks, if all of them fit a window and
     /// nobody else holds one of their shards. False: nothing was done, and each must be called alone.
     pub fn try_window(&mut self, calls: &[Call<'_>], tape: &mut Tape) -> bool {
-        // Of a plain client and without a limit of memory, what fits a window passes every check.
-        let is_open = self.store.settings.maxmemory() == 0;
+        // Of a plain client, without a limit of memory and with files in order, what fits a window passes every check.
+        let is_open = self.store.settings.maxmemory() == 0 && !self.store.persist.refusals.any();
         let fits = |caller: &Self, call: &Call<'_>| {
             let bytes = call.args.words().iter().map(|word| word.len()).sum();
             dispatch::fits_window(call, bytes)

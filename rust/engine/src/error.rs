@@ -190,6 +190,26 @@ fixed! {
     NO_SUCH_CLIENT = "ERR No such client";
     /// Clients count from 1.
     INVALID_CLIENT_ID = "ERR client-id should be greater than 0";
+    /// The data is being loaded.
+    LOADING = "LOADING Redis is loading the dataset in memory";
+    /// The last snapshot failed.
+    SNAPSHOT_FAILED = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    /// The store was opened to be read only.
+    READ_ONLY = "READONLY this store was opened read-only";
+    /// SAVE or BGSAVE while a snapshot is under way.
+    SAVE_IN_PROGRESS = "ERR Background save already in progress";
+    /// BGSAVE while the log is rewritten.
+    SAVE_DURING_REWRITE = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    /// BGSAVE CANCEL with nothing to cancel.
+    NO_SAVE_IN_PROGRESS = "ERR Background saving is currently not in progress or scheduled";
+    /// A snapshot of a store that has no directory.
+    NO_DIRECTORY = "ERR this store has no directory to save to";
+    /// A snapshot failed.
+    SAVE_FAILED = "ERR";
+    /// DEBUG RELOAD could not read the snapshot.
+    RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs.";
+    /// DEBUG RELOAD with another word.
+    RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     /// The command would exceed maxmemory.
     OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
     /// EXEC after a queueing error.

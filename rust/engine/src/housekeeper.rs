@@ -1,4 +1,4 @@
-//! Background work of the store as one state machine: expiry and lazy freeing.
+//! Background work of the store as one state machine: expiry, lazy freeing, and when snapshots begin.
 //!
 //! [`tick`] does what is due and tells when it wants to be called again. One thread calls it, the same in a server and in
 //! an embedding program; with a manual clock there is no thread and the test ticks. The thread also touches memory ahead of
@@ -27,8 +27,14 @@ const TICK_MS: i64 = 4;
 /// Without a deadline the thread sleeps this long, unless it is woken.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Does what is due; returns when the next key expires, in Unix milliseconds, `i64::MAX` if none does.
+/// Does what is due; returns when something is due again, in Unix milliseconds, `i64::MAX` if nothing is.
 pub fn tick(store: &Store) -> i64 {
+    let persist_ms = store.persist.tick(store);
+    expire(store).min(persist_ms)
+}
+
+/// Frees what waits and expires what is due; returns when the next key expires.
+fn expire(store: &Store) -> i64 {
     store.lazyfree.run();
     let now_ms = store.clock.unix_ms();
     if !expires(store) {
@@ -183,6 +189,7 @@ fn run(store: &Store, stop: &AtomicBool) {
         store.expiry.wait(rest.map_or(timeout, |rest| rest.min(timeout)), || {
             stop.load(Ordering::Acquire)
                 || !store.lazyfree.is_empty()
+                || store.persist.is_due()
                 || (expires(store) && store.expiry.next_ms() < next_ms)
         });
     }

@@ -1,7 +1,7 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
-//! Imports go down only: engine > session > dispatch > commands > handler > journal, config, observe > client, keyspace >
-//! values > resp and the leaves (limits, clock, random, number, keyed, slab, glob, slot, error).
+//! Imports go down only: engine > session > dispatch > commands > handler > persist > journal, rdb, config, observe >
+//! client, keyspace > values > resp and the leaves (limits, clock, random, files, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
 /// What `redis_version` of INFO and `version` of HELLO say: clients switch features on by it.
@@ -16,6 +16,7 @@ pub mod config;
 pub mod dispatch;
 mod engine;
 pub mod error;
+pub mod files;
 pub mod glob;
 pub mod handler;
 mod housekeeper;
@@ -25,12 +26,14 @@ pub mod keyspace;
 pub mod limits;
 pub mod number;
 pub mod observe;
+pub mod persist;
 pub mod random;
+pub mod rdb;
 pub mod resp;
 pub mod session;
 mod slab;
 pub mod slot;
 pub mod values;
 
-pub use engine::{Caller, Engine, EngineOptions};
+pub use engine::{BuildError, Caller, Engine, EngineOptions, OpenError};
 pub use housekeeper::Housekeeper;

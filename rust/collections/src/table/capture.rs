@@ -23,6 +23,8 @@ pub(super) struct Capture<R> {
     records: BTreeMap<u64, Record<R>>,
     /// The first hash of which the walk has not seen the segment; `None` behind the last.
     position: Option<u64>,
+    /// How many references the records hold.
+    copied: usize,
 }
 
 impl<R: Copy + Eq> Capture<R> {
@@ -41,13 +43,18 @@ impl<R: Copy + Eq> Table<R> {
         assert!(self.capture.is_none(), "one capture at a time");
         self.epoch = self.epoch.wrapping_add(1);
         let position = (self.len > 0).then_some(0);
-        self.capture = Some(Box::new(Capture { records: BTreeMap::new(), position }));
+        self.capture = Some(Box::new(Capture { records: BTreeMap::new(), position, copied: 0 }));
     }
 
     /// Whether a capture has begun and is not yet drained.
     #[inline]
     pub fn capturing(&self) -> bool {
         self.capture.is_some()
+    }
+
+    /// Bytes of the references that were copied and not yet emitted.
+    pub fn captured_bytes(&self) -> usize {
+        self.capture.as_ref().map_or(0, |capture| capture.copied * size_of::<R>())
     }
 
     /// To be called before anything behind an entry for `hash` is changed. If true, the capture may still need the
@@ -77,6 +84,7 @@ impl<R: Copy + Eq> Table<R> {
             return false;
         };
         if let Some((_, record)) = capture.records.pop_first() {
+            capture.copied -= record.references.len();
             record.references.into_iter().for_each(each);
             record.limbo.into_iter().for_each(free);
             return true;
@@ -114,6 +122,7 @@ impl<R: Copy + Eq> Table<R> {
             lines.each(|_, reference| references.push(reference));
             references.extend(self.stashed_between(start, last));
             if let Some(capture) = self.capture.as_mut().filter(|_| !references.is_empty()) {
+                capture.copied += references.len();
                 capture.records.insert(start, Record { last, references, limbo: Vec::new() });
             }
         }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::config;
 use crate::error::{self, Error};
-use crate::handler::{AccessClock, Args, Context, Effect, Flags, Group, Keys, Row, subcommand};
+use crate::handler::{AccessClock, Args, Context, Dropped, Effect, Flags, Group, Keys, Row, subcommand};
 use crate::keyspace::{Db, Entry};
 use crate::number;
+use crate::persist;
 use crate::resp::Reply;
 use crate::values::ValueRef;
 use crate::values::digest::Digest;
@@ -41,6 +42,10 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
         (b"PANIC", []) => panic!("DEBUG PANIC"),
         (b"PROTOCOL", [kind]) => protocol(kind, reply)?,
         (b"QUICKLIST-PACKED-THRESHOLD", [size]) => packed_threshold(size, reply)?,
+        (b"RELOAD", words) => {
+            reload(context, words)?;
+            reply.ok();
+        }
         (b"SET-ACTIVE-EXPIRE", [switch]) => {
             context.store.settings.set_active_expire(leading_integer(switch) != 0);
             context.store.expiry.wake();
@@ -77,6 +82,9 @@ fn help(reply: &mut Reply<'_>) {
         "    array, set, map, attrib, push, verbatim, true, false.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Without effect, as list-max-listpack-size alone says how elements lie.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save a snapshot, remove all keys, and load it, while nobody else does anything.",
+        "    With MERGE, keys that are there already are replaced.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    With 0, keys whose time is over are deleted only when they are written to.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
@@ -85,6 +93,34 @@ fn help(reply: &mut Reply<'_>) {
         "    Stop the store for so long. Decimals allowed.",
     ];
     subcommand::help("DEBUG", &lines, reply);
+}
+
+fn reload(context: &mut Context<'_, '_>, words: &[&[u8]]) -> Result<(), Error> {
+    let (mut merges, mut flushes, mut saves) = (false, true, true);
+    for word in words {
+        match word.to_ascii_uppercase().as_slice() {
+            b"MERGE" => merges = true,
+            b"NOFLUSH" => flushes = false,
+            b"NOSAVE" => saves = false,
+            _ => return Err(error::RELOAD_OPTIONS),
+        }
+    }
+    let store = context.store;
+    if store.persist.files().is_none() {
+        return Err(error::NO_DIRECTORY);
+    }
+    if saves && let Err(error) = persist::save_locked(store, context.locks()) {
+        log::warn!("Error saving DB on disk: {error}");
+        return Err(error::SAVE_FAILED);
+    }
+    if flushes {
+        (0..store.settings.databases()).for_each(|db| context.clear(db, Dropped::InBackground));
+    }
+    if let Err(error) = persist::reload(store, context.locks(), merges) {
+        log::warn!("Error loading DB from disk: {error}");
+        return Err(error::RELOAD_FAILED);
+    }
+    Ok(())
 }
 
 /// The number with which a word begins, as C's `atoi` reads it: 0 without one.

@@ -195,6 +195,7 @@ fn flushall(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
     for db in 0..context.store.settings.databases() {
         context.clear(db, dropped);
     }
+    context.save_after();
     reply.ok();
     Ok(Effect::changed())
 }

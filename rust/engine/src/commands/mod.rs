@@ -16,6 +16,7 @@ mod info;
 mod journal_tests;
 mod list;
 mod memory;
+mod persistence;
 mod scan;
 mod server;
 mod set;
@@ -47,6 +48,7 @@ pub const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     server::ROWS,
     memory::ROWS,
+    persistence::ROWS,
     debug::ROWS,
 ];
 

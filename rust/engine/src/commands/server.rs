@@ -4,6 +4,7 @@ use crate::REDIS_VERSION;
 use crate::client::Transport;
 use crate::error::{self, Error};
 use crate::handler::{Args, Categories, Context, Effect, Flags, Group, Row, Shutdown, subcommand};
+use crate::persist::Refusal;
 use crate::random::Random;
 use crate::resp::Reply;
 
@@ -140,8 +141,7 @@ fn shutdown(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
         log::warn!("SHUTDOWN refused: this store is part of a program, which alone decides when it ends");
         return Err(REFUSED);
     }
-    if wish.save == Some(true) && !wish.force {
-        log::warn!("SHUTDOWN SAVE refused: there are no snapshots yet, so the data would be lost");
+    if !save_before_end(context, wish) && !wish.force {
         return Err(REFUSED);
     }
     store.ask_shutdown(wish);
@@ -152,6 +152,25 @@ fn shutdown(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>
         context.client.is_closing = true;
     }
     Ok(Effect::none())
+}
+
+/// Saves what has to be saved before the end; false if it could not be. What is written from now on is saved by who stops
+/// the server.
+fn save_before_end(context: &Context<'_, '_>, wish: Shutdown) -> bool {
+    let persist = &context.store.persist;
+    let saves = wish.save.unwrap_or_else(|| persist.has_save_points());
+    if !saves || persist.refusals.has(Refusal::Loading) {
+        return true;
+    }
+    persist.cancel();
+    persist.wait();
+    match persist.save() {
+        Ok(_) => true,
+        Err(error) => {
+            log::warn!("Error trying to save the DB, can't exit: {error}");
+            false
+        }
+    }
 }
 
 /// `None`: ABORT.

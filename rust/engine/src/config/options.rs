@@ -71,6 +71,16 @@ handles! {
     SAVE: [SavePoint] = "save";
     /// Name of the snapshot in `dir`.
     DBFILENAME: [u8] = "dbfilename";
+    /// Whether a snapshot's long strings are compressed.
+    RDBCOMPRESSION: bool = "rdbcompression";
+    /// Whether a snapshot has a checksum, and whether it is compared.
+    RDBCHECKSUM: bool = "rdbchecksum";
+    /// Microseconds that a snapshot waits after each key; negative: one microsecond after so many keys.
+    RDB_KEY_SAVE_DELAY: i64 = "rdb-key-save-delay";
+    /// The same while a snapshot is loaded.
+    KEY_LOAD_DELAY: i64 = "key-load-delay";
+    /// Whether writes are refused after a snapshot failed.
+    STOP_WRITES_ON_BGSAVE_ERROR: bool = "stop-writes-on-bgsave-error";
     /// Whether there is an append-only file.
     APPENDONLY: bool = "appendonly";
     /// `always`, `everysec` or `no`.

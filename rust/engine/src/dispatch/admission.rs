@@ -1,9 +1,12 @@
 //! Whether a command may run now: small named checks, in the order in which Redis complains.
 
+use std::time::Duration;
+
 use super::run::Call;
 use crate::client::Client;
 use crate::error::{self, Error};
 use crate::handler::{Flags, Store};
+use crate::persist::Refusal;
 
 /// What becomes of a command that was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error
 
 type Check = fn(&Store, &Client, &Call<'_>) -> Result<(), Error>;
 
-const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory];
+const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory, files, loading];
 
 /// Lets a command in, or says why not.
 ///
@@ -48,12 +51,15 @@ const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memor
 #[inline]
 pub fn admit(store: &Store, client: &Client, call: &Call<'_>) -> Result<Admission, Error> {
     let row = call.command.row;
-    let is_quiet = client.is_plain() && store.settings.maxmemory() == 0 && !row.flags.has(Flags::PROTECTED);
-    if is_quiet && row.accepts(call.args.len()) && row.handler.is_some() {
+    let is_quiet = client.is_plain() && store.settings.maxmemory() == 0 && !store.persist.refusals.any();
+    if is_quiet && !row.flags.has(Flags::PROTECTED) && row.accepts(call.args.len()) && row.handler.is_some() {
         return Ok(Admission::Run);
     }
     for check in CHECKS {
         check(store, client, call)?;
+    }
+    if store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
+        wait_for_snapshot(store, client, call);
     }
     let queues = client.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
     Ok(if queues { Admission::Queue } else { Admission::Run })
@@ -95,20 +101,59 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
 
 fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
     let limit = store.settings.maxmemory();
-    let is_exec_of_writes = || {
-        call.command.row.name == "EXEC"
-            && client.transaction.as_ref().is_some_and(|transaction| {
-                transaction.queue.iter().any(|queued| {
-                    store
-                        .table
-                        .all()
-                        .get(queued.command as usize)
-                        .is_some_and(|command| command.row.flags.has(Flags::DENYOOM))
-                })
-            })
-    };
-    if limit == 0 || !(call.command.row.flags.has(Flags::DENYOOM) || is_exec_of_writes()) {
+    if limit == 0 || !is_any(store, client, call, |flags| flags.has(Flags::DENYOOM)) {
         return Ok(());
     }
     if store.is_memory_full() { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+}
+
+/// Whether a command, or one that EXEC is going to run, has such flags.
+fn is_any(store: &Store, client: &Client, call: &Call<'_>, has: impl Fn(Flags) -> bool) -> bool {
+    let row = call.command.row;
+    let queued = client.transaction.iter().filter(|_| row.name == "EXEC").flat_map(|transaction| &transaction.queue);
+    let mut queued = queued.filter_map(|queued| store.table.all().get(queued.command as usize));
+    has(row.flags) || queued.any(|command| has(command.row.flags))
+}
+
+/// What may change data is refused while it could not be kept. PING, too, so that who watches a server sees it.
+fn files(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    let refusals = &store.persist.refusals;
+    if !refusals.any() {
+        return Ok(());
+    }
+    let writes = is_any(store, client, call, |flags| flags.has(Flags::WRITE));
+    if refusals.has(Refusal::SnapshotFailed) && (writes || call.command.row.name == "PING") {
+        return Err(error::SNAPSHOT_FAILED);
+    }
+    if refusals.has(Refusal::ReadOnly) && writes {
+        return Err(error::READ_ONLY);
+    }
+    Ok(())
+}
+
+fn loading(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if !store.persist.refusals.has(Refusal::Loading) || !is_any(store, client, call, |flags| !flags.has(Flags::LOADING))
+    {
+        return Ok(());
+    }
+    Err(error::LOADING)
+}
+
+/// A write waits a little while a snapshot holds as much memory as it may. No shard is held here, so reads of others go on.
+#[cold]
+fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
+    const NAP: Duration = Duration::from_micros(500);
+    /// However slow the disk is, a client gets on.
+    const NAPS_MAX: usize = 100;
+    if client.transaction.is_some() && !call.command.row.flags.has(Flags::UNQUEUED)
+        || !is_any(store, client, call, |flags| flags.has(Flags::WRITE))
+    {
+        return;
+    }
+    for _ in 0..NAPS_MAX {
+        if !store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
+            return;
+        }
+        std::thread::sleep(NAP);
+    }
 }

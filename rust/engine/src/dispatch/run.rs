@@ -144,6 +144,9 @@ pub(super) fn finish(store: &Store, account: &mut Account, now_ms: i64) {
     if account.rare().is_some() {
         waiting::serve_strays(store, account, now_ms);
         account.rare().into_iter().flat_map(|rare| &rare.wakes).for_each(|link| link.wake());
+        if account.rare().is_some_and(|rare| rare.saves) {
+            store.persist.save_after_flush();
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub struct Rare {
     pub emptied: Vec<Db>,
     /// Clients with new messages; woken when no lock is held any more.
     pub wakes: Vec<Arc<Link>>,
+    /// Everything was removed, and the snapshot shall not keep it either.
+    pub saves: bool,
 }
 
 impl Account {
@@ -569,6 +571,13 @@ impl<'a, 'e> Context<'a, 'e> {
                 parts.for_each(|part| store.lazyfree.push(part));
                 store.expiry.wake();
             }
+        }
+    }
+
+    /// Lets a snapshot follow when no lock is held any more, if there are save points: after everything was removed.
+    pub fn save_after(&mut self) {
+        if self.store.persist.has_save_points() {
+            self.account.add().saves = true;
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod args;
 mod context;
+mod dataset;
 pub mod deadline;
 mod effect;
 pub mod keys;

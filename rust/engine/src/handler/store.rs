@@ -10,9 +10,11 @@ use crate::client::Registry;
 use crate::clock::Clock;
 use crate::config::{Change, Config, KeyspaceEvents, SetError, options};
 use crate::error::Error;
+use crate::files::Files;
 use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
+use crate::persist::Persist;
 use crate::random::Xoshiro256;
 use crate::values::{Large, Rules};
 
@@ -36,6 +38,8 @@ pub struct Store {
     pub expiry: Expiry,
     /// What waits to be dropped.
     pub lazyfree: Lazyfree,
+    /// Snapshots, and why commands are refused for the sake of files.
+    pub persist: Persist,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// 40 hexadecimal digits, new at every start.
@@ -78,7 +82,8 @@ fn unpoisoned<T>(result: Result<T, PoisonError<T>>) -> T {
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store, which keeps its files in `files`, if anywhere.
+    #[expect(clippy::too_many_arguments, reason = "one for each part")]
     pub fn new(
         keyspace: Keyspace,
         table: CommandTable,
@@ -87,8 +92,11 @@ impl Store {
         random: Xoshiro256,
         run_id: String,
         rules: Rules,
+        files: Option<Arc<dyn Files>>,
     ) -> Self {
         let started_ms = clock.unix_ms();
+        let persist = Persist::new(files, started_ms);
+        persist.follow(&config);
         let settings = Settings::default();
         settings.follow(&config);
         follow_limits(&rules, &config);
@@ -103,6 +111,7 @@ impl Store {
             counters: Counters::default(),
             expiry: Expiry::default(),
             lazyfree: Lazyfree::default(),
+            persist,
             clock,
             run_id,
             started_ms,
@@ -149,7 +158,10 @@ impl Store {
         }
         self.settings.follow(&next);
         follow_limits(&self.rules, &next);
+        self.persist.follow(&next);
         *self.config_mut() = next;
+        // Save points may be nearer now.
+        self.expiry.wake();
         Ok(changes)
     }
 
@@ -456,6 +468,17 @@ impl AccessClock {
     #[inline]
     pub const fn first(self) -> u32 {
         if self.counts_frequency { self.minutes() << 8 | FREQUENCY_START } else { self.seconds() }
+    }
+
+    /// Of a key that was loaded: what the file told of its uses, if anything.
+    pub fn loaded(self, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
+        match (self.counts_frequency, idle_s, frequency) {
+            (true, _, Some(frequency)) => self.minutes() << 8 | u32::from(frequency),
+            (false, Some(idle_s), _) => {
+                self.seconds().wrapping_sub(u32::try_from(idle_s).unwrap_or(u32::MAX)) & 0xFF_FFFF
+            }
+            _ => self.first(),
+        }
     }
 
     /// Of a key that was just read.

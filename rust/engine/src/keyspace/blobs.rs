@@ -194,6 +194,18 @@ impl Blobs {
         }
     }
 
+    /// Bytes of a blob and of the string that it names. A collection may go on under another blob, so it is not counted.
+    pub fn own_bytes(&self, place: Ref) -> usize {
+        let blob = self.arena.bytes(place);
+        match Layout::of(blob).form(blob) {
+            Form::Large(large) => match self.large(large) {
+                Large::String(shared) => blob.len() + shared.heap_bytes(),
+                _ => blob.len(),
+            },
+            _ => blob.len(),
+        }
+    }
+
     /// Lets a snapshot that needs the value of a blob begin with it: it goes on changing under another blob, or is gone.
     pub fn begin_capture(&self, place: Ref) {
         if let Form::Large(large) = self.entry(place).form() {

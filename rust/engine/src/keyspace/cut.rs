@@ -53,7 +53,28 @@ pub struct Cut<'e> {
     shard: usize,
 }
 
+/// A cut on its way to the thread that tells it. It has to be resumed: until then memory is kept for it, and there can be no
+/// other one.
+#[derive(Debug)]
+#[must_use]
+pub struct ParkedCut {
+    shard: usize,
+}
+
 impl Keyspace {
+    /// Goes on with a cut of this keyspace.
+    pub fn resume(&self, parked: ParkedCut) -> Cut<'_> {
+        let ParkedCut { shard } = parked;
+        Cut { keyspace: self, shard }
+    }
+
+    /// Bytes of memory that only a snapshot needs: what was overwritten or removed since its cut and is not told yet. Locks
+    /// one shard after the other.
+    pub fn captured_bytes(&self) -> usize {
+        let shards = (0..self.len()).filter_map(|shard| self.lock(1 << shard).ok());
+        shards.map(|locks| locks.iter().map(Shard::captured_bytes).sum::<usize>()).sum()
+    }
+
     /// Locks all shards; lets go of those it has while another one is held, a bounded number of times.
     ///
     /// # Errors
@@ -107,6 +128,13 @@ impl Cut<'_> {
             self.shard += 1;
         }
         Ok(false)
+    }
+
+    /// Puts the cut aside, so that another thread goes on with it.
+    pub fn park(self) -> ParkedCut {
+        let parked = ParkedCut { shard: self.shard };
+        std::mem::forget(self);
+        parked
     }
 
     /// How many shards were told to the end.
@@ -208,7 +236,21 @@ impl Captured {
         self.db = db;
     }
 
+    /// Replaces what is there by copies of some entries of a database, at most `count` behind the first `skip`; how many.
+    /// A large collection is copied as a whole, so this is for who stops everything anyway.
+    pub fn copy(&mut self, number: usize, db: &Db, skip: usize, count: usize) -> usize {
+        self.begin(number);
+        for entry in db.iter().skip(skip).take(count) {
+            self.push_with(&entry, Large::copied);
+        }
+        self.len()
+    }
+
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
+        self.push_with(entry, Large::clone);
+    }
+
+    fn push_with(&mut self, entry: &Entry<'_>, take: impl Fn(&Large) -> Large) {
         self.bytes.extend_from_slice(entry.key());
         let key_end = self.bytes.len();
         let value = match entry.form() {
@@ -222,9 +264,9 @@ impl Captured {
                 CopiedValue::Packed(packing)
             }
             Form::Large(place) => {
-                let large = entry.blobs.large(place);
+                let large = take(entry.blobs.large(place));
                 large.begin_capture();
-                CopiedValue::Large(large.clone())
+                CopiedValue::Large(large)
             }
         };
         let (deadline_ms, clock, is_raw) = (entry.deadline_ms(), entry.clock(), entry.is_raw());

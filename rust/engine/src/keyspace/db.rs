@@ -74,6 +74,8 @@ pub struct Db {
     pub(super) scratch: Vec<u8>,
     pub(super) fired_places: Vec<Ref>,
     captured_as: usize,
+    /// Bytes of what left the table and is kept for a snapshot.
+    captured_bytes: usize,
     /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
     stamp: u64,
 }
@@ -93,6 +95,7 @@ impl Default for Db {
             scratch: Vec::new(),
             fired_places: Vec::new(),
             captured_as: 0,
+            captured_bytes: 0,
             stamp: u64::from(number) << 32,
         }
     }
@@ -315,6 +318,7 @@ impl Db {
     /// Frees a blob that left the table, unless a snapshot still needs it.
     fn retire(&mut self, hash: u64, old: Ref) {
         if self.table.retire(hash, old) {
+            self.captured_bytes += self.blobs.own_bytes(old);
             self.blobs.begin_capture(old);
         } else {
             self.blobs.free(old);
@@ -476,6 +480,11 @@ impl Db {
         self.table.begin_capture();
     }
 
+    /// Bytes of memory that only a snapshot needs.
+    pub fn captured_bytes(&self) -> usize {
+        self.captured_bytes + self.table.captured_bytes()
+    }
+
     /// Whether a snapshot still needs entries.
     pub fn is_captured(&self) -> bool {
         self.table.capturing()
@@ -491,6 +500,7 @@ impl Db {
         into.begin(self.captured_as);
         let more = self.table.drain(|place| into.push(&blobs.entry(place)), |place| free.push(place));
         for place in free {
+            self.captured_bytes = self.captured_bytes.saturating_sub(self.blobs.own_bytes(place));
             self.blobs.free(place);
         }
         more
@@ -500,6 +510,7 @@ impl Db {
     pub fn abort_capture(&mut self) {
         let mut free = Vec::new();
         self.table.abort_capture(|place| free.push(place));
+        self.captured_bytes = 0;
         for place in free {
             self.blobs.abort_capture(place);
         }

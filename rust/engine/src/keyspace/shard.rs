@@ -104,6 +104,12 @@ impl Shard {
         self.dbs.iter().chain(&self.emptied).map(Db::bytes).sum()
     }
 
+    /// Bytes of memory that only a snapshot needs.
+    pub fn captured_bytes(&self) -> usize {
+        let emptied: usize = self.emptied.iter().map(Db::bytes).sum();
+        emptied + self.dbs.iter().map(Db::captured_bytes).sum::<usize>()
+    }
+
     /// Bytes of memory that the data of all databases' parts needs.
     pub fn used_bytes(&self) -> usize {
         self.dbs.iter().chain(&self.emptied).map(Db::used_bytes).sum()

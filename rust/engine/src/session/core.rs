@@ -147,7 +147,7 @@ impl Core {
     #[inline]
     pub(super) fn may_share(&self) -> bool {
         // Where memory ends, what one command took must be known before the next is admitted.
-        self.client.is_plain() && !self.store.is_memory_short(WINDOW_BYTES_MAX)
+        self.client.is_plain() && !self.store.is_memory_short(WINDOW_BYTES_MAX) && !self.store.persist.refusals.any()
     }
 
     /// Answers malformed input and closes.

@@ -136,6 +136,9 @@ pub trait Collection: Default + Clone + Send + Sync + 'static {
         None
     }
 
+    /// What a snapshot of a large one must know before its elements; `None` of a small one.
+    fn shape(&self) -> Option<Shape>;
+
     /// Begins a snapshot of a large one: what is there now will be told by [`Collection::drain`], whatever is changed
     /// meanwhile. Does nothing if one is under way, and nothing to a small one, which its cell keeps.
     fn begin_capture(&mut self);
@@ -145,6 +148,17 @@ pub trait Collection: Default + Clone + Send + Sync + 'static {
 
     /// Ends a snapshot that is not wanted any more.
     fn abort_capture(&mut self);
+}
+
+/// What is known of a large collection before its elements are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// How many elements there are.
+    pub len: usize,
+    /// In how many chunks those of a list stand: each is drained as one piece.
+    pub chunks: usize,
+    /// Whether any field of a hash has a deadline.
+    pub has_deadlines: bool,
 }
 
 /// Elements of a collection, copied out: a list's and a set's are single, a sorted set's go with their scores, a hash's with
@@ -245,6 +259,8 @@ enum Frozen {
     AsTheyAre,
     /// The bytes as they were at the cut, before a change.
     Copy(Packing, Box<[u8]>),
+    /// What a large one had at the cut; it tells its elements itself.
+    Large(Shape),
 }
 
 impl<T> Deref for Held<T> {
@@ -278,7 +294,10 @@ impl<T: Collection> Held<T> {
     fn begin_capture(&mut self) {
         match self.frozen {
             Frozen::Nothing if self.collection.packed().is_some() => self.frozen = Frozen::AsTheyAre,
-            Frozen::Nothing => self.collection.begin_capture(),
+            Frozen::Nothing => {
+                self.frozen = Frozen::Large(self.collection.shape().unwrap_or_default());
+                self.collection.begin_capture();
+            }
             _ => {}
         }
     }
@@ -287,12 +306,33 @@ impl<T: Collection> Held<T> {
         into.clear();
         let mut push = |element: Element<'_>| into.push(element);
         match std::mem::take(&mut self.frozen) {
-            Frozen::Nothing if self.collection.packed().is_some() => return false,
-            Frozen::Nothing => return self.collection.drain(into),
+            Frozen::Nothing => return false,
+            Frozen::Large(shape) => {
+                let more = self.collection.drain(into);
+                if more {
+                    self.frozen = Frozen::Large(shape);
+                }
+                return more;
+            }
             Frozen::AsTheyAre => T::each(self.collection.view(), &mut push),
             Frozen::Copy(packing, bytes) => T::each(T::view_packed(packing, &bytes), &mut push),
         }
         true
+    }
+
+    fn take_packed(&mut self) -> Option<(Packing, Box<[u8]>)> {
+        match std::mem::take(&mut self.frozen) {
+            Frozen::AsTheyAre => self.collection.packed().map(|(packing, bytes)| (packing, bytes.into())),
+            Frozen::Copy(packing, bytes) => Some((packing, bytes)),
+            other => {
+                self.frozen = other;
+                None
+            }
+        }
+    }
+
+    const fn captured_shape(&self) -> Option<Shape> {
+        if let Frozen::Large(shape) = self.frozen { Some(shape) } else { None }
     }
 
     fn abort_capture(&mut self) {
@@ -439,6 +479,16 @@ impl Large {
     /// See [`Collection::begin_capture`]. Strings are never changed while somebody else holds them.
     pub fn begin_capture(&self) {
         each_cell!(self, _ => (), cell => cell.write().begin_capture());
+    }
+
+    /// The bytes of a collection that was small at the cut, which is told with that. Holds no shard.
+    pub fn take_packed(&self) -> Option<(Packing, Box<[u8]>)> {
+        each_cell!(self, _ => None, cell => cell.write_when_free().take_packed())
+    }
+
+    /// What a collection that was large at the cut had then, while not all of it is told. Holds no shard.
+    pub fn captured_shape(&self) -> Option<Shape> {
+        each_cell!(self, _ => None, cell => cell.write_when_free().captured_shape())
     }
 
     /// See [`Collection::drain`]; holds no shard.

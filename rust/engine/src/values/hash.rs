@@ -5,7 +5,7 @@ mod fields;
 
 use rkv_collections::packed::{Digits, Entry, Packed, View};
 
-use super::collection::{Cell, Collection, Element, Large, Packing, Piece};
+use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 
@@ -295,6 +295,16 @@ impl Collection for Hash {
 
     fn scan(view: HashView<'_>, position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
         view.scan(position, each)
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Packed(_) => None,
+            Self::Table(fields) => {
+                let (len, has_deadlines) = (fields.elements().len(), fields.has_deadlines());
+                Some(Shape { len, has_deadlines, ..Shape::default() })
+            }
+        }
     }
 
     fn begin_capture(&mut self) {

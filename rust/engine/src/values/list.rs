@@ -14,7 +14,7 @@ mod view;
 
 use rkv_collections::packed::{Deque, Digits, ELEMENT_BYTES_MAX, Entry, Packed, View};
 
-use super::collection::{Cell, Collection, Element, Large, Packing, Piece};
+use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 use chunked::Chunked;
@@ -79,6 +79,35 @@ impl List {
         match self {
             Self::Packed(packed) => push_packed(packed, side, elements, limit),
             Self::Chunked(chunked) => elements.iter().for_each(|element| chunked.push(side, element, limit)),
+        }
+    }
+
+    /// Whether a list of so many packed bytes and elements is kept in one piece.
+    pub fn packs(bytes: usize, count: usize, rules: &Rules) -> bool {
+        !Limit::of(rules).is_exceeded(bytes, count)
+    }
+
+    /// Adds elements that are packed already at the right end. What is as large as a chunk may be becomes one.
+    pub fn push_packed(&mut self, packed: Packed, rules: &Rules) {
+        let limit = Limit::of(rules);
+        let (bytes, count) = (packed.as_bytes().len(), packed.len());
+        let is_within = !limit.is_exceeded(bytes, count);
+        if is_within && self.is_empty() {
+            *self = Self::Packed(Deque::from_packed(packed));
+            return;
+        }
+        if !is_within || limit.is_small(bytes, count) {
+            let mut room = Digits::new();
+            packed.iter().for_each(|entry| self.push(Side::Right, &[entry.bytes(&mut room)], rules));
+            return;
+        }
+        if let Self::Packed(first) = self {
+            *self = Self::Chunked(Box::new(Chunked::of(std::mem::take(first))));
+        }
+        if let Self::Chunked(chunked) = self {
+            let mut chunk = Deque::from_packed(packed);
+            chunk.trim();
+            chunked.chunks.push_back_chunk(chunk);
         }
     }
 
@@ -279,6 +308,15 @@ impl Collection for List {
             each(element(entry.bytes(&mut room)));
             true
         });
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Packed(_) => None,
+            Self::Chunked(chunked) => {
+                Some(Shape { len: chunked.chunks.len(), chunks: chunked.chunks.chunks(), has_deadlines: false })
+            }
+        }
     }
 
     fn begin_capture(&mut self) {

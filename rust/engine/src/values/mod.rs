@@ -12,7 +12,7 @@ pub mod string;
 mod value;
 pub mod zset;
 
-pub use collection::{Cell, Collection, Element, Large, Packing, Piece, Reading, to_store};
+pub use collection::{Cell, Collection, Element, Large, Packing, Piece, Reading, Shape, to_store};
 pub use hash::Hash;
 pub use list::List;
 pub use rules::Rules;

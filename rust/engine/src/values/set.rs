@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use rkv_collections::intset::{self, IntSet};
 use rkv_collections::packed::{self, Digits, Entry, Packed, integer};
 
-use super::collection::{Cell, Collection, Element, Large, Packing, Piece};
+use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
 use super::elements::Elements;
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
@@ -351,6 +351,13 @@ impl Collection for Set {
 
     fn scan(view: SetView<'_>, position: u64, each: &mut dyn FnMut(Element<'_>)) -> Option<u64> {
         view.scan(position, each)
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Integers(_) | Self::Packed(_) => None,
+            Self::Table(members) => Some(Shape { len: members.len(), ..Shape::default() }),
+        }
     }
 
     fn begin_capture(&mut self) {

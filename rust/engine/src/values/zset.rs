@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use rkv_collections::packed::{Packed, View};
 
-use super::collection::{Cell, Collection, Element, Large, Packing, Piece};
+use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
 use super::elements::Elements;
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
@@ -392,6 +392,13 @@ impl Collection for Zset {
                 None
             }
             ZsetView::Tree(tree) => tree.scan(position, each),
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Packed(_) => None,
+            Self::Tree(tree) => Some(Shape { len: tree.len() as usize, ..Shape::default() }),
         }
     }
 

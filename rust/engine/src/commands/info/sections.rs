@@ -7,6 +7,7 @@ use crate::REDIS_VERSION;
 use crate::config::options;
 use crate::handler::ratio;
 use crate::observe::CpuTimes;
+use crate::persist::{Progress, Refusal, Work};
 
 const fn section(
     name: &'static str,
@@ -145,10 +146,47 @@ fn memory(report: &Report<'_>, text: &mut Text) {
 }
 
 fn persistence(report: &Report<'_>, text: &mut Text) {
-    text.field("loading", 0);
+    let persist = &report.store.persist;
+    let (status, saving) = (persist.status(), &persist.saving);
+    let is_saving = status.work == Some(Work::BackgroundSave);
+    // The figures of what is under way are those of the file that is written now.
+    let now = |figure: u64| if status.work.is_some() { figure } else { 0 };
+    let loading_ms = status.loading_ms.filter(|_| persist.refusals.has(Refusal::Loading));
+    text.field("loading", u8::from(persist.refusals.has(Refusal::Loading)));
     text.field("async_loading", 0);
-    text.field("rdb_changes_since_last_save", report.shards.changes);
-    text.fields(&[("rdb_bgsave_in_progress", 0), ("rdb_saves", 0), ("aof_enabled", 0), ("aof_rewrite_in_progress", 0)]);
+    text.field("current_cow_peak", now(saving.captured_peak_bytes()));
+    text.field("current_cow_size", now(saving.captured_bytes()));
+    text.field("current_cow_size_age", 0);
+    text.field("current_fork_perc", format_args!("{:.2}", if status.work.is_some() { saving.percent() } else { 0.0 }));
+    text.field("current_save_keys_processed", now(saving.done()));
+    text.field("current_save_keys_total", now(saving.total()));
+    text.field("rdb_changes_since_last_save", report.shards.changes.saturating_sub(status.saved_changes));
+    text.field("rdb_bgsave_in_progress", u8::from(is_saving));
+    text.field("rdb_last_save_time", status.saved_ms.div_euclid(1_000));
+    text.field("rdb_last_bgsave_status", if status.is_ok { "ok" } else { "err" });
+    text.field("rdb_last_bgsave_time_sec", status.took_s.unwrap_or(-1));
+    let current_s = report.now_ms.saturating_sub(status.began_ms).max(0) / 1_000;
+    text.field("rdb_current_bgsave_time_sec", if is_saving { current_s } else { -1 });
+    text.field("rdb_saves", status.saves);
+    text.field("rdb_last_cow_size", status.captured_bytes);
+    text.field("rdb_last_load_keys_expired", status.expired_keys);
+    text.field("rdb_last_load_keys_loaded", status.loaded_keys);
+    text.fields(&[("aof_enabled", 0), ("aof_rewrite_in_progress", 0)]);
+    if let Some(began_ms) = loading_ms {
+        loading(report, &persist.loading, began_ms, text);
+    }
+}
+
+fn loading(report: &Report<'_>, progress: &Progress, began_ms: i64, text: &mut Text) {
+    let (total, done) = (progress.total(), progress.done());
+    let elapsed_s = report.now_ms.saturating_sub(began_ms).max(0) as u64 / 1_000;
+    let eta_s = elapsed_s.saturating_mul(total.saturating_sub(done)).checked_div(done).unwrap_or(1);
+    text.field("loading_start_time", began_ms.div_euclid(1_000));
+    text.field("loading_total_bytes", total);
+    text.field("loading_rdb_used_mem", 0);
+    text.field("loading_loaded_bytes", done);
+    text.field("loading_loaded_perc", format_args!("{:.2}", progress.percent()));
+    text.field("loading_eta_seconds", eta_s);
 }
 
 fn stats(report: &Report<'_>, text: &mut Text) {

@@ -1,7 +1,7 @@
 //! Snapshots and the append-only file.
 
 use super::{BOOL, COUNT, INT_MAX, SIZE_MAX};
-use crate::config::option::{ConfigOption, Kind, integer, known, memory};
+use crate::config::option::{ConfigOption, Kind, integer, known, memory, supported};
 use crate::config::text;
 
 const FSYNC: Kind = Kind::Enum(&[("everysec", 1), ("always", 2), ("no", 0)]);
@@ -11,18 +11,18 @@ const VERSION_CHECK: Kind = Kind::Enum(&[("strict", 0), ("relaxed", 1)]);
 const DELAY: Kind = integer(-INT_MAX - 1, INT_MAX);
 
 pub(super) const ROWS: &[ConfigOption] = &[
-    known("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
-    known("dbfilename", Kind::Text(text::dbfilename), "dump.rdb").protected(),
-    known("rdbcompression", BOOL, "yes"),
-    known("rdbchecksum", BOOL, "yes").immutable(),
+    supported("save", Kind::SavePoints, "3600 1 300 100 60 10000"),
+    supported("dbfilename", Kind::Text(text::dbfilename), "dump.rdb").protected(),
+    supported("rdbcompression", BOOL, "yes"),
+    supported("rdbchecksum", BOOL, "yes").immutable(),
     known("rdb-del-sync-files", BOOL, "no"),
     known("rdb-save-incremental-fsync", BOOL, "yes"),
     known("rdb-version-check", VERSION_CHECK, "strict"),
-    known("rdb-key-save-delay", DELAY, "0").hidden(),
-    known("key-load-delay", DELAY, "0").hidden(),
+    supported("rdb-key-save-delay", DELAY, "0").hidden(),
+    supported("key-load-delay", DELAY, "0").hidden(),
     known("loading-process-events-interval-bytes", integer(1024, INT_MAX), "2097152").hidden(),
     known("sanitize-dump-payload", SANITIZE, "no").debug(),
-    known("stop-writes-on-bgsave-error", BOOL, "yes"),
+    supported("stop-writes-on-bgsave-error", BOOL, "yes"),
     known("appendonly", BOOL, "no").deny_loading(),
     known("appendfilename", Kind::Text(text::appendfilename), "appendonly.aof").immutable(),
     known("appenddirname", Kind::Text(text::appenddirname), "appendonlydir").immutable(),

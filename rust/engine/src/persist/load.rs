@@ -1,0 +1,398 @@
+//! Loading a snapshot: one thread reads and decodes, another one stores, shard by shard.
+//!
+//! ```text
+//! file ──blocks──▶ decode, validate, hash ──batches of one shard──▶ lock, store, unlock
+//!      this thread                         ◀──empty batches──        rkv-load
+//! ```
+//!
+//! A file that is not whole is refused as a whole: what was stored by then is not served by anybody, because commands are
+//! refused until loading ended well.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+
+use super::status::{Delay, Progress};
+use super::{Dataset, Refusal, snapshot};
+use crate::config::options;
+use crate::files::{File, Files};
+use crate::keyspace::{Before, Keyspace, Locks, Now, Shard};
+use crate::rdb::{self, Fault, RdbError, ReadOptions};
+
+/// What was loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Keys that are stored now.
+    pub keys: u64,
+    /// Keys that were left out because their time was over.
+    pub expired: u64,
+    /// What the file was.
+    pub summary: rdb::Summary,
+    /// The offset of the replication log that the file names, if any.
+    pub offset: Option<u64>,
+}
+
+/// Why a file was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system failed.
+    #[error("reading {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is not as it was written, or nothing that this program reads.
+    #[error("{path}, {error}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: RdbError,
+    },
+    /// The store ended.
+    #[error("loading was given up")]
+    Cancelled,
+}
+
+/// How files are read.
+pub(super) fn options(data: &dyn Dataset, checksum: bool) -> ReadOptions<'_> {
+    ReadOptions {
+        rules: data.rules(),
+        now_ms: data.clock().unix_ms(),
+        databases: data.config().get(options::DATABASES) as usize,
+        checksum,
+        skip_modules: false,
+    }
+}
+
+/// A file, read in order.
+pub(super) struct FileSource<'a> {
+    file: &'a dyn File,
+    offset: u64,
+}
+
+impl<'a> FileSource<'a> {
+    pub(super) const fn new(file: &'a dyn File) -> Self {
+        Self { file, offset: 0 }
+    }
+}
+
+impl io::Read for FileSource<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(self.offset, into)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+/// What becomes of a key that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Present {
+    /// There should be none.
+    Refused,
+    /// The file is right.
+    Replaced,
+}
+
+/// Stores what a file tells.
+struct Store<'a> {
+    data: &'a dyn Dataset,
+    now: Now,
+    present: Present,
+}
+
+impl Store<'_> {
+    /// Stores the keys of a batch, which all belong to this shard.
+    fn store(&self, keyspace: &Keyspace, shard: &mut Shard, batch: &rdb::Batch) -> Result<(), Fault> {
+        let hasher = keyspace.hasher();
+        for loaded in batch.iter() {
+            let key = keyspace.key(loaded.key);
+            let mut now = self.now;
+            if loaded.idle_s.is_some() || loaded.frequency.is_some() {
+                now.clock = self.data.access_clock(now.unix_ms, loaded.idle_s, loaded.frequency);
+            }
+            let before = shard.db_mut(loaded.db).put(hasher, &key, loaded.value, loaded.deadline_ms, now);
+            if before != Before::Absent && self.present == Present::Refused {
+                return Err(Fault::Invalid("a key is there twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives batches of one shard to who stores them.
+struct Sort<'a, F> {
+    keyspace: &'a Keyspace,
+    now_ms: i64,
+    /// Whether keys whose time is over are left out.
+    drops_expired: bool,
+    batches: Vec<rdb::Batch>,
+    give: F,
+    progress: &'a Progress,
+    bar: Bar<'a>,
+    loaded: Loaded,
+    functions: Vec<Box<[u8]>>,
+    delay: Delay,
+}
+
+/// Entries, or bytes, of a batch: enough that handing it over costs nothing, and few enough for the second-level cache.
+const BATCH_ENTRIES: usize = 256;
+const BATCH_BYTES: usize = 64 << 10;
+
+impl<F: FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>> Sort<'_, F> {
+    fn give_all(&mut self) -> Result<(), Fault> {
+        for shard in 0..self.batches.len() {
+            let batch = self.batches.get_mut(shard).map(std::mem::take).unwrap_or_default();
+            if !batch.is_empty() {
+                (self.give)(shard, batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<F: FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>> rdb::Sink for Sort<'_, F> {
+    fn aux(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        match name {
+            b"redis-ver" | b"valkey-ver" => {
+                log::info!("RDB was written by {}", String::from_utf8_lossy(value).escape_debug());
+            }
+            b"repl-offset" => {
+                self.loaded.offset = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, loaded: rdb::Loaded<'_>) -> Result<(), Fault> {
+        if self.drops_expired && loaded.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= self.now_ms) {
+            self.loaded.expired += 1;
+            return Ok(());
+        }
+        self.loaded.keys += 1;
+        self.delay.after(self.loaded.keys, self.progress);
+        let shard = self.keyspace.key(loaded.key).shard();
+        let Some(batch) = self.batches.get_mut(shard) else { return Ok(()) };
+        batch.push(loaded);
+        if batch.len() >= BATCH_ENTRIES || batch.bytes() >= BATCH_BYTES {
+            let full = std::mem::take(batch);
+            *batch = (self.give)(shard, full)?;
+        }
+        Ok(())
+    }
+
+    fn function(&mut self, source: &[u8]) -> Result<(), Fault> {
+        self.functions.push(source.into());
+        Ok(())
+    }
+
+    fn progress(&mut self, bytes: u64) -> Result<(), Fault> {
+        if self.progress.is_cancelled() {
+            return Err(Fault::Refused("given up".into()));
+        }
+        self.progress.set_done(bytes);
+        self.bar.look(bytes);
+        Ok(())
+    }
+}
+
+/// A line in the log every five seconds.
+struct Bar<'a> {
+    data: &'a dyn Dataset,
+    total: u64,
+    next_us: u64,
+}
+
+const BAR_US: u64 = 5_000_000;
+
+impl<'a> Bar<'a> {
+    fn new(data: &'a dyn Dataset, total: u64) -> Self {
+        Self { data, total, next_us: data.clock().monotonic_us() + BAR_US }
+    }
+
+    fn look(&mut self, done: u64) {
+        let now_us = self.data.clock().monotonic_us();
+        if now_us >= self.next_us {
+            self.next_us = now_us + BAR_US;
+            let percent = done as f64 * 100.0 / self.total.max(1) as f64;
+            log::info!("Loading: {percent:.1} % of {} MB", self.total / 1_000_000);
+        }
+    }
+}
+
+/// Batches on their way.
+const BATCHES_AHEAD: usize = 128;
+
+/// Reads a file from its beginning and stores its keys, with a second thread. `is_base_of_log`: keys whose time is over are
+/// stored, too, because the log that follows speaks of them.
+///
+/// # Errors
+/// What is wrong with the file. Some keys may be stored then.
+pub fn read_into(
+    data: &dyn Dataset,
+    source: &mut dyn rdb::Source,
+    bytes: u64,
+    is_base_of_log: bool,
+) -> Result<Loaded, RdbError> {
+    let (full, batches) = sync_channel::<(usize, rdb::Batch)>(BATCHES_AHEAD);
+    let (empty, again) = channel();
+    let now_ms = data.clock().unix_ms();
+    std::thread::scope(|scope| {
+        let storing = std::thread::Builder::new()
+            .name("rkv-load".into())
+            .spawn_scoped(scope, move || store_all(data, now_ms, &batches, &empty))
+            .map_err(|error| RdbError { offset: 0, what: Fault::Io(error) })?;
+        let give = |shard, batch| {
+            // Nobody takes them any more only if that thread failed, and then it says why.
+            full.send((shard, batch)).map_err(|_| Fault::Refused("storing failed".into()))?;
+            Ok(again.try_recv().unwrap_or_default())
+        };
+        let result = sort_all(data, source, bytes, now_ms, !is_base_of_log, give);
+        drop(full);
+        match storing.join() {
+            Ok(Ok(())) => result,
+            Ok(Err(what)) => {
+                let offset = result.err().map_or(bytes, |error| error.offset);
+                Err(RdbError { offset, what })
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn sort_all(
+    data: &dyn Dataset,
+    source: &mut dyn rdb::Source,
+    bytes: u64,
+    now_ms: i64,
+    drops_expired: bool,
+    give: impl FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>,
+) -> Result<Loaded, RdbError> {
+    let keyspace = data.keyspace();
+    let config = data.config();
+    let (checksum, delay) = (config.get(options::RDBCHECKSUM), Delay(config.get(options::KEY_LOAD_DELAY)));
+    drop(config);
+    let mut sort = Sort {
+        keyspace,
+        now_ms,
+        drops_expired,
+        batches: (0..keyspace.len()).map(|_| rdb::Batch::default()).collect(),
+        give,
+        progress: &data.persist().loading,
+        bar: Bar::new(data, bytes),
+        loaded: Loaded::default(),
+        functions: Vec::new(),
+        delay,
+    };
+    let summary = rdb::read(source, &mut sort, &options(data, checksum))?;
+    sort.give_all().map_err(|what| RdbError { offset: summary.bytes, what })?;
+    sort.progress.set_done(summary.bytes);
+    data.persist().set_functions(sort.functions);
+    Ok(Loaded { summary, ..sort.loaded })
+}
+
+fn store_all(
+    data: &dyn Dataset,
+    now_ms: i64,
+    batches: &Receiver<(usize, rdb::Batch)>,
+    empty: &std::sync::mpsc::Sender<rdb::Batch>,
+) -> Result<(), Fault> {
+    let keyspace = data.keyspace();
+    let now = Now { unix_ms: now_ms, clock: data.access_clock(now_ms, None, None) };
+    let store = Store { data, now, present: Present::Refused };
+    while let Ok((shard, mut batch)) = batches.recv() {
+        let mut locks =
+            keyspace.lock(1 << shard).map_err(|_| Fault::Refused("a bug left the data half changed".into()))?;
+        store.store(keyspace, locks.shard(shard), &batch)?;
+        data.settle(&mut locks);
+        drop(locks);
+        batch.clear();
+        let _ = empty.send(batch);
+    }
+    for shard in 0..keyspace.len() {
+        if let Ok(locks) = keyspace.lock(1 << shard)
+            && let Some(next_ms) = locks.peek(shard).next_deadline_ms()
+        {
+            data.due_at(next_ms);
+        }
+    }
+    Ok(())
+}
+
+fn open(data: &dyn Dataset, files: &dyn Files, name: &str) -> Result<Option<Box<dyn File>>, LoadError> {
+    let failed = |error| LoadError::Io { path: files.path(name), error };
+    let file = match files.open(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        result => result.map_err(failed)?,
+    };
+    data.persist().loading.begin(file.len().map_err(failed)?);
+    data.persist().status_mut().loading_ms = Some(data.clock().unix_ms());
+    Ok(Some(file))
+}
+
+fn explain(data: &dyn Dataset, files: &dyn Files, name: &str, error: RdbError) -> LoadError {
+    let path = files.path(name);
+    match error.what {
+        _ if data.persist().loading.is_cancelled() => LoadError::Cancelled,
+        Fault::Io(error) => LoadError::Io { path, error },
+        _ => LoadError::Damaged { path, error },
+    }
+}
+
+/// Loads the snapshot of the configuration into an empty store; `None`: there is none. Other callers are to be refused
+/// meanwhile.
+///
+/// # Errors
+/// What is wrong with the file, and where. The store must not be used then.
+pub fn load(data: &dyn Dataset, files: &dyn Files, name: &str) -> Result<Option<Loaded>, LoadError> {
+    let began_us = data.clock().monotonic_us();
+    let Some(file) = open(data, files, name)? else { return Ok(None) };
+
+    let loaded = read_into(data, &mut FileSource::new(&*file), data.persist().loading.total(), false)
+        .map_err(|error| explain(data, files, name, error))?;
+    told(data, &loaded, began_us);
+    Ok(Some(loaded))
+}
+
+fn told(data: &dyn Dataset, loaded: &Loaded, began_us: u64) {
+    let took_s = data.clock().monotonic_us().saturating_sub(began_us) as f64 / 1e6;
+    log::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    log::info!("DB loaded from disk: {took_s:.3} seconds");
+    let mut status = data.persist().status_mut();
+    status.loaded_keys = loaded.keys;
+    status.expired_keys = loaded.expired;
+}
+
+/// What DEBUG RELOAD does last: loads the snapshot of the configuration while all shards are held. `merges`: keys that are
+/// there already are replaced.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn reload(data: &dyn Dataset, locks: &mut Locks<'_>, merges: bool) -> Result<(), LoadError> {
+    let (persist, name) = (data.persist(), snapshot::file_name(data));
+    let Some(files) = persist.files() else { return Ok(()) };
+    let began_us = data.clock().monotonic_us();
+    let missing = || LoadError::Io { path: files.path(&name), error: io::ErrorKind::NotFound.into() };
+    let file = open(data, &**files, &name)?.ok_or_else(missing)?;
+    let now_ms = data.clock().unix_ms();
+    let now = Now { unix_ms: now_ms, clock: data.access_clock(now_ms, None, None) };
+    let present = if merges { Present::Replaced } else { Present::Refused };
+    let store = Store { data, now, present };
+    let give = |shard, mut batch: rdb::Batch| {
+        store.store(data.keyspace(), locks.shard(shard), &batch)?;
+        batch.clear();
+        Ok(batch)
+    };
+    let loaded = sort_all(data, &mut FileSource::new(&*file), persist.loading.total(), now_ms, true, give)
+        .map_err(|error| explain(data, &**files, &name, error))?;
+    data.settle(locks);
+    if let Some(next_ms) = locks.iter().filter_map(Shard::next_deadline_ms).min() {
+        data.due_at(next_ms);
+    }
+    told(data, &loaded, began_us);
+    persist.refusals.set(Refusal::Loading, false);
+    Ok(())
+}

@@ -1,0 +1,552 @@
+//! Taking a snapshot: the cut, the file, the proof that it can be read, and then its name.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use super::load::{self, FileSource};
+use super::status::{Delay, Progress, Work};
+use super::{Claim, Dataset, Persist, Refusal, StartError};
+use crate::config::options;
+use crate::files::{File, Files};
+use crate::keyspace::{Captured, Cut, CutError, Keyspace, Locks, ParkedCut};
+use crate::rdb::{self, Access, RdbError, WriteOptions, Writer};
+
+/// What is true at a cut.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    /// The offset of the journal.
+    pub offset: u64,
+    /// How many changes there had been since the start.
+    pub changes: u64,
+    /// Keys of each database, and how many of them have a deadline.
+    pub dbs: Vec<(u64, u64)>,
+    /// Bytes of the data.
+    pub used_bytes: usize,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+impl Moment {
+    fn of(data: &dyn Dataset, locks: &Locks<'_>) -> Self {
+        let mut moment = Self { offset: data.journal().cut(), now_ms: data.clock().unix_ms(), ..Self::default() };
+        for shard in locks.iter() {
+            moment.changes += shard.changes;
+            moment.used_bytes += shard.used_bytes();
+            for (number, db) in shard.dbs() {
+                if number >= moment.dbs.len() {
+                    moment.dbs.resize(number + 1, (0, 0));
+                }
+                if let Some((keys, with_deadline)) = moment.dbs.get_mut(number) {
+                    *keys += db.len() as u64;
+                    *with_deadline += db.with_deadline() as u64;
+                }
+            }
+        }
+        moment
+    }
+
+    /// Keys of all databases.
+    pub fn keys(&self) -> u64 {
+        self.dbs.iter().map(|(keys, _)| keys).sum()
+    }
+}
+
+/// A snapshot that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Keys in it, those included whose time was over.
+    pub keys: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// The offset of the journal at its cut.
+    pub offset: u64,
+    /// The most memory, in bytes, that was needed beside the data.
+    pub captured_bytes: u64,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// It did not begin.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system failed.
+    #[error("{doing} {path}: {error}")]
+    Io {
+        /// What was done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What was written is not what was read back.
+    #[error("{path} was not read back as it was written: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// Somebody asked to give up.
+    #[error("cancelled")]
+    Cancelled,
+    /// The data cannot be trusted.
+    #[error("a bug left the data half changed")]
+    Poisoned,
+}
+
+impl From<CutError> for SaveError {
+    fn from(error: CutError) -> Self {
+        match error {
+            CutError::Busy => Self::Start(StartError::Busy(Work::Save)),
+            CutError::Poisoned => Self::Poisoned,
+        }
+    }
+}
+
+/// How much memory, in bytes, a snapshot of so much data may need beside it: a tenth and 64 MiB. A quarter of the latter
+/// is left for what is written between two looks.
+pub const fn limit_bytes(used_bytes: usize) -> usize {
+    used_bytes / 10 + (48 << 20)
+}
+
+/// Cuts: what is stored now will be told.
+///
+/// # Errors
+/// There is another cut, or the data is spoilt.
+pub fn cut(data: &dyn Dataset) -> Result<(Cut<'_>, Moment), CutError> {
+    data.keyspace().begin_cut(|locks| Moment::of(data, locks))
+}
+
+/// How many changes there were since the start. Locks one shard after the other.
+pub(super) fn changes(keyspace: &Keyspace) -> u64 {
+    let shards = (0..keyspace.len()).filter_map(|shard| keyspace.lock(1 << shard).ok());
+    shards.map(|locks| locks.iter().map(|shard| shard.changes).sum::<u64>()).sum()
+}
+
+/// Where the entries of a snapshot come from, some at a time.
+trait Entries {
+    /// Replaces what is there by some more; false if there are none.
+    fn next(&mut self, into: &mut Captured) -> Result<bool, CutError>;
+}
+
+impl Entries for Cut<'_> {
+    fn next(&mut self, into: &mut Captured) -> Result<bool, CutError> {
+        self.drain(into)
+    }
+}
+
+/// All entries of shards that are held all the time.
+struct Held<'a, 'e> {
+    locks: &'a Locks<'e>,
+    shard: usize,
+    db: usize,
+    /// How many entries of the database were told.
+    told: usize,
+}
+
+impl Entries for Held<'_, '_> {
+    fn next(&mut self, into: &mut Captured) -> Result<bool, CutError> {
+        /// Few enough that the copies of their collections take no room to speak of.
+        const TOGETHER: usize = 4096;
+        while let Some(shard) = self.locks.iter().nth(self.shard) {
+            let Some(db) = shard.db(self.db) else {
+                (self.shard, self.db) = (self.shard + 1, 0);
+                continue;
+            };
+            let more = into.copy(self.db, db, self.told, TOGETHER);
+            self.told += more;
+            if more > 0 {
+                return Ok(true);
+            }
+            (self.db, self.told) = (self.db + 1, 0);
+        }
+        Ok(false)
+    }
+}
+
+/// A file that is written in large pieces.
+struct Sink {
+    file: Box<dyn File>,
+    buffer: Vec<u8>,
+}
+
+/// How much is written at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+impl Sink {
+    fn new(file: Box<dyn File>) -> Self {
+        Self { file, buffer: Vec::with_capacity(PIECE_BYTES) }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > PIECE_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() >= PIECE_BYTES {
+            self.file.write(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.file.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Tells where in which file something went wrong.
+struct Place<'a> {
+    files: &'a dyn Files,
+    name: &'a str,
+}
+
+impl Place<'_> {
+    fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SaveError {
+        let path = self.files.path(self.name);
+        move |error| SaveError::Io { doing, path, error }
+    }
+}
+
+/// Writes the entries of a cut to a new file, syncs it, reads it back and verifies it. Its name is not durable then.
+///
+/// # Errors
+/// The file is not whole then.
+pub fn write(
+    data: &dyn Dataset,
+    files: &dyn Files,
+    cut: Cut<'_>,
+    moment: &Moment,
+    name: &str,
+    is_base_of_log: bool,
+) -> Result<Saved, SaveError> {
+    prove(data, files, cut, moment, name, is_base_of_log, &data.persist().saving)
+}
+
+fn prove(
+    data: &dyn Dataset,
+    files: &dyn Files,
+    entries: impl Entries,
+    moment: &Moment,
+    name: &str,
+    is_base_of_log: bool,
+    progress: &Progress,
+) -> Result<Saved, SaveError> {
+    let job = Job::new(data, moment, progress);
+    let saved = write_entries(job, files, entries, name, is_base_of_log)?;
+    if saved.keys != moment.keys() {
+        let what = format!("{} keys of {} were written", saved.keys, moment.keys());
+        return Err(SaveError::Damaged { path: files.path(name), what });
+    }
+    verify(data, files, name, &saved, progress)?;
+    Ok(saved)
+}
+
+fn write_entries(
+    mut job: Job<'_>,
+    files: &dyn Files,
+    mut entries: impl Entries,
+    name: &str,
+    is_base_of_log: bool,
+) -> Result<Saved, SaveError> {
+    let (data, moment) = (job.data, job.moment);
+    let place = Place { files, name };
+    let file = files.create(name).map_err(place.failed("creating"))?;
+    let mut writer = Writer::new(Sink::new(file), &job.options);
+    head(&mut writer, data, moment, is_base_of_log).map_err(place.failed("writing"))?;
+    let mut captured = Captured::default();
+    while entries.next(&mut captured)? {
+        if job.progress.is_cancelled() {
+            return Err(SaveError::Cancelled);
+        }
+        job.write(&mut writer, &captured).map_err(place.failed("writing"))?;
+    }
+    let (mut sink, written) = writer.finish().map_err(place.failed("writing"))?;
+    sink.flush().map_err(place.failed("writing"))?;
+    if let Some(header) = written.header {
+        sink.file.write_at(0, &header).map_err(place.failed("writing"))?;
+    }
+    sink.file.sync().map_err(place.failed("syncing"))?;
+    let captured_bytes = job.progress.captured_peak_bytes();
+    Ok(Saved { keys: written.keys, bytes: written.bytes, offset: moment.offset, captured_bytes })
+}
+
+fn head(writer: &mut Writer<Sink>, data: &dyn Dataset, moment: &Moment, is_base_of_log: bool) -> io::Result<()> {
+    writer.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes())?;
+    writer.aux(b"redis-bits", usize::BITS.to_string().as_bytes())?;
+    writer.aux(b"ctime", moment.now_ms.div_euclid(1_000).to_string().as_bytes())?;
+    writer.aux(b"used-mem", moment.used_bytes.to_string().as_bytes())?;
+    writer.aux(b"aof-base", if is_base_of_log { b"1" } else { b"0" })?;
+    data.persist().functions().iter().try_for_each(|source| writer.function(source))
+}
+
+/// A snapshot while it is written.
+struct Job<'a> {
+    data: &'a dyn Dataset,
+    moment: &'a Moment,
+    progress: &'a Progress,
+    options: WriteOptions,
+    delay: Delay,
+    access: Box<dyn Fn(u32) -> Access>,
+    db: Option<usize>,
+    keys: u64,
+    segments: u32,
+    limit_bytes: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(data: &'a dyn Dataset, moment: &'a Moment, progress: &'a Progress) -> Self {
+        let config = data.config();
+        let options = WriteOptions {
+            compress: config.get(options::RDBCOMPRESSION),
+            checksum: config.get(options::RDBCHECKSUM),
+            ..WriteOptions::default()
+        };
+        let delay = Delay(config.get(options::RDB_KEY_SAVE_DELAY));
+        drop(config);
+        progress.begin(moment.keys());
+        let limit_bytes = limit_bytes(moment.used_bytes);
+        Self {
+            data,
+            moment,
+            progress,
+            options,
+            delay,
+            access: data.access(moment.now_ms),
+            db: None,
+            keys: 0,
+            segments: 0,
+            limit_bytes,
+        }
+    }
+
+    fn write(&mut self, writer: &mut Writer<Sink>, captured: &Captured) -> io::Result<()> {
+        for entry in captured.iter() {
+            if self.db != Some(entry.db) {
+                let (keys, with_deadline) = self.moment.dbs.get(entry.db).copied().unwrap_or_default();
+                writer.begin_db(entry.db, keys, with_deadline)?;
+                self.db = Some(entry.db);
+            }
+            writer.entry(&entry, (self.access)(entry.clock))?;
+            self.keys += 1;
+            self.delay.after(self.keys, self.progress);
+        }
+        self.progress.set_done(self.keys);
+        self.look_at_memory();
+        Ok(())
+    }
+
+    /// Lets writers wait while more memory is needed than may be. Looked at after some thousand entries, a millisecond or two.
+    fn look_at_memory(&mut self) {
+        const SEGMENTS: u32 = 16;
+        self.segments += 1;
+        if !self.segments.is_multiple_of(SEGMENTS) {
+            return;
+        }
+        let bytes = self.data.keyspace().captured_bytes();
+        self.progress.set_captured(bytes);
+        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.limit_bytes);
+    }
+}
+
+/// Reads a file back: its checksum, its structure, and how many keys it has.
+fn verify(
+    data: &dyn Dataset,
+    files: &dyn Files,
+    name: &str,
+    saved: &Saved,
+    progress: &Progress,
+) -> Result<(), SaveError> {
+    struct Count<'a>(&'a Progress);
+
+    impl rdb::Sink for Count<'_> {
+        fn entry(&mut self, _: rdb::Loaded<'_>) -> Result<(), rdb::Fault> {
+            Ok(())
+        }
+
+        fn function(&mut self, _: &[u8]) -> Result<(), rdb::Fault> {
+            Ok(())
+        }
+
+        fn progress(&mut self, _: u64) -> Result<(), rdb::Fault> {
+            if self.0.is_cancelled() { Err(rdb::Fault::Refused("cancelled".into())) } else { Ok(()) }
+        }
+    }
+
+    let place = Place { files, name };
+    let file = files.open(name).map_err(place.failed("opening"))?;
+    let damaged = |what: String| SaveError::Damaged { path: files.path(name), what };
+    let bytes = file.len().map_err(place.failed("reading"))?;
+    if bytes != saved.bytes {
+        return Err(damaged(format!("{bytes} bytes instead of {}", saved.bytes)));
+    }
+    let options = load::options(data, true);
+    let summary = rdb::read(&mut FileSource::new(&*file), &mut Count(progress), &options);
+    match summary {
+        Err(_) if progress.is_cancelled() => Err(SaveError::Cancelled),
+        Err(RdbError { what: rdb::Fault::Io(error), .. }) => Err(place.failed("reading")(error)),
+        Err(error) => Err(damaged(error.to_string())),
+        Ok(summary) if summary.keys != saved.keys => {
+            Err(damaged(format!("{} keys instead of {}", summary.keys, saved.keys)))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Writes a cut to a temporary file, proves it, and gives it its name.
+///
+/// # Errors
+/// What had the name still has it, unless only the directory could not be synced.
+pub fn replace(
+    data: &dyn Dataset,
+    files: &dyn Files,
+    cut: Cut<'_>,
+    moment: &Moment,
+    name: &str,
+) -> Result<Saved, SaveError> {
+    let temporary = format!("temp-{}.rdb", std::process::id());
+    replace_with(data, files, cut, moment, [&temporary, name], &data.persist().saving)
+}
+
+fn replace_with(
+    data: &dyn Dataset,
+    files: &dyn Files,
+    entries: impl Entries,
+    moment: &Moment,
+    [temporary, name]: [&str; 2],
+    progress: &Progress,
+) -> Result<Saved, SaveError> {
+    let place = Place { files, name };
+    let result = prove(data, files, entries, moment, temporary, false, progress).and_then(|saved| {
+        if progress.is_cancelled() {
+            return Err(SaveError::Cancelled);
+        }
+        files.rename(temporary, name).map_err(place.failed("renaming the new file to"))?;
+        Ok(saved)
+    });
+    if result.is_err() {
+        let _ = files.remove(temporary);
+    }
+    let saved = result?;
+    files.sync_dir("").map_err(place.failed("syncing the directory of"))?;
+    Ok(saved)
+}
+
+/// The name of the file of the configuration.
+pub fn file_name(data: &dyn Dataset) -> String {
+    String::from_utf8_lossy(data.config().get(options::DBFILENAME)).into_owned()
+}
+
+/// Removes what snapshots left behind that did not come to their end. Nobody else works in the directory.
+pub fn remove_leftovers(data: &dyn Dataset, files: &dyn Files) {
+    if !data.persist().holds_directory() {
+        return;
+    }
+    let is_leftover = |name: &String| {
+        let middle = name.strip_prefix("temp-").and_then(|rest| rest.strip_suffix(".rdb"));
+        let number = middle.map(|middle| middle.strip_prefix("reload-").unwrap_or(middle));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    for name in files.list("").unwrap_or_default().iter().filter(|name| is_leftover(name)) {
+        match files.remove(name) {
+            Ok(()) => log::info!("Removed {name}, which a snapshot left behind that did not come to its end"),
+            Err(error) => log::warn!("{name} is left from an earlier snapshot and cannot be removed: {error}"),
+        }
+    }
+}
+
+/// What SAVE does.
+pub(super) fn in_foreground(persist: &Persist) -> Result<Saved, SaveError> {
+    let files = persist.files().ok_or(StartError::NoFiles)?;
+    persist.lock_directory().map_err(StartError::Directory)?;
+    let claim = persist.claim(Work::Save)?;
+    let data = claim.data();
+    let (cut, moment) = cut(data)?;
+    let result = replace(data, &**files, cut, &moment, &file_name(data));
+    match &result {
+        Ok(saved) => succeeded(data, &moment, saved),
+        Err(error) => log::warn!("Error saving DB on disk: {error}"),
+    }
+    result
+}
+
+/// What the thread of a snapshot does.
+pub(super) fn in_background(claim: &Claim, parked: ParkedCut, moment: &Moment) {
+    let (data, persist) = (claim.data(), claim.data().persist());
+    // Resumed first, so that it ends whatever happens below.
+    let cut = data.keyspace().resume(parked);
+    let Some(files) = persist.files() else { return };
+    let run = || replace(data, &**files, cut, moment, &file_name(data));
+    let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(SaveError::Poisoned));
+    match result {
+        Ok(saved) => {
+            succeeded(data, moment, &saved);
+            ended(persist, data.clock().unix_ms(), Some(true));
+            log::info!("Background saving terminated with success");
+        }
+        Err(SaveError::Cancelled) => {
+            ended(persist, data.clock().unix_ms(), None);
+            log::info!("Background saving cancelled");
+        }
+        Err(error) => {
+            log::warn!("Background saving error: {error}");
+            background_failed(persist);
+        }
+    }
+}
+
+/// Notes a snapshot in the background that failed.
+pub(super) fn background_failed(persist: &Persist) {
+    let Some(data) = persist.data() else { return };
+    ended(persist, data.clock().unix_ms(), Some(false));
+    persist.follow(&data.config());
+}
+
+fn ended(persist: &Persist, now_ms: i64, is_ok: Option<bool>) {
+    let mut status = persist.status_mut();
+    status.took_s = Some(now_ms.saturating_sub(status.began_ms).max(0) / 1_000);
+    status.ended_ms = Some(now_ms);
+    if let Some(is_ok) = is_ok {
+        status.is_ok = is_ok;
+    }
+}
+
+fn succeeded(data: &dyn Dataset, moment: &Moment, saved: &Saved) {
+    let mut status = data.persist().status_mut();
+    status.saved_ms = data.clock().unix_ms();
+    status.saved_changes = moment.changes;
+    status.is_ok = true;
+    status.saves += 1;
+    status.captured_bytes = usize::try_from(saved.captured_bytes).unwrap_or(usize::MAX);
+    drop(status);
+    data.persist().follow(&data.config());
+    log::info!("DB saved on disk");
+}
+
+/// What DEBUG RELOAD does first: a snapshot while all shards are held, without a cut. A snapshot in the background is given
+/// up.
+///
+/// # Errors
+/// Why there is none.
+pub fn save_locked(data: &dyn Dataset, locks: &Locks<'_>) -> Result<Saved, SaveError> {
+    let persist = data.persist();
+    let files = persist.files().ok_or(StartError::NoFiles)?;
+    persist.lock_directory().map_err(StartError::Directory)?;
+    persist.cancel();
+    let moment = Moment::of(data, locks);
+    let entries = Held { locks, shard: 0, db: 0, told: 0 };
+    let temporary = format!("temp-reload-{}.rdb", std::process::id());
+    let names = [temporary.as_str(), &file_name(data)];
+    let saved = replace_with(data, &**files, entries, &moment, names, &Progress::default())?;
+    succeeded(data, &moment, &saved);
+    Ok(saved)
+}
