@@ -106,6 +106,8 @@ struct Scene {
     clock: Arc<ManualClock>,
     is_over: AtomicBool,
     commands: AtomicUsize,
+    /// How many commands the writers may have run by now: without a bound the test would take as long as it is starved.
+    allowed: AtomicUsize,
 }
 
 impl Scene {
@@ -119,7 +121,13 @@ impl Scene {
         rules.set_set_integers_max(16);
         rules.set_zset_entries_max(16);
         rules.set_list_size(16);
-        Self { engine, clock, is_over: AtomicBool::new(false), commands: AtomicUsize::new(0) }
+        Self {
+            engine,
+            clock,
+            is_over: AtomicBool::new(false),
+            commands: AtomicUsize::new(0),
+            allowed: AtomicUsize::new(0),
+        }
     }
 
     fn write(&self, seed: u64) {
@@ -135,11 +143,21 @@ impl Scene {
                 _ => write_one(&mut caller, &mut random),
             }
             self.commands.fetch_add(1, Ordering::Relaxed);
+            while self.commands.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed)
+                && !self.is_over.load(Ordering::Relaxed)
+            {
+                std::thread::yield_now();
+            }
         }
     }
 
+    /// Lets the writers go on with so many commands.
+    fn allow(&self, commands: usize) -> usize {
+        self.allowed.fetch_add(commands, Ordering::Relaxed) + commands
+    }
+
     fn wait_for(&self, commands: usize) {
-        let until = self.commands.load(Ordering::Relaxed) + commands;
+        let until = self.allow(commands);
         while self.commands.load(Ordering::Relaxed) < until && !self.is_over.load(Ordering::Relaxed) {
             std::thread::yield_now();
         }
@@ -276,6 +294,7 @@ fn cut_among_writers(scene: &Scene, random: &mut Random) -> Taken {
                 scene.wait_for(3);
             }
         });
+        scene.allow(200);
         scene.clock.advance_ms(random.below(20));
         scene.engine.tick();
     }
