@@ -204,13 +204,13 @@ fn steps(mut radius: f64, latitude: f64) -> u32 {
 /// The cell next to one, east and north or west and south; the map has no edge.
 const fn neighbour(hash: u64, steps: u32, x: i32, y: i32) -> u64 {
     const fn moved(bits: u64, mask: u64, others: u64, by: i32) -> u64 {
-        let moved = match by {
+        match by {
+            // The outermost east and north have a cell of their own, beyond the last one.
             0 => bits,
             // The bits between carry, and what leaves at one end comes in at the other.
-            1 => bits.wrapping_add(others + 1),
-            _ => (bits | others).wrapping_sub(others + 1),
-        };
-        moved & mask
+            1 => bits.wrapping_add(others + 1) & mask,
+            _ => (bits | others).wrapping_sub(others + 1) & mask,
+        }
     }
     let unused = u64::BITS - steps * 2;
     let (odd, even) = (ODD >> unused, EVEN >> unused);
@@ -236,17 +236,15 @@ fn bounds_of(corners: &[Point]) -> Area {
     })
 }
 
-/// The middle of some places: above it, the middle of the straight lines through Earth.
+/// The middle of some places: where the sum of their directions from the centre of Earth points to.
 fn centroid(corners: &[Point]) -> Point {
     let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
     for corner in corners {
         let (longitude, latitude) = (corner.longitude.to_radians_c(), corner.latitude.to_radians_c());
-        x += EARTH_RADIUS * latitude.cos() * longitude.cos();
-        y += EARTH_RADIUS * latitude.cos() * longitude.sin();
-        z += EARTH_RADIUS * latitude.sin();
+        x += latitude.cos() * longitude.cos();
+        y += latitude.cos() * longitude.sin();
+        z += latitude.sin();
     }
-    let count = corners.len() as f64;
-    let (x, y, z) = (x / count, y / count, z / count);
     Point { longitude: y.atan2(x).to_degrees_c(), latitude: z.atan2((x * x + y * y).sqrt()).to_degrees_c() }
 }
 
