@@ -130,7 +130,7 @@ impl Db {
                     buffer.extend_from_slice(&Decimal::from(number));
                     None
                 }
-                Form::Large(large) => match self.blobs.large.get(large) {
+                Form::Large(large) => match self.blobs.large(large) {
                     Large::String(_) => return Ok(self.edit_long(hasher, key, place, buffer, now, change)),
                     _ => Some(Refused::WrongType),
                 },
@@ -180,18 +180,17 @@ impl Db {
         change: impl FnOnce(&mut Vec<u8>, bool) -> (R, Rewrite),
     ) -> Edited<R> {
         let captured = self.table.prepare_write(key.hash());
-        let blob = self.blobs.arena.bytes_mut(place);
+        let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
         let deadline_ms = layout.deadline_ms(blob);
         if let Form::Large(large) = layout.form(blob)
-            && let Large::String(shared) = self.blobs.large.get_mut(large)
+            && let Large::String(shared) = self.blobs.large_mut(large)
         {
-            let before = shared.heap_bytes();
             if let Some(bytes) = shared.bytes_mut().filter(|_| !captured) {
                 let (result, rewrite) = change(bytes, true);
                 let after = shared.heap_bytes();
-                self.blobs.large_bytes = (self.blobs.large_bytes + after).saturating_sub(before);
-                blob::set_clock(blob, now.clock);
+                self.blobs.account(large, after);
+                blob::set_clock(self.blobs.arena.bytes_mut(place), now.clock);
                 self.scratch = buffer;
                 return Edited { result, changed: rewrite == Rewrite::Changed, emptied: false };
             }
