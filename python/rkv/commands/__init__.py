@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from rkv.commands.bits import BitCommands
 from rkv.commands.form import T
+from rkv.commands.geo import GeoCommands
 from rkv.commands.hashes import HashCommands
+from rkv.commands.hyperloglog import HyperloglogCommands
 from rkv.commands.keys import KeyCommands
 from rkv.commands.lists import ListCommands
 from rkv.commands.sets import SetCommands
@@ -18,6 +21,9 @@ class Commands(
     HashCommands[T],
     SetCommands[T],
     SortedSetCommands[T],
+    BitCommands[T],
+    HyperloglogCommands[T],
+    GeoCommands[T],
     KeyCommands[T],
     StoreCommands[T],
 ):

@@ -110,6 +110,52 @@ fixed! {
     UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
     /// An offset is out of range.
     OFFSET_RANGE = "ERR offset is out of range";
+    /// The offset of a bit is no number, or beyond what a string may have.
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
+    /// A bit is 0 or 1.
+    BIT_VALUE = "ERR bit is not an integer or out of range";
+    /// BITPOS looks for a 0 or a 1.
+    BITPOS_BIT = "ERR The bit argument must be 1 or 0.";
+    /// BITOP NOT with several sources.
+    BITOP_NOT = "ERR BITOP NOT must be called with a single source key.";
+    /// The type of a field of BITFIELD.
+    BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    /// BITFIELD OVERFLOW with another word.
+    BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified";
+    /// `BITFIELD_RO` with an operation that writes.
+    BITFIELD_RO = "ERR BITFIELD_RO only supports the GET subcommand";
+    /// A string is no `HyperLogLog`.
+    NO_SKETCH = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+    /// A `HyperLogLog` contradicts itself.
+    SKETCH_CORRUPTED = "INVALIDOBJ Corrupted HLL object detected";
+    /// PFDEBUG of a key that is not there.
+    SKETCH_ABSENT = "ERR The specified key does not exist";
+    /// PFDEBUG DECODE of a dense `HyperLogLog`.
+    SKETCH_NOT_SPARSE = "ERR HLL encoding is not sparse";
+    /// A unit of length that Redis does not know.
+    GEO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
+    /// A radius is no number.
+    GEO_RADIUS = "ERR need numeric radius";
+    /// A radius below zero.
+    GEO_RADIUS_NEGATIVE = "ERR radius cannot be negative";
+    /// A width is no number.
+    GEO_WIDTH = "ERR need numeric width";
+    /// A height is no number.
+    GEO_HEIGHT = "ERR need numeric height";
+    /// A width or height below zero.
+    GEO_BOX_NEGATIVE = "ERR height or width cannot be negative";
+    /// The number of corners of a polygon is no number.
+    GEO_VERTICES = "ERR invalid number of vertices";
+    /// A polygon has too few corners, or fewer than it says.
+    GEO_VERTICES_FEW = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";
+    /// COUNT that is not positive.
+    GEO_COUNT = "ERR COUNT must be > 0";
+    /// ANY without COUNT.
+    GEO_ANY = "ERR the ANY argument requires COUNT argument";
+    /// A stored search cannot tell more than members.
+    GEORADIUS_STORE_WITH = "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
+    /// A stored search cannot tell more than members.
+    GEOSEARCHSTORE_WITH = "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
     /// A string would be longer than `proto-max-bulk-len`.
     STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
     /// A count of keys is no number or no number of keys.

@@ -5,9 +5,11 @@
 //! or replies.
 
 mod extended;
+mod fixed;
 mod literal;
 
 pub use extended::{Extended, FloatError, increment_by_float};
+pub use fixed::{format_f64_4, format_f64_plain};
 
 use literal::{Form, Literal, round_to};
 use std::ops::Deref;

@@ -2,6 +2,7 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod bits;
 mod client;
 mod command;
 mod config;
@@ -10,7 +11,9 @@ mod debug;
 mod expire;
 mod function;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod info;
 #[cfg(test)]
 mod journal_tests;
@@ -35,6 +38,9 @@ pub const FAMILIES: &[&[Row]] = &[
     set::ROWS,
     zset::ROWS,
     hash::ROWS,
+    bits::ROWS,
+    hyperloglog::ROWS,
+    geo::ROWS,
     generic::ROWS,
     expire::ROWS,
     scan::ROWS,

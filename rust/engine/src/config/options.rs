@@ -101,6 +101,8 @@ handles! {
     SET_MAX_LISTPACK_ENTRIES: i64 = "set-max-listpack-entries";
     /// Bytes of a member of a packed set.
     SET_MAX_LISTPACK_VALUE: i64 = "set-max-listpack-value";
+    /// Bytes of a sparse `HyperLogLog`; a larger one is dense.
+    HLL_SPARSE_MAX_BYTES: u64 = "hll-sparse-max-bytes";
     /// Members of a packed sorted set.
     ZSET_MAX_LISTPACK_ENTRIES: i64 = "zset-max-listpack-entries";
     /// Bytes of a member of a packed sorted set.

@@ -12,7 +12,9 @@ use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
 use crate::journal::Batch;
-use crate::keyspace::{Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Shard, Totals};
+use crate::keyspace::{
+    Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals,
+};
 use crate::number;
 use crate::random::Random;
 use crate::resp::Reply;
@@ -466,6 +468,40 @@ impl<'a, 'e> Context<'a, 'e> {
         free_dropped(self.store, part);
         let filed_ms = part.take_filed();
         self.watch_clock(filed_ms);
+        Ok(edited)
+    }
+
+    /// Changes the bytes of the string under a key. An absent key is an empty string, and stays absent if nothing is
+    /// changed; `change` hears whether it is there. It tells what it did, or why it refused, and what became of the bytes.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` if the key holds something else; `change` was not called then.
+    ///
+    /// # Panics
+    /// Never: a key that is tried again was found expired, and then `change` was not called.
+    #[inline]
+    pub fn edit_string<R>(
+        &mut self,
+        key: Key<'a>,
+        change: impl FnOnce(&mut Vec<u8>, bool) -> (R, Rewrite),
+    ) -> Result<Edited<R>, Error> {
+        let db = self.client.db;
+        let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
+        let hasher = self.locks.hasher();
+        // Called at most once, by the try that finds no expired key.
+        let mut change = Some(change);
+        let mut once =
+            |bytes: &mut Vec<u8>, is_there: bool| change.take().expect("a change is made once")(bytes, is_there);
+        let mut edited = self.part(db, &key).edit_string(hasher, &key, now, &mut once);
+        if matches!(edited, Err(Refused::Expired)) {
+            self.drop_expired(db, key);
+            edited = self.part(db, &key).edit_string(hasher, &key, now, &mut once);
+        }
+        let edited = edited.map_err(|_| error::WRONG_TYPE)?;
+        if edited.changed {
+            self.mutate(db, key);
+        }
+        free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         Ok(edited)
     }
 

@@ -339,6 +339,7 @@ fn follow_limits(rules: &Rules, config: &Config) {
     rules.set_set_integers_max(config.get(options::SET_MAX_INTSET_ENTRIES));
     rules.set_set_entries_max(config.get(options::SET_MAX_LISTPACK_ENTRIES));
     rules.set_set_value_bytes_max(config.get(options::SET_MAX_LISTPACK_VALUE));
+    rules.set_sketch_sparse_bytes_max(config.get(options::HLL_SPARSE_MAX_BYTES).cast_signed());
     rules.set_zset_entries_max(config.get(options::ZSET_MAX_LISTPACK_ENTRIES));
     rules.set_zset_value_bytes_max(config.get(options::ZSET_MAX_LISTPACK_VALUE).cast_signed());
 }

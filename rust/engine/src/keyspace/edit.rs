@@ -1,11 +1,13 @@
-//! Collections, changed where they stand.
+//! Collections and the bytes of strings, changed where they stand.
 
 use rkv_collections::arena::Ref;
+use rkv_collections::bytes::Shared;
 
-use super::blob::{self, Form, Layout};
+use super::blob::{self, Form, INLINE_BYTES_MAX, Layout};
 use super::db::{Db, Now};
 use super::hash::{Key, KeyHasher};
-use crate::values::{Collection, NewValue, to_store};
+use crate::number::Decimal;
+use crate::values::{Collection, Large, NewValue, to_store};
 
 /// What a change left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,25 @@ pub struct Edited<R> {
     pub changed: bool,
     /// Whether the last element went, and the key with it.
     pub emptied: bool,
+}
+
+/// What became of the bytes of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// They are not what the operation can work on, and stay as they are stored.
+    Refused,
+    /// They are the same, and their encoding is `raw` from now on.
+    Same,
+    /// They are others.
+    Changed,
+}
+
+impl Rewrite {
+    /// Whether they are others.
+    #[inline]
+    pub const fn of(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Same }
+    }
 }
 
 /// Why nothing was changed.
@@ -77,6 +98,110 @@ impl Db {
             }
             _ => Err(Refused::WrongType),
         }
+    }
+
+    /// Changes the bytes of the string under a key; an absent key is an empty string, and stays absent unless `change`, which
+    /// is told whether the key is there, says that it changed something. Deadline of the key stays; its access clock is set.
+    ///
+    /// # Errors
+    /// [`Refused`]; `change` was not called then.
+    pub fn edit_string<R>(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &Key<'_>,
+        now: Now,
+        change: impl FnOnce(&mut Vec<u8>, bool) -> (R, Rewrite),
+    ) -> Result<Edited<R>, Refused> {
+        let found = self.find(key);
+        let mut buffer = std::mem::take(&mut self.scratch);
+        buffer.clear();
+        let (mut deadline_ms, mut is_raw) = (None, false);
+        if let Some(place) = found {
+            let entry = self.blobs.entry(place);
+            deadline_ms = entry.deadline_ms();
+            is_raw = entry.is_raw();
+            let refused = match entry.form() {
+                _ if entry.is_expired(now.unix_ms) => Some(Refused::Expired),
+                Form::Inline(bytes) => {
+                    buffer.extend_from_slice(bytes);
+                    None
+                }
+                Form::Integer(number) => {
+                    buffer.extend_from_slice(&Decimal::from(number));
+                    None
+                }
+                Form::Large(large) => match self.blobs.large(large) {
+                    Large::String(_) => return Ok(self.edit_long(hasher, key, place, buffer, now, change)),
+                    _ => Some(Refused::WrongType),
+                },
+                Form::Packed(..) => Some(Refused::WrongType),
+            };
+            if let Some(refused) = refused {
+                self.scratch = buffer;
+                return Err(refused);
+            }
+        }
+        let (result, rewrite) = change(&mut buffer, found.is_some());
+        let changed = rewrite == Rewrite::Changed;
+        if changed || (rewrite == Rewrite::Same && found.is_some() && !is_raw) {
+            self.put_bytes(hasher, key, found, buffer, deadline_ms, now);
+        } else {
+            self.scratch = buffer;
+        }
+        Ok(Edited { result, changed, emptied: false })
+    }
+
+    /// Stores the bytes of a string, and keeps the buffer for the next change where the blob has room for them.
+    fn put_bytes(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &Key<'_>,
+        old: Option<Ref>,
+        buffer: Vec<u8>,
+        deadline_ms: Option<i64>,
+        now: Now,
+    ) {
+        if buffer.len() <= INLINE_BYTES_MAX {
+            self.put_over(hasher, key, old, NewValue::Raw(&buffer), deadline_ms, now);
+            self.scratch = buffer;
+        } else {
+            self.put_over(hasher, key, old, NewValue::Shared(Shared::from(buffer)), deadline_ms, now);
+        }
+    }
+
+    /// Changes a string in a buffer of its own: in place if nobody else holds it, else in a copy.
+    fn edit_long<R>(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &Key<'_>,
+        place: Ref,
+        mut buffer: Vec<u8>,
+        now: Now,
+        change: impl FnOnce(&mut Vec<u8>, bool) -> (R, Rewrite),
+    ) -> Edited<R> {
+        let captured = self.table.prepare_write(key.hash());
+        let blob = self.blobs.arena.bytes(place);
+        let layout = Layout::of(blob);
+        let deadline_ms = layout.deadline_ms(blob);
+        if let Form::Large(large) = layout.form(blob)
+            && let Large::String(shared) = self.blobs.large_mut(large)
+        {
+            if let Some(bytes) = shared.bytes_mut().filter(|_| !captured) {
+                let (result, rewrite) = change(bytes, true);
+                let after = shared.heap_bytes();
+                self.blobs.account(large, after);
+                blob::set_clock(self.blobs.arena.bytes_mut(place), now.clock);
+                self.scratch = buffer;
+                return Edited { result, changed: rewrite == Rewrite::Changed, emptied: false };
+            }
+            buffer.extend_from_slice(shared);
+        }
+        let (result, rewrite) = change(&mut buffer, true);
+        let changed = rewrite == Rewrite::Changed;
+        if changed {
+            self.put_bytes(hasher, key, Some(place), buffer, deadline_ms, now);
+        }
+        Edited { result, changed, emptied: false }
     }
 
     /// Stores a small collection that was changed; whether it is empty and its key is gone.

@@ -48,7 +48,7 @@ pub use blobs::Entry;
 pub use cut::{Captured, CapturedEntry, CapturedValue, Cut, CutError, ParkedCut};
 pub use db::{Before, Db, Now, Place};
 pub use detached::Detached;
-pub use edit::{Edited, Refused};
+pub use edit::{Edited, Refused, Rewrite};
 pub use expire::Expired;
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};

@@ -264,6 +264,20 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// A float below 2^63 with up to 17 places behind the point and no exponent. To RESP2 a string.
+    pub fn double_plain(&mut self, value: f64) {
+        match &mut self.sink {
+            Sink::Wire(output) => {
+                let text = &*number::format_f64_plain(value);
+                match self.protocol {
+                    Protocol::Resp2 => put_bulk(output.buffer(), text),
+                    Protocol::Resp3 => put_line(output.buffer(), b',', text),
+                }
+            }
+            Sink::Tape(tape) => tape.double(value),
+        }
+    }
+
     /// A truth value. To RESP2 1 or 0.
     pub fn boolean(&mut self, value: bool) {
         match &mut self.sink {

@@ -1,13 +1,16 @@
 //! Operations on one value: no keys, no clients, no replies, no clock.
 
+pub mod bits;
 mod collection;
 pub mod digest;
 pub mod elements;
+pub mod geo;
 pub mod hash;
 pub mod lcs;
 pub mod list;
 mod rules;
 pub mod set;
+pub mod sketch;
 pub mod string;
 mod value;
 pub mod zset;

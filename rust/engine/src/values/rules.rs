@@ -47,6 +47,8 @@ rules! {
     set_entries_max, set_set_entries_max: "set-max-listpack-entries" = 128;
     /// Bytes of a member of a packed set.
     set_value_bytes_max, set_set_value_bytes_max: "set-max-listpack-value" = 64;
+    /// Bytes of a sparse `HyperLogLog`; a larger one is dense.
+    sketch_sparse_bytes_max, set_sketch_sparse_bytes_max: "hll-sparse-max-bytes" = 3000;
     /// Members of a packed sorted set.
     zset_entries_max, set_zset_entries_max: "zset-max-listpack-entries" = 128;
     /// Bytes of a member of a packed sorted set.

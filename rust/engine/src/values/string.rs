@@ -134,10 +134,7 @@ pub fn range(len: usize, start: i64, end: i64) -> Range<usize> {
 /// The caller has checked that offset and data together are no longer than a string may be.
 pub fn write_at(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
     let end = offset + data.len();
-    if end > bytes.capacity() {
-        let slack = if end < DOUBLING_BYTES_MAX { end } else { end / 4 };
-        bytes.reserve_exact(end - bytes.len() + slack);
-    }
+    reserve(bytes, end);
     if bytes.len() <= offset {
         bytes.resize(offset, 0);
         bytes.extend_from_slice(data);
@@ -147,6 +144,29 @@ pub fn write_at(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
         }
         bytes[offset..end].copy_from_slice(data);
     }
+}
+
+/// Makes room for so many bytes in all, with slack for more to come.
+fn reserve(bytes: &mut Vec<u8>, len: usize) {
+    if len > bytes.capacity() {
+        let slack = if len < DOUBLING_BYTES_MAX { len } else { len / 4 };
+        bytes.reserve_exact(len - bytes.len() + slack);
+    }
+}
+
+/// Fills a shorter string with zero bytes up to a length that the caller has checked; whether it was shorter.
+pub fn lengthen(bytes: &mut Vec<u8>, len: usize) -> bool {
+    if bytes.len() >= len {
+        return false;
+    }
+    if bytes.is_empty() && len > bytes.capacity() {
+        // The system gives zero pages for nothing, so a bit far out costs no writing.
+        *bytes = vec![0; len];
+    } else {
+        reserve(bytes, len);
+        bytes.resize(len, 0);
+    }
+    true
 }
 
 #[cfg(test)]

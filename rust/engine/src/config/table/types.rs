@@ -15,7 +15,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("set-max-listpack-value", LONG_COUNT, "64"),
     supported("zset-max-listpack-entries", LONG_COUNT, "128").alias("zset-max-ziplist-entries"),
     supported("zset-max-listpack-value", memory(0, SIZE_MAX), "64").alias("zset-max-ziplist-value"),
-    known("hll-sparse-max-bytes", memory(0, SIZE_MAX), "3000"),
+    supported("hll-sparse-max-bytes", memory(0, SIZE_MAX), "3000"),
     known("stream-node-max-bytes", memory(0, SIZE_MAX), "4096"),
     known("stream-node-max-entries", LONG_COUNT, "100"),
 ];
