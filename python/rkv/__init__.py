@@ -15,11 +15,13 @@ import os as _os
 
 from rkv import _rkv
 from rkv._rkv import ManualClock, __version__
-from rkv.db import DB, open  # noqa: A004 - rkv.open() is what it is called
+from rkv.db import DB, Snapshot, open  # noqa: A004 - rkv.open() is what it is called
 from rkv.errors import (
     BusyLoadingError,
     ClosedError,
+    DamagedFileError,
     DataError,
+    DirectoryInUseError,
     ExecAbortError,
     ForkedError,
     NoAuthError,
@@ -31,6 +33,7 @@ from rkv.errors import (
     ReadOnlyError,
     ResponseError,
     RkvError,
+    SnapshotError,
     WatchError,
     WrongPassError,
     WrongTypeError,
@@ -47,7 +50,9 @@ __all__ = [
     "DB",
     "BusyLoadingError",
     "ClosedError",
+    "DamagedFileError",
     "DataError",
+    "DirectoryInUseError",
     "ExecAbortError",
     "ForkedError",
     "Keyspace",
@@ -62,6 +67,8 @@ __all__ = [
     "ReadOnlyError",
     "ResponseError",
     "RkvError",
+    "Snapshot",
+    "SnapshotError",
     "WatchError",
     "WrongPassError",
     "WrongTypeError",

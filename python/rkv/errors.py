@@ -9,7 +9,9 @@ from __future__ import annotations
 __all__ = [
     "BusyLoadingError",
     "ClosedError",
+    "DamagedFileError",
     "DataError",
+    "DirectoryInUseError",
     "ExecAbortError",
     "ForkedError",
     "NoAuthError",
@@ -21,6 +23,7 @@ __all__ = [
     "ReadOnlyError",
     "ResponseError",
     "RkvError",
+    "SnapshotError",
     "WatchError",
     "WrongPassError",
     "WrongTypeError",
@@ -49,6 +52,18 @@ class ForkedError(RkvError):
 
 class PoisonedError(RkvError):
     """An internal error left the store half changed; it does nothing more."""
+
+
+class DirectoryInUseError(RkvError):
+    """Another store, in this process or another one, works in the directory."""
+
+
+class DamagedFileError(RkvError):
+    """A file is not as it was written, or no file of this kind. Nothing of it was loaded; the message says where."""
+
+
+class SnapshotError(RkvError):
+    """A snapshot was not taken; the file that was to be replaced is as it was."""
 
 
 class NotAvailableError(RkvError, NotImplementedError):

@@ -1,7 +1,7 @@
 """The server as a program: configuration, log, pid file, signals, exit status.
 
 All that can be refused is refused before trio is loaded, so that a wrong configuration or a taken port is told at once.
-Exit statuses: 0 clean, 70 a bug, 78 configuration.
+Exit statuses: 0 clean, 65 damaged data, 70 a bug, 74 input or output, 75 directory in use, 78 configuration.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from rkv import _rkv
+from rkv.errors import DirectoryInUseError
 
 from . import supervisor
 from .listener import Listener, ListenError, close_all, open_tcp, open_unix
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from rkv._rkv import Config, Engine
 
 EX_OK = 0
+EX_DATA = 65
 EX_SOFTWARE = 70
+EX_IO = 74
+EX_IN_USE = 75
 EX_CONFIG = 78
 # As Redis does when it is told to stop a second time.
 EX_INSISTED = 1
@@ -163,7 +167,14 @@ class Program:
 
     def serve(self) -> int:
         """Serve until somebody stops the server; returns the exit status."""
-        engine = self.config.build()
+        try:
+            engine = self.config.build()
+        except DirectoryInUseError as error:
+            warning(f"{error}, with --dir. To share one without saving anything there: --save ''")
+            return EX_IN_USE
+        except OSError as error:
+            warning(str(error))
+            return EX_IO
         from .running import run
 
         return run(self, engine)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from rkv._rkv import Front
+from rkv.errors import ClosedError, DamagedFileError, SnapshotError
 
 from .driver import driver
-from .program import EX_INSISTED, EX_OK, EX_SOFTWARE, STOP_SIGNALS, notice, warning
+from .program import EX_DATA, EX_INSISTED, EX_IO, EX_OK, EX_SOFTWARE, STOP_SIGNALS, notice, warning
 from .serving import Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from rkv._rkv import Engine
 
@@ -32,35 +33,100 @@ def run(program: Program, engine: Engine) -> int:
     return trio.run(_main, program, engine)
 
 
+class _Wish:
+    """That the server shall stop: told by a signal, by SHUTDOWN, by a bug, or by data that cannot be loaded."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        # What a start that failed ends with.
+        self.status = EX_OK
+
+    def tell(self) -> None:
+        self.event.set()
+
+    def forget(self) -> None:
+        self.event = trio.Event()
+
+
 async def _main(program: Program, engine: Engine) -> int:
     front = Front(engine)
     server = Server(engine, program.listeners, int(program.config.text("io-threads")), GRACE_S)
-    asked = trio.Event()
-    number = driver().register(asked.set)
+    wish = _Wish()
+    number = driver().register(wish.tell)
     front.listen(driver().queue, number)
-    status = EX_OK
     with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run)
-            program.tell_ready()
             nursery.start_soon(_follow, program, engine)
-            nursery.start_soon(_hear_signals, signals, asked)
-            await asked.wait()
-            if front.is_poisoned:
-                warning("A bug left the data half changed: the store is stopped. Please report the lines above.")
-                status = EX_SOFTWARE
-                server.stop(0.0)
-            else:
-                program.tell_stopping()
-                is_now, _ = front.shutdown() or (False, False)
-                server.stop(0.0 if is_now else None)
+            nursery.start_soon(_hear_signals, signals, wish)
+            nursery.start_soon(_load, program, engine, wish)
+            status, grace_s = await _until_stopped(program, engine, front, wish)
+            server.stop(grace_s)
             await server.stopped.wait()
+            engine.cancel_load()
             nursery.cancel_scope.cancel()
+    if status == EX_OK and _saves(engine, front):
+        # What came after the snapshot that was taken before the stop.
+        status = EX_OK if await _saved(engine.save_changes) else EX_IO
     driver().forget(number)
     front.unlisten()
+    engine.close()
     if status == EX_OK:
         warning("rkv is now ready to exit, bye bye...")
     return status
+
+
+async def _until_stopped(program: Program, engine: Engine, front: Front, wish: _Wish) -> tuple[int, float | None]:
+    """Wait until the server shall stop and may; the exit status, and how long connections get to take their replies."""
+    while True:
+        await wish.event.wait()
+        if front.is_poisoned:
+            warning("A bug left the data half changed: the store is stopped. Please report the lines above.")
+            return EX_SOFTWARE, 0.0
+        if wish.status != EX_OK:
+            return wish.status, 0.0
+        program.tell_stopping()
+        asked = front.shutdown()
+        if asked is not None:
+            # Before it asked, SHUTDOWN saved.
+            return EX_OK, 0.0 if asked[0] else None
+        if engine.is_loading or not engine.has_save_points or await _saved(engine.save):
+            return EX_OK, None
+        warning("Errors trying to shut down the server. Check the logs for more information.")
+        wish.forget()
+
+
+def _saves(engine: Engine, front: Front) -> bool:
+    asked = front.shutdown()
+    chosen = None if asked is None else asked[2]
+    return engine.has_save_points if chosen is None else chosen
+
+
+async def _saved(save: Callable[[], object]) -> bool:
+    try:
+        await trio.to_thread.run_sync(save)
+    except SnapshotError as error:
+        warning(f"Error trying to save the DB, can't exit: {error}")
+        return False
+    return True
+
+
+async def _load(program: Program, engine: Engine, wish: _Wish) -> None:
+    """Load what lies in the directory, while clients are told to wait."""
+    try:
+        await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
+    except ClosedError:
+        return
+    except DamagedFileError as error:
+        wish.status = EX_DATA
+        warning(f"Bad data, exiting: {error}")
+    except OSError as error:
+        wish.status = EX_IO
+        warning(f"Fatal error loading the DB, exiting: {error}")
+    else:
+        program.tell_ready()
+        return
+    wish.tell()
 
 
 async def _follow(program: Program, engine: Engine) -> None:
@@ -69,12 +135,12 @@ async def _follow(program: Program, engine: Engine) -> None:
         program.settle(engine)
 
 
-async def _hear_signals(signals: AsyncIterator[int], asked: trio.Event) -> None:
+async def _hear_signals(signals: AsyncIterator[int], wish: _Wish) -> None:
     async for number in signals:
         name = signal.Signals(number).name
-        if asked.is_set():
+        if wish.event.is_set():
             warning(f"Received {name} again: exiting now.")
             sys.stdout.flush()
             os._exit(EX_INSISTED)
         notice(f"Received {name} scheduling shutdown...")
-        asked.set()
+        wish.tell()

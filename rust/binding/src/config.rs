@@ -104,9 +104,11 @@ impl Config {
         self.file.as_ref()
     }
 
-    /// An empty engine with this configuration.
-    fn build(&self) -> PyResult<Engine> {
-        Engine::build(EngineOptions { config: self.values.clone(), ..EngineOptions::default() })
+    /// An engine with this configuration, whose files lie in `dir`. It is empty, and refuses most commands until `load`.
+    fn build(&self, py: Python<'_>) -> PyResult<Engine> {
+        let path = PathBuf::from(OsString::from_vec(self.values.text(b"dir").unwrap_or_default()));
+        let files = Some(crate::files::open(py, &path)?);
+        Engine::build(py, EngineOptions { config: self.values.clone(), files, ..EngineOptions::default() })
     }
 }
 

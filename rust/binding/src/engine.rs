@@ -1,16 +1,18 @@
 //! A store as Python holds it, and its manual clock.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use rkv_engine::clock::{self, Clock, SystemClock};
 use rkv_engine::config::Config;
 use rkv_engine::keyspace::Shard;
+use rkv_engine::persist::Refusal;
 use rkv_engine::{Engine as Core, EngineOptions};
 
-use crate::error;
+use crate::{error, files};
 
 /// Shards of an embedded store: 2^4.
 const SHARD_BITS: u32 = 4;
@@ -83,9 +85,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Builds an engine.
-    pub(crate) fn build(options: EngineOptions) -> PyResult<Self> {
-        let core = Core::new(options).map_err(|error| PyOSError::new_err(error.to_string()))?;
+    /// Builds an engine; one with a directory is not loaded yet.
+    pub(crate) fn build(py: Python<'_>, options: EngineOptions) -> PyResult<Self> {
+        let core = Core::new(options).map_err(|error| match error {
+            error if error.is_in_use() => {
+                let text = format!("{error}: stop it, or name another directory");
+                error::raise(py, "DirectoryInUseError", &text)
+            }
+            error => PyOSError::new_err(error.to_string()),
+        })?;
         let generation = AtomicU32::new(GENERATION.load(Ordering::Relaxed));
         Ok(Self { handle: Arc::new(Handle { core, generation }) })
     }
@@ -108,23 +116,34 @@ impl Engine {
 
 #[pymethods]
 impl Engine {
-    /// An empty store in memory. `directives` are names and values as in redis.conf.
+    /// A store: empty and in memory, or with what lies in `directory`. `directives` are names and values as in redis.conf.
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
-    #[pyo3(signature = (directives=vec![], clock=None), text_signature = "(directives=[], clock=None)")]
-    fn new(directives: Vec<(String, String)>, clock: Option<&Bound<'_, ManualClock>>) -> PyResult<Self> {
+    #[pyo3(
+        signature = (directives=vec![], clock=None, directory=None),
+        text_signature = "(directives=[], clock=None, directory=None)"
+    )]
+    fn new(
+        py: Python<'_>,
+        directives: Vec<(String, String)>,
+        clock: Option<&Bound<'_, ManualClock>>,
+        directory: Option<PathBuf>,
+    ) -> PyResult<Self> {
         let mut config = Config::default();
         for (name, value) in &directives {
+            // The one option of several words that embedding needs.
+            let words: Vec<&str> = if name == "save" { value.split(' ').collect() } else { vec![value] };
             config
-                .set(name.as_bytes(), &[value.as_bytes()])
+                .set(name.as_bytes(), &words)
                 .map_err(|error| PyValueError::new_err(format!("{name} {value}: {error}")))?;
         }
+        let files = directory.map(|path| files::open(py, &path)).transpose()?;
         let time: Arc<dyn Clock> = match clock {
             Some(clock) => clock.get().clock.clone(),
             None => Arc::new(SystemClock::new()),
         };
-        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[] };
-        let engine = Self::build(options)?;
+        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[], files };
+        let engine = Self::build(py, options)?;
         if let Some(clock) = clock {
             clock.get().engines().push(Arc::downgrade(engine.inner()));
         }
@@ -159,6 +178,92 @@ impl Engine {
     #[getter]
     fn closed(&self) -> bool {
         self.handle.generation.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Loads what the directory holds and lets commands in; (keys, keys left out because they expired), `None` if there is
+    /// nothing.
+    fn load(&self, py: Python<'_>) -> PyResult<Option<(u64, u64)>> {
+        self.handle.check(py)?;
+        let core = Arc::clone(&self.handle.core);
+        let loaded = py.detach(|| core.load()).map_err(|error| files::load_error(py, &error))?;
+        Ok(loaded.map(|loaded| (loaded.keys, loaded.expired)))
+    }
+
+    /// Loads a file from elsewhere into an empty store, which can only be read from then on.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
+    fn load_file(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        self.handle.check(py)?;
+        let (directory, name) = files::split(&path)?;
+        let directory = files::open(py, &directory)?;
+        let core = Arc::clone(&self.handle.core);
+        let loaded = py.detach(|| core.load_file(&*directory, &name)).map_err(|error| files::load_error(py, &error))?;
+        if loaded.is_none() {
+            return Err(PyFileNotFoundError::new_err(format!("there is no {}", path.display())));
+        }
+        core.store().persist.refusals.set(Refusal::ReadOnly, true);
+        Ok(())
+    }
+
+    /// Gives up what `load` does on another thread.
+    fn cancel_load(&self) {
+        self.handle.core.store().persist.loading.cancel();
+    }
+
+    /// Takes a snapshot into the file of the configuration: (keys, bytes, offset).
+    fn save(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
+        self.handle.check(py)?;
+        let core = Arc::clone(&self.handle.core);
+        let saved = py.detach(|| {
+            core.store().persist.cancel();
+            core.store().persist.wait();
+            core.store().persist.save()
+        });
+        saved.map(files::saved).map_err(|error| files::save_error(py, &error))
+    }
+
+    /// The same, if anything was changed since the last snapshot.
+    fn save_changes(&self, py: Python<'_>) -> PyResult<Option<(u64, u64, u64)>> {
+        self.handle.check(py)?;
+        let core = Arc::clone(&self.handle.core);
+        let saved = py.detach(|| core.save_changes()).map_err(|error| files::save_error(py, &error))?;
+        Ok(saved.map(files::saved))
+    }
+
+    /// Takes a snapshot into a file elsewhere: (keys, bytes, offset).
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
+    fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<(u64, u64, u64)> {
+        self.handle.check(py)?;
+        let (directory, name) = files::split(&path)?;
+        let directory = files::open(py, &directory)?;
+        let core = Arc::clone(&self.handle.core);
+        let saved = py.detach(|| {
+            core.store().persist.wait();
+            core.store().persist.save_to(&*directory, &name)
+        });
+        saved.map(files::saved).map_err(|error| files::save_error(py, &error))
+    }
+
+    /// How far a snapshot is, in keys: (done, total).
+    fn saving(&self) -> (u64, u64) {
+        let saving = &self.handle.core.store().persist.saving;
+        (saving.done(), saving.total())
+    }
+
+    /// Gives up a snapshot that another thread takes.
+    fn cancel_save(&self) {
+        self.handle.core.store().persist.saving.cancel();
+    }
+
+    /// Whether the data is not loaded yet.
+    #[getter]
+    fn is_loading(&self) -> bool {
+        self.handle.core.store().persist.refusals.has(Refusal::Loading)
+    }
+
+    /// Whether snapshots are taken by themselves.
+    #[getter]
+    fn has_save_points(&self) -> bool {
+        self.handle.core.store().persist.has_save_points()
     }
 
     /// Stops background work; every later call raises. Closing twice does nothing.

@@ -116,9 +116,9 @@ impl Front {
         self.store().on_shutdown(None);
     }
 
-    /// What a client asked for: (now, force); `None` if nobody asked.
-    fn shutdown(&self) -> Option<(bool, bool)> {
-        self.store().shutdown().map(|shutdown| (shutdown.now, shutdown.force))
+    /// What a client asked for: (now, force, whether to save if it said so); `None` if nobody asked.
+    fn shutdown(&self) -> Option<(bool, bool, Option<bool>)> {
+        self.store().shutdown().map(|shutdown| (shutdown.now, shutdown.force, shutdown.save))
     }
 
     /// Whether a bug has stopped the store.

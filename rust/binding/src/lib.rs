@@ -8,6 +8,7 @@ mod caller;
 mod config;
 mod engine;
 mod error;
+mod files;
 mod front;
 mod keyspace;
 mod log;

@@ -117,6 +117,9 @@ pub enum StartError {
     /// Somebody else works in the directory, or it cannot be locked.
     #[error("{0}")]
     Directory(io::Error),
+    /// What was not loaded yet would be lost.
+    #[error("the data is not loaded")]
+    Loading,
     /// The store ends or was poisoned.
     #[error("the store is closed")]
     Closed,
@@ -219,6 +222,9 @@ impl Persist {
     /// # Errors
     /// Somebody has it, or the store is closed.
     pub fn claim(&self, work: Work) -> Result<Claim, StartError> {
+        if self.refusals.has(Refusal::Loading) {
+            return Err(StartError::Loading);
+        }
         let data = self.data().filter(|data| !data.is_poisoned()).ok_or(StartError::Closed)?;
         let now_ms = data.clock().unix_ms();
         let mut status = self.status_mut();
