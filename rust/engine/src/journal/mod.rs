@@ -159,14 +159,14 @@ impl Journal {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Takes out everything from an offset on; closed blocks are shared, not copied.
+    /// Takes out everything from an offset on, but nothing from `limit` on; closed blocks are shared, not copied.
     ///
     /// # Errors
     /// It is not kept any more, or does not exist yet.
-    pub fn take(&self, from: u64, into: &mut Pieces) -> Result<(), ReadError> {
+    pub fn take(&self, from: u64, limit: u64, into: &mut Pieces) -> Result<(), ReadError> {
         let ring = self.ring();
         check(&ring, from)?;
-        ring.take(from, into);
+        ring.take(from, limit, into);
         Ok(())
     }
 
@@ -263,21 +263,26 @@ mod tests {
             journal.append(&batch(0, &[b"SET", b"key", &value]));
             assert!(journal.end() < BEHIND_BYTES_MAX + 2 * BLOCK_BYTES as u64);
         }
-        journal.take(0, &mut pieces).expect("the reader has read nothing yet");
+        journal.take(0, u64::MAX, &mut pieces).expect("the reader has read nothing yet");
         assert_eq!(pieces.end, journal.end());
         pieces.iter().for_each(|piece| seen += piece.len() as u64);
         assert_eq!(seen, journal.end());
         let mut copied = Vec::new();
         journal.read(0, usize::MAX, &mut copied).expect("it is all there");
         assert_eq!(pieces.iter().collect::<Vec<_>>().concat(), copied);
-        reader.advance(pieces.end);
+        for limit in [1, 100_000, BEHIND_BYTES_MAX - 5] {
+            journal.take(3, limit.max(3), &mut pieces).expect("it is all there");
+            assert_eq!(pieces.iter().collect::<Vec<_>>().concat(), copied[3..limit.max(3) as usize]);
+            assert_eq!(pieces.end, limit.max(3));
+        }
+        reader.advance(journal.end());
         journal.note_progress();
         assert!(!journal.is_crowded());
         for _ in 0..100 {
             journal.append(&batch(0, &[b"SET", b"key", &value]));
         }
         assert!(matches!(journal.read(0, 1, &mut Vec::new()), Err(ReadError::Gone { .. })));
-        journal.take(reader.offset(), &mut pieces).expect("nobody has read it yet");
+        journal.take(reader.offset(), u64::MAX, &mut pieces).expect("nobody has read it yet");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The bytes of the journal: a ring of reference-counted blocks.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -45,7 +46,7 @@ impl Reader {
 /// A run of the journal's bytes, taken out in pieces: closed blocks are shared, what stands in the open one is copied.
 #[derive(Debug, Default)]
 pub struct Pieces {
-    closed: Vec<(Arc<Vec<u8>>, usize)>,
+    closed: Vec<(Arc<Vec<u8>>, Range<usize>)>,
     open: Vec<u8>,
     /// The offset behind the last byte: the end of a batch.
     pub end: u64,
@@ -54,7 +55,7 @@ pub struct Pieces {
 impl Pieces {
     /// The pieces in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let closed = self.closed.iter().map(|(bytes, skipped)| bytes.get(*skipped..).unwrap_or_default());
+        let closed = self.closed.iter().map(|(bytes, range)| bytes.get(range.clone()).unwrap_or_default());
         closed.chain([self.open.as_slice()]).filter(|piece| !piece.is_empty())
     }
 
@@ -164,13 +165,18 @@ impl Ring {
         (closed, offset.saturating_sub(self.open_start) as usize)
     }
 
-    /// Takes out everything from an offset on.
-    pub(super) fn take(&self, offset: u64, into: &mut Pieces) {
+    /// Takes out everything from an offset on, but nothing from `limit` on.
+    pub(super) fn take(&self, offset: u64, limit: u64, into: &mut Pieces) {
         into.clear();
-        let (closed, skipped) = self.from(offset);
-        into.closed.extend(closed.map(|(bytes, skipped)| (Arc::clone(bytes), skipped)));
-        into.open.extend_from_slice(self.open.get(skipped..).unwrap_or_default());
-        into.end = self.end();
+        into.end = self.end().min(limit).max(offset);
+        let first = self.closed.partition_point(|block| block.end() <= offset);
+        for block in self.closed.iter().skip(first).take_while(|block| block.start < limit) {
+            let range = offset.saturating_sub(block.start) as usize..(limit.min(block.end()) - block.start) as usize;
+            into.closed.push((Arc::clone(&block.bytes), range));
+        }
+        let begin = offset.saturating_sub(self.open_start) as usize;
+        let end = into.end.saturating_sub(self.open_start) as usize;
+        into.open.extend_from_slice(self.open.get(begin..end).unwrap_or_default());
     }
 
     /// Copies bytes from an offset on, at most `bytes_max`; the offset behind them.

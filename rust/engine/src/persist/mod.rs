@@ -25,6 +25,7 @@
 //! The locks here are leaves: nothing else is locked while one is held. Files are touched with no shard locked, but for
 //! DEBUG RELOAD, which is meant to stop everything.
 
+pub mod aof;
 mod load;
 mod refusals;
 mod snapshot;
