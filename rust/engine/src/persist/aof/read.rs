@@ -54,7 +54,7 @@ impl<'a> LogReader<'a> {
         Self {
             file,
             end,
-            buffer: vec![0; READ_BYTES],
+            buffer: vec![0; (READ_BYTES as u64).min(end.saturating_sub(from)) as usize],
             start: from,
             next: 0,
             filled: 0,
@@ -121,7 +121,7 @@ impl<'a> LogReader<'a> {
         self.crc();
         self.start += self.next as u64;
         (self.next, self.summed, self.filled) = (0, 0, 0);
-        let left = self.end.saturating_sub(self.start).min(READ_BYTES as u64) as usize;
+        let left = self.end.saturating_sub(self.start).min(self.buffer.len() as u64) as usize;
         let place = self.buffer.get_mut(..left).unwrap_or_default();
         if !place.is_empty() {
             self.filled = self.file.read_at(self.start, place)?;

@@ -197,7 +197,7 @@ fn lines_behind(
     let mut wanted = vec![b'\n'];
     wanted.extend_from_slice(start);
     let finder = memchr::memmem::Finder::new(&wanted);
-    let mut buffer = vec![0; SEARCH_BYTES];
+    let mut buffer = vec![0; (SEARCH_BYTES as u64).min(end.saturating_sub(from)) as usize];
     let mut at = from;
     while at < end {
         let mut filled = 0;
@@ -214,7 +214,7 @@ fn lines_behind(
                 return Ok(true);
             }
         }
-        if filled < SEARCH_BYTES {
+        if filled < buffer.len() || filled < wanted.len() {
             break;
         }
         // What begins in the last bytes is found in the next part.
