@@ -123,7 +123,7 @@ impl Engine {
             Some(clock) => clock.get().clock.clone(),
             None => Arc::new(SystemClock::new()),
         };
-        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[] };
+        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[], files: None };
         let engine = Self::build(options)?;
         if let Some(clock) = clock {
             clock.get().engines().push(Arc::downgrade(engine.inner()));
