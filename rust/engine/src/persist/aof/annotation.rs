@@ -14,6 +14,8 @@
 pub(super) const PREFIX: &[u8] = b"#RKV:";
 /// What a line begins with that says up to which journal offset the file was durable when it was written.
 const SYNCED: &[u8] = b"#SYNCED:";
+/// What a line begins with that tells the time.
+pub(super) const TIME: &[u8] = b"#TS:";
 /// Bytes of the longest line that begins with `#`; Redis reads no more of it.
 pub(super) const LINE_BYTES_MAX: usize = 1022;
 

@@ -3,6 +3,9 @@
 //! A file of rkv is whole as far as its checksums fit. A file of another program is whole up to the last command that is
 //! complete and not inside a transaction without its end.
 //!
+//! Another program may go on with a file of rkv, as Redis does with the last one. It begins with a SELECT then, before which
+//! rkv always writes a line of its own, so that the two are told apart; from there on the file is one of another program.
+//!
 //! # What lies behind
 //!
 //! A crash leaves a file whose tail was not durable: cut, full of zeros, or with some of its pages missing. That tail may
@@ -12,7 +15,7 @@
 
 use std::io;
 
-use super::annotation::{Annotation, PREFIX, parse_synced};
+use super::annotation::{Annotation, PREFIX, TIME, parse_synced};
 use super::read::{Item, LogReader};
 use crate::files::File;
 
@@ -37,6 +40,8 @@ pub struct Damage {
 pub struct Scan {
     /// Whether it has checksums.
     pub is_sealed: bool,
+    /// Whether another program went on with it.
+    pub is_continued: bool,
     /// Bytes of the file.
     pub bytes: u64,
     /// Bytes of the longest prefix that is whole.
@@ -58,7 +63,7 @@ pub fn scan(file: &dyn File, from: u64) -> io::Result<Scan> {
     let mut scanner = Scanner::new(file, from, bytes);
     let mut found = scanner.run()?;
     if let Some(damage) = &mut found.damage {
-        damage.is_within = if found.is_sealed {
+        damage.is_within = if found.is_sealed && !found.is_continued {
             durable_behind(file, damage.at, bytes, found.last.map_or(0, |last| last.last))?
         } else {
             commands_behind(file, damage.at, bytes)?
@@ -73,6 +78,8 @@ struct Scanner<'a> {
     /// Commands since the last place up to which the file is whole.
     pending: u64,
     is_in_transaction: bool,
+    /// Whether there was nothing but times since the last checksum.
+    is_fresh: bool,
     /// The greatest offset that a whole batch called durable.
     synced: u64,
     pending_synced: u64,
@@ -80,12 +87,21 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn new(file: &'a dyn File, from: u64, bytes: u64) -> Self {
-        let found = Scan { is_sealed: false, bytes, whole_bytes: from, commands: 0, last: None, damage: None };
+        let found = Scan {
+            is_sealed: false,
+            is_continued: false,
+            bytes,
+            whole_bytes: from,
+            commands: 0,
+            last: None,
+            damage: None,
+        };
         Self {
             reader: LogReader::new(file, from, bytes, false),
             found,
             pending: 0,
             is_in_transaction: false,
+            is_fresh: true,
             synced: 0,
             pending_synced: 0,
         }
@@ -97,7 +113,7 @@ impl<'a> Scanner<'a> {
             let crc = self.reader.crc();
             let problem = match self.reader.next()? {
                 Item::Comment => self.comment(at, crc),
-                Item::Command => self.command(at),
+                Item::Command => self.command(),
                 Item::End => {
                     let is_whole = self.found.whole_bytes == at;
                     return Ok(self.end(at, if is_whole { None } else { Some(self.unfinished()) }));
@@ -112,7 +128,7 @@ impl<'a> Scanner<'a> {
     }
 
     const fn unfinished(&self) -> &'static str {
-        if self.found.is_sealed {
+        if self.found.is_sealed && !self.found.is_continued {
             "the last batch has no checksum"
         } else if self.is_in_transaction {
             "the file ends within a transaction"
@@ -124,7 +140,7 @@ impl<'a> Scanner<'a> {
     fn end(&self, at: u64, problem: Option<&'static str>) -> Scan {
         let mut found = self.found;
         // In a sealed file what follows the last checksum is all of one kind.
-        let at = if found.is_sealed { found.whole_bytes } else { at };
+        let at = if found.is_sealed && !found.is_continued { found.whole_bytes } else { at };
         found.damage = problem.map(|what| Damage { at, what, is_within: false });
         found
     }
@@ -135,13 +151,14 @@ impl<'a> Scanner<'a> {
             self.pending_synced = self.pending_synced.max(offset);
         }
         if !line.starts_with(PREFIX) {
+            self.is_fresh &= line.starts_with(TIME);
             self.whole_unless_sealed();
             return None;
         }
         let Some(annotation) = Annotation::parse(line) else { return Some("a checksum line is not as it was written") };
         let is_first = at == self.found.whole_bytes && self.found.commands == 0 && self.found.last.is_none();
         let before = self.found.last.unwrap_or(Annotation { last: annotation.first, ..annotation });
-        if !self.found.is_sealed && !is_first {
+        if self.found.is_continued || (!self.found.is_sealed && !is_first) {
             return Some("a checksum line in a file that does not begin with one");
         }
         // A file begins with a line for nothing at all.
@@ -152,6 +169,7 @@ impl<'a> Scanner<'a> {
             return Some("a checksum does not fit");
         }
         self.found.is_sealed = true;
+        self.is_fresh = true;
         self.found.last = Some(annotation);
         self.found.whole_bytes = self.reader.position();
         self.found.commands += std::mem::take(&mut self.pending);
@@ -160,9 +178,12 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    fn command(&mut self, _at: u64) -> Option<&'static str> {
-        self.pending += 1;
+    fn command(&mut self) -> Option<&'static str> {
         let name = self.reader.name();
+        if self.found.is_sealed && self.is_fresh && self.pending == 0 && name.eq_ignore_ascii_case(b"SELECT") {
+            self.found.is_continued = true;
+        }
+        self.pending += 1;
         if name.eq_ignore_ascii_case(b"MULTI") {
             if self.is_in_transaction {
                 return Some("a transaction within a transaction");
@@ -179,7 +200,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn whole_unless_sealed(&mut self) {
-        if !self.found.is_sealed && !self.is_in_transaction {
+        let is_sealed = self.found.is_sealed && !self.found.is_continued;
+        if !is_sealed && !self.is_in_transaction {
             self.found.whole_bytes = self.reader.position();
             self.found.commands += std::mem::take(&mut self.pending);
         }

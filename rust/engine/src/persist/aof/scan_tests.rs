@@ -122,8 +122,8 @@ fn of_every_cut_the_longest_whole_prefix_is_found() {
 
 #[test]
 fn no_flipped_bit_is_taken_for_data() {
-    let written = written(24);
-    assert!(written.bytes.len() > 3000);
+    let written = written(13);
+    assert!(written.bytes.len() > 1500);
     let (mut refused, mut shortened) = (0, 0);
     for place in 0..written.bytes.len() {
         for bit in 0..8 {
@@ -184,4 +184,21 @@ fn files_of_others_are_whole_up_to_a_command_outside_of_a_transaction() {
     let found = scan(&*file_of(&zeros), 0).unwrap();
     assert_eq!(found.whole_bytes, text.len() as u64);
     assert_eq!(found.damage.map(|damage| damage.is_within), Some(false));
+}
+
+#[test]
+fn what_redis_appends_to_a_file_is_told_apart_from_a_torn_batch() {
+    let written = written(10);
+    for times in [&b""[..], b"#TS:12\r\n"] {
+        let more = [times, b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$1\r\nA\r\n"].concat();
+        let mut bytes = written.bytes.clone();
+        bytes.extend_from_slice(&more);
+        let found = scan(&*file_of(&bytes), 0).unwrap();
+        assert!(found.is_sealed && found.is_continued && found.damage.is_none());
+        assert_eq!((found.whole_bytes, found.commands), (bytes.len() as u64, written.commands.len() as u64 + 2));
+        bytes.truncate(bytes.len() - 3);
+        let found = scan(&*file_of(&bytes), 0).unwrap();
+        assert_eq!(found.whole_bytes, bytes.len() as u64 - 8);
+        assert!(found.damage.is_some_and(|damage| !damage.is_within));
+    }
 }

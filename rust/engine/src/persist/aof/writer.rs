@@ -46,12 +46,13 @@ impl Writer {
         Ok(Self::new(file, name, line.len() as u64, annotation))
     }
 
-    /// Goes on with a file that was looked through and cut to what is whole; `None` if it is not one of rkv's.
+    /// Goes on with a file that was looked through and cut to what is whole; `None` if it is not one of rkv's, or not to its
+    /// end.
     ///
     /// # Errors
     /// What the system says.
     pub fn resume(files: &dyn Files, name: String, scan: &Scan) -> io::Result<Option<Self>> {
-        let Some(last) = scan.last.filter(|_| scan.is_sealed) else { return Ok(None) };
+        let Some(last) = scan.last.filter(|_| scan.is_sealed && !scan.is_continued) else { return Ok(None) };
         let file = files.append(&name)?;
         Ok(Some(Self::new(file, name, scan.whole_bytes, last)))
     }
@@ -116,9 +117,11 @@ impl Writer {
             return Ok(false);
         }
         self.buffer.clear();
-        if synced > self.marked {
+        // What begins with a SELECT alone was written by somebody else: see `scan`.
+        let selects = self.pieces.iter().next().is_some_and(|piece| piece.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
+        if synced > self.marked || selects {
             self.buffer.extend_from_slice(&synced_line(synced));
-            self.marked = synced;
+            self.marked = self.marked.max(synced);
         }
         if let Some(unix_s) = unix_s.filter(|unix_s| *unix_s != self.timed_s) {
             self.buffer.extend_from_slice(&time_line(unix_s));
