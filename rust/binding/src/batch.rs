@@ -148,7 +148,7 @@ fn run_words<'py>(
 ) -> PyResult<()> {
     state.tape.clear();
     if let Some(calls) = resolve(keyspace, words)
-        && state.try_window(&calls)
+        && state.try_window(py, &calls)
     {
         let (mut values, text) = (state.tape.iter(), keyspace.strings());
         for _ in &calls {

@@ -79,9 +79,18 @@ impl State {
         let is_walk = matches!(command.row.keys, Keys::Each);
         let is_quick = !command.row.flags.has(SLOW) && !is_walk && words.len() <= WORDS_WITH_GIL;
         if is_quick && self.caller.try_call(command, words, &mut self.tape) {
+            if self.caller.is_held() {
+                self.wait_for_log(py);
+            }
             return Ok(());
         }
         self.call_detached(py, command, words)
+    }
+
+    /// Nobody sees a reply before the log is written as far as it depends on it.
+    #[cold]
+    fn wait_for_log(&mut self, py: Python<'_>) {
+        py.detach(|| self.caller.wait_for_log(&mut self.tape));
     }
 
     #[cold]
@@ -97,14 +106,18 @@ impl State {
     /// # Errors
     /// As for [`State::call`].
     pub fn execute(&mut self, py: Python<'_>, words: &[&[u8]]) -> PyResult<()> {
-        self.caller.execute(words, Mode::Now, &mut self.tape);
+        py.detach(|| self.caller.execute(words, Mode::Now, &mut self.tape));
         py.check_signals()
     }
 
     /// Runs commands in order under one set of locks, if that is possible without waiting. False: nothing was done.
     #[inline]
-    pub fn try_window(&mut self, calls: &[Call<'_>]) -> bool {
-        self.caller.try_window(calls, &mut self.tape)
+    pub fn try_window(&mut self, py: Python<'_>, calls: &[Call<'_>]) -> bool {
+        let done = self.caller.try_window(calls, &mut self.tape);
+        if done && self.caller.is_held() {
+            self.wait_for_log(py);
+        }
+        done
     }
 
     /// Waits with the GIL released until the command that blocks is answered, its time is over, or a signal handler raises.
@@ -112,10 +125,16 @@ impl State {
         loop {
             if let Some(tape) = self.caller.take_reply() {
                 self.tape = tape;
+                if self.caller.is_held() {
+                    self.wait_for_log(py);
+                }
                 return Ok(());
             }
             let Some(left) = self.time_left() else {
                 if py.detach(|| self.caller.time_out(&mut self.tape)) {
+                    if self.caller.is_held() {
+                        self.wait_for_log(py);
+                    }
                     return Ok(());
                 }
                 continue;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use rkv_engine::files::RealFiles;
+use rkv_engine::persist::aof::LogError;
 use rkv_engine::persist::{LoadError, SaveError, Saved};
 
 use crate::error;
@@ -34,7 +35,10 @@ pub const fn saved(saved: Saved) -> (u64, u64, u64) {
 #[cold]
 pub fn load_error(py: Python<'_>, error: &LoadError) -> PyErr {
     match error {
-        LoadError::Io { .. } => PyOSError::new_err(error.to_string()),
+        LoadError::Io { .. } | LoadError::Log(LogError::Io { .. } | LogError::Save(_)) => {
+            PyOSError::new_err(error.to_string())
+        }
+        LoadError::Log(_) => error::raise(py, "DamagedFileError", &error.to_string()),
         LoadError::Damaged { path, .. } => {
             let text = format!("{error}; nothing was loaded. To see what is left of it: rkv check {}", path.display());
             error::raise(py, "DamagedFileError", &text)

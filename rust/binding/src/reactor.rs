@@ -29,7 +29,9 @@ impl Reactor {
         engine.get().handle().check(engine.py())?;
         let clock = Arc::clone(&engine.get().inner().store().clock);
         let clock: Clock = Arc::new(move || clock.monotonic_us());
-        let reactor = rkv_reactor::Reactor::start(threads, "rkv-io", &clock, &Hooks::default())?;
+        let core = Arc::clone(engine.get().inner());
+        let hooks = Hooks { round: Arc::new(move || core.store().end_round()), ..Hooks::default() };
+        let reactor = rkv_reactor::Reactor::start(threads, "rkv-io", &clock, &hooks)?;
         Ok(Self { engine: engine.unbind(), reactor })
     }
 

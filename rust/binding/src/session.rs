@@ -73,14 +73,20 @@ impl Session {
     /// Takes bytes from the peer and runs every whole request in them.
     fn receive(&mut self, py: Python<'_>, data: Cow<'_, [u8]>) -> PyResult<()> {
         let session = self.live_mut()?;
-        py.detach(move || session.receive(&data));
+        py.detach(move || {
+            session.receive(&data);
+            session.end_round();
+        });
         Ok(())
     }
 
     /// Goes on after a wake, or when `wait_s` is over.
     fn poll(&mut self, py: Python<'_>) -> PyResult<()> {
         let session = self.live_mut()?;
-        py.detach(|| session.poll());
+        py.detach(|| {
+            session.poll();
+            session.end_round();
+        });
         Ok(())
     }
 
@@ -105,7 +111,10 @@ impl Session {
     /// `sent` bytes of the output were sent; input that waited for room is run.
     fn advance(&mut self, py: Python<'_>, sent: usize) -> PyResult<()> {
         let session = self.live_mut()?;
-        py.detach(|| session.advance(sent));
+        py.detach(|| {
+            session.advance(sent);
+            session.end_round();
+        });
         Ok(())
     }
 

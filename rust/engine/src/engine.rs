@@ -14,11 +14,13 @@ use crate::files::Files;
 use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
-use crate::persist::{self, LoadError, Loaded, Refusal, SaveError, Saved};
+use crate::persist::{self, LoadError, Loaded, Refusal, SaveError, Saved, aof};
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
 use crate::session::Session;
 use crate::values::Rules;
+
+mod replay;
 
 /// How an engine is made.
 pub struct EngineOptions {
@@ -158,13 +160,48 @@ impl Engine {
         let store = &*self.store;
         let Some(files) = store.persist.files() else { return Ok(None) };
         persist::remove_leftovers(store, &**files);
-        let name = persist::file_name(store);
-        let loaded = persist::load(store, &**files, &name)?;
+        let loaded = if store.persist.log.is_wanted() {
+            Self::load_log(store, &**files)?
+        } else {
+            Self::load_snapshot(store, &**files)?
+        };
         store.persist.refusals.set(Refusal::Loading, false);
+        aof::begin(store)?;
+        if store.persist.log.is_wanted() {
+            store.persist.start_log();
+        }
         if !store.config().get(options::SAVE).is_empty() {
             store.expiry.wake();
         }
         Ok(loaded)
+    }
+
+    fn load_snapshot(store: &Store, files: &dyn Files) -> Result<Option<Loaded>, LoadError> {
+        persist::load(store, files, &persist::file_name(store))
+    }
+
+    /// The log, if there is one; it knows more than a snapshot.
+    fn load_log(store: &Store, files: &dyn Files) -> Result<Option<Loaded>, LoadError> {
+        let was_active = store.settings.active_expire();
+        // Who wrote the log decided what was over, and wrote that down.
+        store.settings.set_active_expire(false);
+        let mut replay = replay::Replay::new(store);
+        let result = aof::load(store, &mut replay);
+        store.settings.set_active_expire(was_active);
+        store.expiry.wake();
+        let Some(log) = result? else {
+            log::info!("There is no append only file: a snapshot, if there is one, is loaded instead");
+            return Self::load_snapshot(store, files);
+        };
+        if replay.errors > 0 || !replay.is_over() {
+            log::warn!("{} commands of the append only file were answered with an error", replay.errors);
+        }
+        let keys = (0..store.keyspace.len()).filter_map(|shard| store.keyspace.lock(1 << shard).ok());
+        let keys = keys
+            .map(|locks| locks.iter().flat_map(|shard| shard.dbs().map(|(_, db)| db.len() as u64)).sum::<u64>())
+            .sum();
+        log::info!("{} commands of the append only file were run, {keys} keys are there", log.commands);
+        Ok(Some(Loaded { keys, ..Loaded::default() }))
     }
 
     /// Loads a file from elsewhere into an engine that was just built; `None`: there is no such file.
@@ -259,7 +296,8 @@ impl Caller {
         &mut self.client
     }
 
-    /// Runs a command whose row is known; the reply goes to the end of the tape.
+    /// Runs a command whose row is known; the reply goes to the end of the tape. Returns when the log is written as far as the
+    /// reply depends on it.
     #[inline]
     pub fn call(&mut self, command: &Command, words: &[&[u8]], mode: Mode, tape: &mut Tape) {
         let call = Call { command, args: Args::new(words) };
@@ -270,10 +308,33 @@ impl Caller {
             }
             other => caller.turn_away(other, &call, reply),
         });
+        if self.is_held() {
+            self.wait_for_log(tape);
+        }
     }
 
-    /// Like [`Caller::call`] with [`Mode::Now`], but never waits for another thread. False: somebody else holds one of the
-    /// shards, and nothing was done.
+    /// Whether what was replied depends on more of the journal than is released: nobody may see it before
+    /// [`Caller::wait_for_log`] returned.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        let gate = &self.store.journal.gate;
+        gate.is_closed() && self.client.offset > gate.released()
+    }
+
+    /// Writes the log, or waits for who does, until nothing on the tape depends on more than that. If the log fails for good,
+    /// an error is the only reply on the tape.
+    #[cold]
+    pub fn wait_for_log(&mut self, tape: &mut Tape) {
+        self.store.end_round();
+        let store = &self.store;
+        if !store.journal.gate.wait_here(self.client.offset, || store.is_poisoned()) {
+            tape.clear();
+            Reply::tape(tape, self.client.protocol).error(&error::POISONED);
+        }
+    }
+
+    /// Like [`Caller::call`] with [`Mode::Now`], but never waits for another thread: [`Caller::is_held`] must be asked next.
+    /// False: somebody else holds one of the shards, and nothing was done.
     #[inline]
     pub fn try_call(&mut self, command: &Command, words: &[&[u8]], tape: &mut Tape) -> bool {
         let call = Call { command, args: Args::new(words) };
@@ -292,7 +353,8 @@ impl Caller {
     }
 
     /// Runs up to [`dispatch::WINDOW_CALLS_MAX`] commands in order under one set of locks, if all of them fit a window and
-    /// nobody else holds one of their shards. False: nothing was done, and each must be called alone.
+    /// nobody else holds one of their shards. False: nothing was done, and each must be called alone. [`Caller::is_held`] must
+    /// be asked next.
     pub fn try_window(&mut self, calls: &[Call<'_>], tape: &mut Tape) -> bool {
         // Of a plain client, without a limit of memory and with files in order, what fits a window passes every check.
         let is_open = self.store.settings.maxmemory() == 0 && !self.store.persist.refusals.any();
@@ -375,6 +437,10 @@ impl Caller {
             _ => None,
         })?;
         self.blocked = None;
+        if self.store.journal.gate.is_closed() {
+            // Who answered has journalled before.
+            self.client.offset = self.client.offset.max(self.store.journal.end());
+        }
         Some(tape)
     }
 

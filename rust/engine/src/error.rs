@@ -36,6 +36,11 @@ impl Error {
         Self::text(format!("ERR wrong number of arguments for '{name}' command"))
     }
 
+    /// The log cannot be written, and why.
+    pub fn log_failed(cause: &str) -> Self {
+        Self::text(format!("MISCONF Errors writing to the AOF file: {cause}"))
+    }
+
     /// EXEC was refused, and why.
     pub fn exec_refused(cause: &Self) -> Self {
         let cause = cause.as_str();
@@ -238,6 +243,10 @@ fixed! {
     INVALID_CLIENT_ID = "ERR client-id should be greater than 0";
     /// The data is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
+    /// BGREWRITEAOF while one is under way.
+    REWRITE_IN_PROGRESS = "ERR Background append only file rewriting already in progress";
+    /// BGREWRITEAOF did not begin.
+    REWRITE_FAILED = "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.";
     /// The last snapshot failed.
     SNAPSHOT_FAILED = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
     /// The store was opened to be read only.

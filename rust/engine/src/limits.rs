@@ -23,6 +23,11 @@ pub const NESTING_LEVELS_MAX: usize = 128;
 /// Most elements that one command draws with repetition, so that no small request causes a reply without end.
 pub const REPEATED_ELEMENTS_MAX: usize = 16 * MIB;
 
+/// Bytes of the longest argument in a file of commands: what any client could ever have sent.
+pub const LOG_BULK_BYTES_MAX: u64 = 64 << 30;
+/// Arguments of the longest command in a file of commands.
+pub const LOG_WORDS_MAX: u64 = 1 << 31;
+
 /// Bytes that may always be allocated ahead of input that has not arrived.
 pub const UNPROVED_BYTES_MAX: usize = 64 * KIB;
 /// Beyond [`UNPROVED_BYTES_MAX`], bytes that each received byte may cause to be allocated.

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rkv_engine::client::{Origin, Transport};
@@ -35,7 +36,18 @@ fn main() -> io::Result<()> {
     eprintln!("ready after {:.3} s", began.elapsed().as_secs_f64());
     let clock = Arc::clone(&engine.store().clock);
     let clock: Clock = Arc::new(move || clock.monotonic_us());
-    let reactor = Reactor::start(threads, "rkv-io", &clock, &Hooks::default())?;
+    let store = Arc::clone(engine.store());
+    let hooks = Hooks { round: Arc::new(move || store.end_round()), ..Hooks::default() };
+    let reactor = Reactor::start(threads, "rkv-io", &clock, &hooks)?;
+    let stopped = Arc::clone(&engine);
+    engine.store().on_shutdown(Some(Arc::new(move || {
+        let engine = Arc::clone(&stopped);
+        std::thread::spawn(move || {
+            engine.close();
+            let code = if engine.store().is_poisoned() { engine.store().exit_code.load(Ordering::Acquire) } else { 0 };
+            std::process::exit(i32::from(code));
+        });
+    })));
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     loop {
         let (socket, peer) = listener.accept()?;

@@ -77,6 +77,8 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// Keys that EXEC depends on.
     pub watching: Option<Box<Watching>>,
+    /// How far the journal must be released before the client may see what it was replied so far.
+    pub offset: u64,
     /// QUIT, CLIENT KILL or a protocol error: close when the output is sent.
     pub is_closing: bool,
 }
@@ -93,6 +95,7 @@ impl Client {
             reply_mode: ReplyMode::On,
             transaction: None,
             watching: None,
+            offset: 0,
             is_closing: false,
         }
     }

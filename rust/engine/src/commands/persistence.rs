@@ -2,6 +2,7 @@
 
 use crate::error::{self, Error};
 use crate::handler::{Args, Categories, Context, Effect, Flags, Group, Outcome, Row};
+use crate::persist::aof::start_rewrite;
 use crate::persist::{SaveError, StartError, Work};
 use crate::resp::Reply;
 
@@ -12,6 +13,9 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Begins to save all databases in the background.", "O(1)")
         .flags(BASE)
         .usage("[operation:(SCHEDULE@3.2.2 | CANCEL@8.1.0)]"),
+    Row::new("BGREWRITEAOF", 1, Group::Server, bgrewriteaof)
+        .doc("Begins to rewrite the append-only file in the background.", "O(1)")
+        .flags(BASE),
     Row::new("LASTSAVE", 1, Group::Server, lastsave)
         .doc("Tells when the databases were last saved, in Unix seconds.", "O(1)")
         .flags(Flags::LOADING.with(Flags::STALE).with(Flags::FAST))
@@ -70,6 +74,29 @@ fn bgsave(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) 
     }
     persist.schedule();
     reply.simple("Background saving scheduled");
+    Ok(Effect::none())
+}
+
+fn bgrewriteaof(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let persist = &context.store.persist;
+    let busy = persist.status().work;
+    if persist.files().is_none() {
+        return Err(error::NO_DIRECTORY);
+    }
+    if busy == Some(Work::Rewrite) {
+        return Err(error::REWRITE_IN_PROGRESS);
+    }
+    // A cut needs all shards, so it cannot be made by who holds some.
+    if busy.is_some() || context.locks().mask() != 0 {
+        persist.log.schedule();
+        reply.simple("Background append only file rewriting scheduled");
+        return Ok(Effect::none());
+    }
+    if let Err(error) = start_rewrite(persist) {
+        log::warn!("Can't rewrite append only file in background: {error}");
+        return Err(error::REWRITE_FAILED);
+    }
+    reply.simple("Background append only file rewriting started");
     Ok(Effect::none())
 }
 

@@ -85,6 +85,22 @@ handles! {
     APPENDONLY: bool = "appendonly";
     /// `always`, `everysec` or `no`.
     APPENDFSYNC: str = "appendfsync";
+    /// The name that all files of the log begin with.
+    APPENDFILENAME: [u8] = "appendfilename";
+    /// The directory of the log, in `dir`.
+    APPENDDIRNAME: [u8] = "appenddirname";
+    /// Whether the log is not synced while new files are made for it.
+    NO_APPENDFSYNC_ON_REWRITE: bool = "no-appendfsync-on-rewrite";
+    /// By how much the log grows before it is rewritten; 0 never.
+    AUTO_AOF_REWRITE_PERCENTAGE: i64 = "auto-aof-rewrite-percentage";
+    /// Bytes below which it is not.
+    AUTO_AOF_REWRITE_MIN_SIZE: u64 = "auto-aof-rewrite-min-size";
+    /// Whether a log whose tail is damaged is loaded up to there.
+    AOF_LOAD_TRUNCATED: bool = "aof-load-truncated";
+    /// Whether the base of the log is a snapshot instead of commands.
+    AOF_USE_RDB_PREAMBLE: bool = "aof-use-rdb-preamble";
+    /// Whether the log tells the time.
+    AOF_TIMESTAMP_ENABLED: bool = "aof-timestamp-enabled";
     /// Microseconds above which a command enters the slow log; -1 none.
     SLOWLOG_LOG_SLOWER_THAN: i64 = "commandlog-execution-slower-than";
     /// Entries of the slow log.

@@ -125,6 +125,9 @@ fn files(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
     if refusals.has(Refusal::SnapshotFailed) && (writes || call.command.row.name == "PING") {
         return Err(error::SNAPSHOT_FAILED);
     }
+    if refusals.has(Refusal::LogFailed) && (writes || call.command.row.name == "PING") {
+        return Err(Error::log_failed(&store.persist.log.status().error));
+    }
     if refusals.has(Refusal::ReadOnly) && writes {
         return Err(error::READ_ONLY);
     }

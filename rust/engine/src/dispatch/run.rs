@@ -8,7 +8,7 @@ use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Command, Context, Effect, Log, Store, Wait, Waiting, World};
+use crate::handler::{Account, Args, Command, Context, Effect, Keys, Log, Store, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
 
@@ -132,10 +132,29 @@ fn execute_locked<'e>(
         _ => None,
     };
     settle(store, locks, &mut account, now_ms);
+    if store.journal.gate.is_closed() {
+        let is_walk = matches!(call.command.row.keys, Keys::Each);
+        depend(store, client, locks, &account, is_walk);
+    }
     store.publish_memory(locks);
     locks.release();
     finish(store, &mut account, now_ms);
     blocked
+}
+
+/// Notes how far the journal must be released before the client may see its reply. `is_walk`: the command has looked at
+/// shards that are not held any more.
+#[inline(never)]
+pub(super) fn depend(store: &Store, client: &mut Client, locks: &Locks<'_>, account: &Account, is_walk: bool) {
+    let mut offset = account.offset;
+    if store.journal.gate.holds_reads() {
+        offset = if is_walk {
+            store.journal.end()
+        } else {
+            locks.iter().map(|shard| shard.journal_offset).fold(offset, u64::max)
+        };
+    }
+    client.offset = client.offset.max(offset);
 }
 
 /// Does what was left for when no lock is held any more.
@@ -232,7 +251,7 @@ pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut 
 
 #[inline(never)]
 fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
-    write(store, account);
+    write(store, locks, account);
     let databases = account.rare().map(|rare| std::mem::take(&mut rare.databases)).unwrap_or_default();
     for db in databases {
         let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));
@@ -245,8 +264,13 @@ fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now
 
 /// Appends the account's records to the journal.
 #[inline]
-pub(super) fn write(store: &Store, account: &mut Account) {
-    if !account.batch.is_empty() {
-        store.journal.append(&std::mem::take(&mut account.batch));
+pub(super) fn write(store: &Store, locks: &mut Locks<'_>, account: &mut Account) {
+    if account.batch.is_empty() {
+        return;
+    }
+    account.offset = store.journal.append(&account.batch);
+    account.batch.clear();
+    if store.journal.gate.holds_reads() {
+        locks.iter_mut().for_each(|(_, shard)| shard.journal_offset = account.offset);
     }
 }

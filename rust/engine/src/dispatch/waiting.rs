@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::run::{Call, finish, run, settle, write};
+use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Ending, Link, Message, Unblock};
 use crate::error;
@@ -182,7 +182,7 @@ fn serve_one<'e>(
             World { store, client: &mut client, door: &Queue, locks, account, now_ms, waiting: Waiting::MayBegin };
         run(&mut Context::new(world, &keys), call, &mut reply)
     });
-    write(store, account);
+    write(store, locks, account);
     if wait.flatten().is_some() {
         blocked.link.blocking.release();
         return Turn::Waits;
@@ -234,6 +234,9 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
     }
     blocked.link.blocking.finish();
     settle(store, &mut locks, &mut account, now_ms);
+    if store.journal.gate.is_closed() {
+        depend(store, client, &locks, &account, false);
+    }
     store.publish_memory(&mut locks);
     drop(locks);
     finish(store, &mut account, now_ms);

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::ahead::Ahead;
 use super::elements::fetch_elements;
 use super::plan::add_keys;
-use super::run::{Call, finish, run, settle};
+use super::run::{Call, depend, finish, run, settle};
 use super::transaction::Queue;
 use crate::client::Client;
 use crate::handler::{Account, Context, Store, Waiting, World};
@@ -59,7 +59,7 @@ pub fn execute_window(
     let mut account = Account::default();
     let world = World {
         store,
-        client,
+        client: &mut *client,
         door: &Queue,
         locks: &mut locks,
         account: &mut account,
@@ -67,6 +67,9 @@ pub fn execute_window(
         waiting: Waiting::Never,
     };
     let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &mut keys, reply);
+    if store.journal.gate.is_closed() {
+        depend(store, client, &locks, &account, false);
+    }
     store.publish_memory(&mut locks);
     drop(locks);
     finish(store, &mut account, now_ms);

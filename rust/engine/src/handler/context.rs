@@ -71,6 +71,8 @@ pub struct Stray {
 pub struct Account {
     /// For the journal: all of it or nothing.
     pub batch: Batch,
+    /// The journal offset behind what was written of it; 0: nothing was.
+    pub offset: u64,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
     /// What few commands leave to do.

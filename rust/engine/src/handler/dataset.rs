@@ -1,6 +1,7 @@
 //! The store as the files below see it.
 
 use std::sync::RwLockReadGuard;
+use std::sync::atomic::Ordering;
 
 use super::store::Store;
 use crate::clock::Clock;
@@ -65,5 +66,10 @@ impl Dataset for Store {
 
     fn is_poisoned(&self) -> bool {
         Self::is_poisoned(self)
+    }
+
+    fn give_up(&self, exit_code: u8) {
+        self.exit_code.store(exit_code, Ordering::Release);
+        self.poison();
     }
 }

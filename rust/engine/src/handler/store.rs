@@ -56,6 +56,8 @@ pub struct Store {
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
     poisoned: AtomicBool,
+    /// With what a server ends that was poisoned: 70 for a bug.
+    pub exit_code: AtomicU8,
     shutdown: Mutex<Option<Shutdown>>,
     on_shutdown: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
@@ -123,6 +125,7 @@ impl Store {
             observer: OnceLock::new(),
             random: Mutex::new(random),
             poisoned: AtomicBool::new(false),
+            exit_code: AtomicU8::new(70),
             shutdown: Mutex::new(None),
             on_shutdown: Mutex::new(None),
         }
@@ -275,6 +278,12 @@ impl Store {
     /// Random numbers for sampling.
     pub fn random(&self) -> MutexGuard<'_, Xoshiro256> {
         unpoisoned(self.random.lock())
+    }
+
+    /// The end of a round of commands: writes the log, or lets its thread do it. Called with no lock held.
+    #[inline]
+    pub fn end_round(&self) {
+        self.persist.log.round(self);
     }
 
     /// Whether a bug left a shard half changed; nothing is run any more.

@@ -16,69 +16,40 @@
 //! [`Journal::append`] is called under the shard locks of the command, so the order of records is the order of effects
 //! for every key. Its mutex is taken after shard locks and before client inboxes, and nothing else is done under it.
 //!
+//! # Readers
+//!
+//! A [`Reader`] reads at its own pace, and nothing that it has not read is dropped. One that falls behind by more than
+//! [`BEHIND_BYTES_MAX`] makes the journal crowded: sessions whose own records are not released run nothing more until it
+//! has caught up, so that the ring holds no more than that bound and one round of everybody. Blocks are shared with
+//! readers, not copied, and the last one that nobody needs is filled again.
+//!
 //! # The gate
 //!
-//! A reply may leave when the journal is written as far as the reply depends on it: [`Journal::released`]. Without a
+//! A reply may leave when the journal is released as far as the reply depends on it: [`Gate::released`]. Without a
 //! writer the gate is open. Turned off, all of it costs one relaxed load per command.
 
+mod gate;
 mod record;
+mod ring;
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use record::Batch;
+pub use gate::{Gate, Hold};
+pub use record::{Batch, encode};
+pub use ring::{BEHIND_BYTES_MAX, Pieces, Reader};
 
-/// A block is closed when it holds at least this many bytes.
-const BLOCK_BYTES: usize = 64 * 1024;
-
-/// Bytes that no one changes any more.
-#[derive(Clone, Debug)]
-struct Block {
-    start: u64,
-    bytes: Arc<[u8]>,
-}
-
-#[derive(Debug, Default)]
-struct Ring {
-    closed: VecDeque<Block>,
-    open_start: u64,
-    open: Vec<u8>,
-    db: Option<usize>,
-    kept_bytes_max: usize,
-}
-
-impl Ring {
-    fn end(&self) -> u64 {
-        self.open_start + self.open.len() as u64
-    }
-
-    fn start(&self) -> u64 {
-        self.closed.front().map_or(self.open_start, |block| block.start)
-    }
-
-    fn close_block(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        let bytes = Arc::from(self.open.as_slice());
-        self.closed.push_back(Block { start: self.open_start, bytes });
-        self.open_start = self.end();
-        self.open.clear();
-        while let Some(front) = self.closed.front()
-            && self.open_start - front.start > (self.kept_bytes_max + front.bytes.len()) as u64
-        {
-            self.closed.pop_front();
-        }
-    }
-}
+use ring::{BLOCK_BYTES, Ring};
 
 /// The replication log.
 #[derive(Debug, Default)]
 pub struct Journal {
     is_on: AtomicBool,
-    is_gated: AtomicBool,
-    written: AtomicU64,
+    /// Which replies may leave.
+    pub gate: Gate,
+    /// A reader is too far behind.
+    is_crowded: AtomicBool,
+    end: AtomicU64,
     ring: Mutex<Ring>,
 }
 
@@ -118,31 +89,61 @@ impl Journal {
     /// command is between its change and its record.
     pub fn turn_on(&self, kept_bytes_max: usize) {
         let mut ring = self.ring();
-        ring.kept_bytes_max = kept_bytes_max;
+        ring.set_kept(kept_bytes_max);
         ring.db = None;
         self.is_on.store(true, Ordering::Release);
     }
 
+    /// Sets the offset of the next record, while nothing is kept: a log that is read again goes on where it ended.
+    pub fn start_at(&self, offset: u64) {
+        *self.ring() = Ring::starting(offset, 0);
+        self.end.store(offset, Ordering::Release);
+    }
+
     /// Keeps no records any more and forgets those it has. The caller holds all shards.
     pub fn turn_off(&self) {
+        {
+            let mut ring = self.ring();
+            *ring = Ring::starting(ring.end(), 0);
+            self.is_on.store(false, Ordering::Release);
+            self.is_crowded.store(false, Ordering::Release);
+        }
+        self.gate.set_hold(Hold::Nothing);
+    }
+
+    /// Begins to read at the end. The caller holds all shards or has turned the journal on with them.
+    pub fn reader(&self) -> Reader {
         let mut ring = self.ring();
         let end = ring.end();
-        *ring = Ring { open_start: end, ..Ring::default() };
-        self.is_on.store(false, Ordering::Release);
-        self.is_gated.store(false, Ordering::Release);
+        ring.add_reader(end)
     }
 
     /// Appends what one command, transaction or script did. Called under its shard locks. Returns the offset behind it.
     pub fn append(&self, batch: &Batch) -> u64 {
-        let mut ring = self.ring();
-        let mut db = ring.db;
-        batch.encode(&mut db, &mut ring.open);
-        ring.db = db;
+        let mut guard = self.ring();
+        let ring = &mut *guard;
+        batch.encode(&mut ring.db, &mut ring.open);
         let end = ring.end();
-        if ring.open.len() >= BLOCK_BYTES {
-            ring.close_block();
+        if ring.open.len() >= BLOCK_BYTES && ring.close_block() > BEHIND_BYTES_MAX {
+            self.is_crowded.store(true, Ordering::Release);
         }
+        self.end.store(end, Ordering::Release);
         end
+    }
+
+    /// Whether a reader is so far behind that writers must wait for it.
+    #[inline]
+    pub fn is_crowded(&self) -> bool {
+        self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// Looks anew whether a reader is too far behind; readers call it when they have caught up.
+    pub fn note_progress(&self) {
+        if self.is_crowded() {
+            let mut ring = self.ring();
+            let is_crowded = ring.end() - ring.slowest() > BEHIND_BYTES_MAX;
+            self.is_crowded.store(is_crowded, Ordering::Release);
+        }
     }
 
     /// Makes the next record begin with a SELECT: the cut of a snapshot or a new file.
@@ -153,30 +154,20 @@ impl Journal {
     }
 
     /// The offset behind the last record.
+    #[inline]
     pub fn end(&self) -> u64 {
-        self.ring().end()
+        self.end.load(Ordering::Acquire)
     }
 
-    /// Lets replies wait until [`Journal::set_written`] has reached their offset, or not.
-    pub fn set_gated(&self, gated: bool) {
-        self.is_gated.store(gated, Ordering::Release);
-    }
-
-    /// Whether replies wait for the journal.
-    #[inline]
-    pub fn is_gated(&self) -> bool {
-        self.is_gated.load(Ordering::Relaxed)
-    }
-
-    /// Tells that everything up to an offset is as durable as the configuration asks for.
-    pub fn set_written(&self, offset: u64) {
-        self.written.fetch_max(offset, Ordering::AcqRel);
-    }
-
-    /// Up to which offset replies may leave.
-    #[inline]
-    pub fn released(&self) -> u64 {
-        if self.is_gated.load(Ordering::Acquire) { self.written.load(Ordering::Acquire) } else { u64::MAX }
+    /// Takes out everything from an offset on, but nothing from `limit` on; closed blocks are shared, not copied.
+    ///
+    /// # Errors
+    /// It is not kept any more, or does not exist yet.
+    pub fn take(&self, from: u64, limit: u64, into: &mut Pieces) -> Result<(), ReadError> {
+        let ring = self.ring();
+        check(&ring, from)?;
+        ring.take(from, limit, into);
+        Ok(())
     }
 
     /// Copies bytes from an offset on, at most `bytes_max`, to the end of `into`; returns the offset behind them.
@@ -185,29 +176,19 @@ impl Journal {
     /// They are not kept any more, or do not exist yet.
     pub fn read(&self, from: u64, bytes_max: usize, into: &mut Vec<u8>) -> Result<u64, ReadError> {
         let ring = self.ring();
-        if from < ring.start() {
-            return Err(ReadError::Gone { wanted: from, start: ring.start() });
-        }
-        if from > ring.end() {
-            return Err(ReadError::Ahead { wanted: from, end: ring.end() });
-        }
-        let mut at = from;
-        let mut left = bytes_max;
-        let first = ring.closed.partition_point(|block| block.start + block.bytes.len() as u64 <= from);
-        let closed = ring.closed.iter().skip(first).map(|block| (block.start, &*block.bytes));
-        for (start, bytes) in closed.chain([(ring.open_start, ring.open.as_slice())]) {
-            let skipped = (at - start) as usize;
-            let part = bytes.get(skipped..).unwrap_or_default();
-            let part = part.get(..left).unwrap_or(part);
-            into.extend_from_slice(part);
-            at += part.len() as u64;
-            left -= part.len();
-            if left == 0 {
-                break;
-            }
-        }
-        Ok(at)
+        check(&ring, from)?;
+        Ok(ring.read(from, bytes_max, into))
     }
+}
+
+fn check(ring: &Ring, from: u64) -> Result<(), ReadError> {
+    if from < ring.start() {
+        return Err(ReadError::Gone { wanted: from, start: ring.start() });
+    }
+    if from > ring.end() {
+        return Err(ReadError::Ahead { wanted: from, end: ring.end() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -263,10 +244,62 @@ mod tests {
     #[test]
     fn the_gate_is_open_without_a_writer() {
         let journal = Journal::default();
-        assert_eq!(journal.released(), u64::MAX);
-        journal.set_gated(true);
-        journal.set_written(10);
-        journal.set_written(5);
-        assert_eq!(journal.released(), 10);
+        assert_eq!(journal.gate.released(), u64::MAX);
+        journal.gate.set_hold(Hold::Own);
+        journal.gate.release(10);
+        journal.gate.release(5);
+        assert_eq!(journal.gate.released(), 10);
+    }
+
+    #[test]
+    fn nothing_is_dropped_that_a_reader_needs() {
+        let journal = Journal::default();
+        journal.turn_on(0);
+        let reader = journal.reader();
+        let value = [b'x'; 1000];
+        let mut pieces = Pieces::default();
+        let mut seen = 0;
+        while !journal.is_crowded() {
+            journal.append(&batch(0, &[b"SET", b"key", &value]));
+            assert!(journal.end() < BEHIND_BYTES_MAX + 2 * BLOCK_BYTES as u64);
+        }
+        journal.take(0, u64::MAX, &mut pieces).expect("the reader has read nothing yet");
+        assert_eq!(pieces.end, journal.end());
+        pieces.iter().for_each(|piece| seen += piece.len() as u64);
+        assert_eq!(seen, journal.end());
+        let mut copied = Vec::new();
+        journal.read(0, usize::MAX, &mut copied).expect("it is all there");
+        assert_eq!(pieces.iter().collect::<Vec<_>>().concat(), copied);
+        for limit in [1, 100_000, BEHIND_BYTES_MAX - 5] {
+            journal.take(3, limit.max(3), &mut pieces).expect("it is all there");
+            assert_eq!(pieces.iter().collect::<Vec<_>>().concat(), copied[3..limit.max(3) as usize]);
+            assert_eq!(pieces.end, limit.max(3));
+        }
+        reader.advance(journal.end());
+        journal.note_progress();
+        assert!(!journal.is_crowded());
+        for _ in 0..100 {
+            journal.append(&batch(0, &[b"SET", b"key", &value]));
+        }
+        assert!(matches!(journal.read(0, 1, &mut Vec::new()), Err(ReadError::Gone { .. })));
+        journal.take(reader.offset(), u64::MAX, &mut pieces).expect("nobody has read it yet");
+    }
+
+    #[test]
+    fn several_records_stand_between_multi_and_exec() {
+        let journal = Journal::default();
+        journal.turn_on(1 << 20);
+        let mut both = batch(0, &[b"A"]);
+        both.push(1, &[b"B"]);
+        both.set_transaction();
+        let mut one = batch(1, &[b"C"]);
+        one.set_transaction();
+        journal.append(&both);
+        journal.append(&one);
+        let mut text = Vec::new();
+        journal.read(0, usize::MAX, &mut text).expect("it is all there");
+        let words: Vec<_> = String::from_utf8_lossy(&text).split("\r\n").map(str::to_owned).collect();
+        let names: Vec<_> = words.iter().filter(|word| word.bytes().any(|byte| byte.is_ascii_uppercase())).collect();
+        assert_eq!(names, ["SELECT", "MULTI", "A", "SELECT", "B", "EXEC", "C"]);
     }
 }

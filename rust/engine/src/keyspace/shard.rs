@@ -29,6 +29,8 @@ pub struct Shard {
     pub expired: u64,
     /// Commands that changed something.
     pub changes: u64,
+    /// The journal offset behind the last change, kept while reads wait for what they may have seen.
+    pub journal_offset: u64,
     /// What the keyspace's total says that this shard uses.
     published: usize,
 }

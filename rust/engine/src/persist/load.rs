@@ -51,6 +51,9 @@ pub enum LoadError {
         /// What is wrong, and where.
         error: RdbError,
     },
+    /// The log is not as it was written.
+    #[error(transparent)]
+    Log(#[from] super::aof::LogError),
     /// The store ended.
     #[error("loading was given up")]
     Cancelled,

@@ -25,6 +25,7 @@
 //! The locks here are leaves: nothing else is locked while one is held. Files are touched with no shard locked, but for
 //! DEBUG RELOAD, which is meant to stop everything.
 
+pub mod aof;
 mod load;
 mod refusals;
 mod snapshot;
@@ -78,6 +79,8 @@ pub trait Dataset: Send + Sync {
     fn ring(&self);
     /// Whether the data can still be trusted.
     fn is_poisoned(&self) -> bool;
+    /// Stops everything for good: what was promised cannot be kept. A server ends with this code.
+    fn give_up(&self, exit_code: u8);
 }
 
 /// After a snapshot that failed a save point waits so long, in milliseconds.
@@ -91,6 +94,8 @@ pub struct Persist {
     pub saving: Progress,
     /// How far loading is, in bytes of the file.
     pub loading: Progress,
+    /// The append-only file.
+    pub log: aof::Log,
     files: Option<Arc<dyn Files>>,
     data: OnceLock<Weak<dyn Dataset>>,
     status: Mutex<Status>,
@@ -140,6 +145,7 @@ impl Persist {
             refusals: Refusals::default(),
             saving: Progress::default(),
             loading: Progress::default(),
+            log: aof::Log::default(),
             files,
             data: OnceLock::new(),
             status: Mutex::new(Status::new(now_ms)),
@@ -205,6 +211,22 @@ impl Persist {
         let stops = config.get(options::STOP_WRITES_ON_BGSAVE_ERROR) && has_save_points;
         let is_ok = self.status_mut().is_ok;
         self.refusals.set(Refusal::SnapshotFailed, stops && !is_ok);
+        self.log.follow(config);
+        if self.log.is_wanted() && !self.refusals.has(Refusal::Loading) {
+            self.start_log();
+        }
+    }
+
+    /// Starts the threads of the log, if they are not there.
+    pub fn start_log(&self) {
+        if self.files.is_none() {
+            return;
+        }
+        if let Some(data) = self.data()
+            && let Err(error) = self.log.start_threads(&data)
+        {
+            log::error!("The log has no thread: {error}");
+        }
     }
 
     /// Sources of libraries of functions.
@@ -368,6 +390,9 @@ impl Persist {
     /// Starts what is due: a scheduled snapshot, a save point. Returns when it wants to be called again, in Unix
     /// milliseconds.
     pub fn tick(&self, data: &dyn Dataset) -> i64 {
+        if data.clock().is_manual() {
+            self.log.tick(data);
+        }
         if self.files.is_none() || self.refusals.has(Refusal::Loading) || self.is_closed.load(Ordering::Acquire) {
             return i64::MAX;
         }
@@ -420,12 +445,16 @@ impl Persist {
         self.is_closed.store(true, Ordering::Release);
         self.saving.cancel();
         self.loading.cancel();
+        self.log.stop();
         let threads = std::mem::take(&mut *unpoisoned(self.threads.lock()));
         for thread in threads {
             // A thread that lets go of the store last closes it itself.
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join();
             }
+        }
+        if let Some(data) = self.data() {
+            self.log.finish(&*data);
         }
     }
 

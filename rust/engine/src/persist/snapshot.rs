@@ -359,7 +359,7 @@ impl<'a> Job<'a> {
 }
 
 /// Reads a file back: its checksum, its structure, and how many keys it has.
-fn verify(
+pub(super) fn verify(
     data: &dyn Dataset,
     files: &dyn Files,
     name: &str,

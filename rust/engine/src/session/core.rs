@@ -23,13 +23,24 @@ pub(super) struct Core {
     commands: u64,
     /// Unix milliseconds of the last command.
     now_ms: i64,
+    /// The journal offset whose release will wake it.
+    awaited: Option<u64>,
 }
 
 impl Core {
     pub(super) fn new(store: Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(origin, store.clock.unix_ms(), wake);
         let client = Client::new(link, !store.settings.requires_password());
-        Self { store, client, output: Output::default(), blocked: None, is_mute: false, commands: 0, now_ms: 0 }
+        Self {
+            store,
+            client,
+            output: Output::default(),
+            blocked: None,
+            is_mute: false,
+            commands: 0,
+            now_ms: 0,
+            awaited: None,
+        }
     }
 
     #[inline]
@@ -38,13 +49,15 @@ impl Core {
         self.now_ms
     }
 
-    /// Whether requests must wait: a command waits for a key, the peer does not read, or the session closes.
+    /// Whether requests must wait: a command waits for a key, the peer does not read, the journal is crowded by records of this
+    /// client among others, or the session closes.
     #[inline]
     pub(super) fn is_parked(&self) -> bool {
         self.blocked.is_some()
             || self.client.is_closing
             // Most outputs are below the limits of everybody.
             || (self.output.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX && self.output.len() > self.output_bytes_max())
+            || (self.store.journal.is_crowded() && self.client.offset > self.store.journal.gate.released())
     }
 
     /// Whether it may do more than say who it is.
@@ -193,6 +206,10 @@ impl Core {
         if !self.client.link.has_mail() {
             return;
         }
+        if self.store.journal.gate.is_closed() {
+            // What it tells was journalled before it was left here.
+            self.client.offset = self.client.offset.max(self.store.journal.end());
+        }
         for message in self.client.link.take_mail() {
             match message {
                 Message::Push(bytes) => self.output.extend(&bytes),
@@ -233,13 +250,37 @@ impl Core {
         self.client.link.output_bytes.store(self.output.len(), Ordering::Relaxed);
     }
 
+    /// Lets go what the journal is released for, and asks to be woken when there will be more.
+    fn pass_gate(&mut self) {
+        if self.store.is_poisoned() && self.output.waits_for().is_some() {
+            // What it waits for will not come.
+            return self.abandon();
+        }
+        let journal = &self.store.journal;
+        let mut released = journal.gate.released();
+        if self.client.offset > released {
+            self.output.mark(self.client.offset);
+        }
+        loop {
+            self.output.release(released);
+            let behind = journal.is_crowded().then_some(self.client.offset).filter(|offset| *offset > released);
+            let Some(wanted) = self.output.waits_for().or(behind) else { return };
+            if self.awaited.is_some_and(|awaited| awaited > released) {
+                return;
+            }
+            if journal.gate.wait(wanted, &self.client.link) {
+                self.awaited = Some(wanted);
+                return;
+            }
+            released = journal.gate.released();
+        }
+    }
+
     /// The end of a round: marks what the replies depend on and brings the figures up to date that others see.
     pub(super) fn publish(&mut self, input_bytes: usize) {
         self.is_cut_off();
-        let journal = &self.store.journal;
-        if journal.is_gated() {
-            self.output.mark(journal.end());
-            self.output.release(journal.released());
+        if self.store.journal.gate.is_closed() || self.output.waits_for().is_some() {
+            self.pass_gate();
         }
         self.publish_output();
         let link = &self.client.link;

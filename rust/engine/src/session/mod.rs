@@ -123,6 +123,15 @@ impl Session {
         }
     }
 
+    /// The end of a round of one session: writes the log, and lets go what waited for that. Drivers of many sessions call
+    /// [`Store::end_round`] instead, once for all.
+    pub fn end_round(&mut self) {
+        self.core.store.end_round();
+        if self.is_withheld() {
+            self.guarded(|session| session.core.publish(session.input.len()));
+        }
+    }
+
     /// The first bytes that may be sent now; empty if nothing may.
     pub fn output(&self) -> &[u8] {
         self.core.output.sendable()

@@ -7,6 +7,7 @@ use crate::REDIS_VERSION;
 use crate::config::options;
 use crate::handler::ratio;
 use crate::observe::CpuTimes;
+use crate::persist::aof::State;
 use crate::persist::{Progress, Refusal, Work};
 
 const fn section(
@@ -171,9 +172,34 @@ fn persistence(report: &Report<'_>, text: &mut Text) {
     text.field("rdb_last_cow_size", status.captured_bytes);
     text.field("rdb_last_load_keys_expired", status.expired_keys);
     text.field("rdb_last_load_keys_loaded", status.loaded_keys);
-    text.fields(&[("aof_enabled", 0), ("aof_rewrite_in_progress", 0)]);
+    log(report, text);
     if let Some(began_ms) = loading_ms {
         loading(report, &persist.loading, began_ms, text);
+    }
+}
+
+fn log(report: &Report<'_>, text: &mut Text) {
+    let persist = &report.store.persist;
+    let (log, status, files) = (&persist.log, persist.status(), persist.log.status());
+    let (is_on, is_rewriting) = (log.state() != State::Off, status.work == Some(Work::Rewrite));
+    let current_s = report.now_ms.saturating_sub(status.began_ms).max(0) / 1_000;
+    text.field("aof_enabled", u8::from(is_on));
+    text.field("aof_rewrite_in_progress", u8::from(is_rewriting));
+    text.field("aof_rewrite_scheduled", u8::from(files.is_scheduled));
+    text.field("aof_last_rewrite_time_sec", files.took_s.unwrap_or(-1));
+    text.field("aof_current_rewrite_time_sec", if is_rewriting { current_s } else { -1 });
+    text.field("aof_last_bgrewrite_status", if files.is_rewrite_ok { "ok" } else { "err" });
+    text.field("aof_rewrites", files.rewrites);
+    text.field("aof_rewrites_consecutive_failures", files.failures);
+    text.field("aof_last_write_status", if files.is_write_ok { "ok" } else { "err" });
+    text.field("aof_last_cow_size", 0);
+    if is_on {
+        text.field("aof_current_size", files.bytes);
+        text.field("aof_base_size", files.base_bytes);
+        text.field("aof_pending_rewrite", 0);
+        text.field("aof_buffer_length", log.buffered_bytes(report.store));
+        text.field("aof_pending_bio_fsync", u8::from(log.is_syncing()));
+        text.field("aof_delayed_fsync", log.delayed());
     }
 }
 

@@ -1,0 +1,33 @@
+//! The append-only file: the journal on the disk, in Redis 7's files.
+//!
+//! ```text
+//! appendonlydir/appendonly.aof.manifest       which files, in which order
+//!               appendonly.aof.1.base.rdb     everything up to a cut
+//!               appendonly.aof.1.incr.aof     what was done since
+//! ```
+//!
+//! [`Log`] writes, [`load`] reads, [`start_rewrite`] makes new files. What is in a file is the business of `annotation`
+//! (checksums), `scan` (how much of it is whole), `replay` (its commands) and `writer`.
+//!
+//! Lock rule: `log`'s slot, then its manifest, then shards (only a cut takes them), then leaves. A client's thread tries
+//! the slot and never waits for it.
+
+mod annotation;
+mod commands;
+mod log;
+mod manifest;
+mod read;
+mod replay;
+mod rewrite;
+mod scan;
+mod start;
+mod writer;
+
+pub use annotation::Annotation;
+pub use log::{Fsync, Log, LogStatus, State};
+pub use manifest::{LogFile, Manifest, ManifestError, Role};
+pub use replay::{ReplayError, replay};
+pub use rewrite::start as start_rewrite;
+pub use scan::{Damage, Scan, scan};
+pub use start::{Apply, LoadedLog, LogError, begin, load, set_aside};
+pub use writer::{AHEAD_BYTES, Writer};
