@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod dump;
 mod expire;
 mod function;
 mod generic;
@@ -35,6 +36,7 @@ pub const FAMILIES: &[&[Row]] = &[
     zset::ROWS,
     hash::ROWS,
     generic::ROWS,
+    dump::ROWS,
     expire::ROWS,
     scan::ROWS,
     sort::ROWS,

@@ -458,6 +458,19 @@ impl AccessClock {
         if self.counts_frequency { self.minutes() << 8 | FREQUENCY_START } else { self.seconds() }
     }
 
+    /// Of a key about whose use somebody else tells; what the policy does not ask for is left aside.
+    pub const fn told(self, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
+        match (self.counts_frequency, idle_s, frequency) {
+            (true, _, Some(frequency)) => self.minutes() << 8 | frequency as u32,
+            (false, Some(idle_s), _) => {
+                // The clock goes round; who was idle for longer than it can tell was idle for as long as it can.
+                let idle_s = if idle_s > 0xFF_FFFF { 0xFF_FFFF } else { idle_s as u32 };
+                self.seconds().wrapping_sub(idle_s) & 0xFF_FFFF
+            }
+            _ => self.first(),
+        }
+    }
+
     /// Of a key that was just read.
     #[inline]
     pub fn next(self, clock: u32) -> u32 {
