@@ -105,6 +105,18 @@ fixed! {
     TIMEOUT_RANGE = "ERR timeout is out of range";
     /// DEBUG QUICKLIST-PACKED-THRESHOLD with something else.
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
+    /// RESTORE to a key that is there.
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
+    /// RESTORE with a negative time to live.
+    TTL_NEGATIVE = "ERR Invalid TTL value, must be >= 0";
+    /// RESTORE with a negative IDLETIME.
+    IDLETIME_NEGATIVE = "ERR Invalid IDLETIME value, must be >= 0";
+    /// RESTORE with a FREQ that is no counter.
+    FREQ_RANGE = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    /// RESTORE of what DUMP did not give, or a newer one.
+    DUMP_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
+    /// RESTORE of what is no value.
+    BAD_DATA_FORMAT = "ERR Bad data format";
     /// FUNCTION FLUSH with another word.
     FUNCTION_FLUSH_OPTION = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
     /// FUNCTION LIST LIBRARYNAME without a name.

@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod connection;
 mod debug;
+mod dump;
 mod expire;
 mod function;
 mod generic;
@@ -42,6 +43,7 @@ pub const FAMILIES: &[&[Row]] = &[
     hyperloglog::ROWS,
     geo::ROWS,
     generic::ROWS,
+    dump::ROWS,
     expire::ROWS,
     scan::ROWS,
     sort::ROWS,

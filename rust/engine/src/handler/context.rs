@@ -341,6 +341,19 @@ impl<'a, 'e> Context<'a, 'e> {
         self.store_in(db, key, value, deadline, clock);
     }
 
+    /// Stores a value under a key whose access clock was last set elsewhere; see `AccessClock::told`.
+    pub fn put_told(
+        &mut self,
+        key: Key<'a>,
+        value: NewValue<'_>,
+        deadline: Deadline,
+        idle_s: Option<u64>,
+        frequency: Option<u8>,
+    ) {
+        let clock = self.store.settings.access_clock(self.now_ms).told(idle_s, frequency);
+        self.store_in(self.client.db, key, value, deadline, clock);
+    }
+
     /// The access clock of a key that is written now: a count of uses goes on, a time of last use begins anew.
     #[inline]
     fn written_clock(&self, db: usize, key: &Key<'_>) -> u32 {

@@ -38,7 +38,7 @@ impl Dataset for Store {
     }
 
     fn access_clock(&self, now_ms: i64, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
-        self.settings.access_clock(now_ms).loaded(idle_s, frequency)
+        self.settings.access_clock(now_ms).told(idle_s, frequency)
     }
 
     /// Only where eviction goes by it, as Redis does.

@@ -480,12 +480,14 @@ impl AccessClock {
         if self.counts_frequency { self.minutes() << 8 | FREQUENCY_START } else { self.seconds() }
     }
 
-    /// Of a key that was loaded: what the file told of its uses, if anything.
-    pub fn loaded(self, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
+    /// Of a key about whose use somebody else tells; what the policy does not ask for is left aside.
+    pub const fn told(self, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
         match (self.counts_frequency, idle_s, frequency) {
-            (true, _, Some(frequency)) => self.minutes() << 8 | u32::from(frequency),
+            (true, _, Some(frequency)) => self.minutes() << 8 | frequency as u32,
             (false, Some(idle_s), _) => {
-                self.seconds().wrapping_sub(u32::try_from(idle_s).unwrap_or(u32::MAX)) & 0xFF_FFFF
+                // The clock goes round; who was idle for longer than it can tell was idle for as long as it can.
+                let idle_s = if idle_s > 0xFF_FFFF { 0xFF_FFFF } else { idle_s as u32 };
+                self.seconds().wrapping_sub(idle_s) & 0xFF_FFFF
             }
             _ => self.first(),
         }

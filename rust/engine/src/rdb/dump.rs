@@ -60,8 +60,7 @@ pub fn restore(payload: &[u8], rules: &Rules, now_ms: i64) -> Result<Restored, R
     let (body, version) = checked.split_last_chunk::<VERSION_BYTES>().ok_or(RestoreError::Frame)?;
     let version = u32::from(u16::from_le_bytes(*version));
     let told = u64::from_le_bytes(*told);
-    // A writer without checksum leaves zero.
-    if !format::is_known(version) || (told != 0 && told != crc64(0, checked)) {
+    if !format::is_known(version) || told != crc64(0, checked) {
         return Err(RestoreError::Frame);
     }
     let mut rest = body;
