@@ -67,6 +67,12 @@ pub trait Files: Send + Sync + Debug {
     /// What the system says.
     fn create_dir(&self, name: &str) -> io::Result<()>;
 
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::DirectoryNotEmpty`], [`io::ErrorKind::NotFound`], and what the system says.
+    fn remove_dir(&self, name: &str) -> io::Result<()>;
+
     /// The names in a directory, sorted, directories among them.
     ///
     /// # Errors
@@ -146,7 +152,7 @@ pub trait File: Send + Debug {
 }
 
 /// The parts of a name, if it is one that cannot lead out of the directory.
-fn parts(name: &str) -> io::Result<Vec<&str>> {
+pub(crate) fn parts(name: &str) -> io::Result<Vec<&str>> {
     let parts: Vec<&str> = name.split('/').collect();
     if parts.iter().any(|part| part.is_empty() || *part == "." || *part == ".." || part.contains('\0')) {
         return Err(io::Error::new(

@@ -2,6 +2,7 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod backup;
 mod bits;
 mod client;
 mod command;
@@ -57,6 +58,7 @@ pub const FAMILIES: &[&[Row]] = &[
     server::ROWS,
     memory::ROWS,
     persistence::ROWS,
+    backup::ROWS,
     debug::ROWS,
 ];
 

@@ -111,6 +111,11 @@ impl Files for RealFiles {
         }
     }
 
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        let (dir, last) = split(name)?;
+        Ok(fs::unlinkat(self.dir(dir)?, last, AtFlags::REMOVEDIR)?)
+    }
+
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::Dir::new(self.dir(dir)?)? {

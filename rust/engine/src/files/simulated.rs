@@ -393,6 +393,17 @@ impl Files for SimulatedFiles {
         Ok(())
     }
 
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.operate()?;
+        disk.check_dir(name)?;
+        if disk.names.keys().any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        disk.change(Some(name), None);
+        Ok(())
+    }
+
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let mut disk = self.disk();
         disk.operate()?;

@@ -26,6 +26,7 @@
 //! DEBUG RELOAD, which is meant to stop everything.
 
 pub mod aof;
+pub mod backup;
 mod load;
 mod refusals;
 mod snapshot;
@@ -96,6 +97,8 @@ pub struct Persist {
     pub loading: Progress,
     /// The append-only file.
     pub log: aof::Log,
+    /// Backups.
+    pub backups: backup::Backups,
     files: Option<Arc<dyn Files>>,
     data: OnceLock<Weak<dyn Dataset>>,
     status: Mutex<Status>,
@@ -146,6 +149,7 @@ impl Persist {
             saving: Progress::default(),
             loading: Progress::default(),
             log: aof::Log::default(),
+            backups: backup::Backups::default(),
             files,
             data: OnceLock::new(),
             status: Mutex::new(Status::new(now_ms)),
@@ -371,6 +375,26 @@ impl Persist {
         let data = &*claim.data;
         let (cut, moment) = snapshot::cut(data).map_err(|_| SaveError::Poisoned)?;
         snapshot::replace(data, files, cut, &moment, name)
+    }
+
+    /// Seals the backup that is under way, in the background; its name. With a clock that is moved by hand it is sealed when
+    /// this returns.
+    ///
+    /// # Errors
+    /// There is nothing to seal yet.
+    pub fn seal_backup(&self) -> Result<String, backup::BackupError> {
+        let data = self.data().ok_or(StartError::Closed)?;
+        let id = self.backups.begin_seal(self)?;
+        if data.clock().is_manual() {
+            backup::seal(&*data);
+            return Ok(id);
+        }
+        let thread_data = Arc::clone(&data);
+        if let Err(error) = self.spawn("rkv-backup", move || backup::seal(&*thread_data)) {
+            log::warn!("no thread for the backup, which is sealed at once: {error}");
+            backup::seal(&*data);
+        }
+        Ok(id)
     }
 
     /// Waits until nothing is under way.

@@ -317,7 +317,7 @@ impl Log {
         Ok(())
     }
 
-    fn release(&self, data: &dyn Dataset, offset: u64) {
+    pub(super) fn release(&self, data: &dyn Dataset, offset: u64) {
         if self.state() == State::On {
             data.journal().gate.release(offset);
         }

@@ -367,6 +367,50 @@ fn write_commands(
     Ok(bytes)
 }
 
+/// The directory of the log's files.
+pub fn directory(data: &dyn Dataset) -> String {
+    Names::of(data).dir
+}
+
+/// Ends the file that is written and goes on in a new one, without a new base: the files that held everything before, which
+/// nobody changes any more, and the journal offset behind them.
+///
+/// # Errors
+/// There is no log, or the system failed; the log goes on in the file that it had, unless that failed.
+pub fn roll(data: &dyn Dataset) -> Result<(Manifest, u64), SaveError> {
+    let Some(files) = data.persist().files() else { return Err(StartError::NoFiles.into()) };
+    let (log, names) = (&data.persist().log, Names::of(data));
+    let mut slot = locked(&log.slot);
+    let mut manifest = locked(&log.manifest);
+    if log.state() != State::On || slot.is_none() {
+        return Err(StartError::NoFiles.into());
+    }
+    let reader = data.journal().reader();
+    let offset = data.journal().cut();
+    let written = log.write_up_to(data, &mut slot, offset);
+    if let Err(error) = written.and_then(|()| slot.as_mut().map_or(Ok(()), |open| open.writer.sync())) {
+        log.fail(data, &mut slot, &error);
+        return Err(io_failed(&**files, "writing the log in", names.dir())(error));
+    }
+    let incr = manifest.next_incr(names.log());
+    let path = names.path(&incr.name);
+    let writer = Writer::create(&**files, path.clone(), offset).map_err(io_failed(&**files, "creating", &path))?;
+    let sync_file = files.append(&path).map_err(io_failed(&**files, "opening", &path))?;
+    let complete = manifest.clone();
+    let mut next = complete.clone();
+    next.incr.push(incr);
+    names.save(&**files, &next).map_err(io_failed(&**files, "writing the manifest for", &path))?;
+    *manifest = next;
+    if let Some(mut old) = slot.take() {
+        let _ = old.writer.give_room_back();
+    }
+    reader.advance(offset);
+    log.begin(&mut slot, Slot { writer, reader }, sync_file);
+    // A reply may have waited for the sync of the file before.
+    log.release(data, offset);
+    Ok((complete, offset))
+}
+
 /// Names the new files instead of the old ones, and deletes those.
 fn replace(
     log: &Log,
