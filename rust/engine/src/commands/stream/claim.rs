@@ -217,7 +217,8 @@ impl Claiming<'_, '_, '_> {
             {
                 continue;
             }
-            let before = before.map_or(0, |pending| pending.deliveries);
+            // Who is forced upon a group counts as delivered once before.
+            let before = before.map_or(1, |pending| pending.deliveries);
             let more = u64::from(!self.claim.is_ids_only);
             let deliveries = options.deliveries.unwrap_or_else(|| before.wrapping_add(more));
             self.take(group, entries, Pending { id: *id, delivered_ms, deliveries, consumer });

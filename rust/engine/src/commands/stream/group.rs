@@ -148,7 +148,7 @@ pub fn xgroup_setid(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut R
     let options = Options::read(args, false)?;
     check(context, args, true)?;
     let edited = context.edit(context.key(0), |stream: &mut Stream| {
-        let id = group_id(args.word(4), stream);
+        let id = if args.word(4) == b"$" { Ok(stream.entries().last_id()) } else { ids::id_or_end(args.word(4), 0) };
         let set = id.map(|id| {
             stream.edit_group(args.word(3), |group, _| {
                 group.last_id = id;

@@ -157,9 +157,9 @@ fn wait_behind(context: &mut Context<'_, '_>, args: Args<'_>, request: &Request<
 
 /// Behind which id a stream is read.
 fn start_of(context: &Context<'_, '_>, key: Key<'_>, word: &[u8]) -> Result<Id, Error> {
+    let stream = context.peek_as::<Stream>(key)?;
     match word {
         b"$" | b"+" => {
-            let stream = context.peek_as::<Stream>(key)?;
             let Some(entries) = stream.as_ref().map(|stream| stream.view().entries()) else { return Ok(Id::MIN) };
             let last = if word == b"+" { entries.last().and_then(|entry| entry.id.before()) } else { None };
             Ok(last.unwrap_or_else(|| entries.last_id()))
@@ -296,7 +296,9 @@ impl Reading<'_, '_, '_> {
             }
         }
         self.reply.fill_array(at, count);
-        group.set_active(consumer, self.now_ms);
+        if !self.is_acknowledged {
+            group.set_active(consumer, self.now_ms);
+        }
     }
 
     /// Replies with entries that the consumer was given and did not acknowledge.
