@@ -161,8 +161,8 @@ fn start_of(context: &Context<'_, '_>, key: Key<'_>, word: &[u8]) -> Result<Id, 
     match word {
         b"$" | b"+" => {
             let Some(entries) = stream.as_ref().map(|stream| stream.view().entries()) else { return Ok(Id::MIN) };
-            let last = if word == b"+" { entries.last().and_then(|entry| entry.id.before()) } else { None };
-            Ok(last.unwrap_or_else(|| entries.last_id()))
+            let last = entries.last_id();
+            Ok(if word == b"+" { last.before().unwrap_or(Id::MIN) } else { last })
         }
         b">" => Err(error::XREAD_NEW),
         _ => ids::id(word, 0),
