@@ -341,6 +341,14 @@ impl<T: Collection> Held<T> {
     }
 }
 
+impl Held<Stream> {
+    /// What the stream was at the cut; see [`Large::captured`].
+    fn take_picture(&mut self) -> Option<Stream> {
+        self.frozen = Frozen::Nothing;
+        self.collection.take_captured()
+    }
+}
+
 impl<T> Clone for Cell<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -502,7 +510,7 @@ impl Large {
     pub fn captured(&self) -> Self {
         self.begin_capture();
         if let Self::Stream(cell) = self
-            && let Some(picture) = cell.write().to_change().take_captured()
+            && let Some(picture) = cell.write().take_picture()
         {
             return picture.into_large();
         }

@@ -17,7 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use super::collection::{Cell, Collection, Element, Large, Packing, Piece};
+use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 pub use entries::{Entries, Keep, Trim};
@@ -264,6 +264,11 @@ impl Collection for Stream {
                 each(element(value.bytes(&mut room)));
             });
         }
+    }
+
+    /// Nothing is told in pieces.
+    fn shape(&self) -> Option<Shape> {
+        None
     }
 
     /// Makes the picture; see [`Stream::take_captured`].

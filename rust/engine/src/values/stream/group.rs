@@ -213,11 +213,6 @@ impl Group {
         self.change_consumer(pending.consumer, |consumer| consumer.pending.remove(id));
         true
     }
-
-    /// Whether consumers have what is pending, and nothing else: what a dump has to prove.
-    pub fn is_consistent(&self) -> bool {
-        self.consumers().map(Consumer::pending_len).sum::<usize>() == self.pending.len()
-    }
 }
 
 /// The groups of a stream, by name.

@@ -174,7 +174,7 @@ impl Node {
         self.id
     }
 
-    /// The name of its last entry, deleted or not.
+    /// Its last id: no live entry has a larger one.
     #[inline]
     pub const fn last_id(&self) -> Id {
         self.last_id
@@ -289,8 +289,8 @@ impl Node {
         (live > 0 && (live, deleted) == (found_live, found_deleted)).then_some(node)
     }
 
-    /// Walks through all entries; gives the numbers of live and of deleted ones and the last id. `None` if something does
-    /// not fit.
+    /// Walks through all entries; gives the numbers of live and of deleted ones and the last live id. `None` if something
+    /// does not fit. Where deleted ones stand does not matter: XSETID lets ids go back to what they had.
     fn prove(&self) -> Option<(u32, u32, Id)> {
         let master = self.master()?;
         let view = self.packed.view();
@@ -301,7 +301,7 @@ impl Node {
         let (mut live, mut deleted, mut last) = (0_u32, 0_u32, None);
         while at < end {
             let Placed { flags, entry, next } = self.placed(master, at)?;
-            if !(0..=DELETED | SAME_NAMES).contains(&flags) || last.is_some_and(|last| entry.id <= last) {
+            if !(0..=DELETED | SAME_NAMES).contains(&flags) {
                 return None;
             }
             // One more than the pairs tell if names are its own: their number.
@@ -310,12 +310,18 @@ impl Node {
             if next > end || integer(view.entry(view.prev(next)?)) != i64::try_from(parts).ok() {
                 return None;
             }
-            let count = if flags & DELETED == 0 { &mut live } else { &mut deleted };
-            *count = count.checked_add(1)?;
-            last = Some(entry.id);
+            if flags & DELETED == 0 {
+                if last.map_or(entry.id < self.id, |last| entry.id <= last) {
+                    return None;
+                }
+                live = live.checked_add(1)?;
+                last = Some(entry.id);
+            } else {
+                deleted = deleted.checked_add(1)?;
+            }
             at = next;
         }
-        Some((live, deleted, last.filter(|last| *last >= self.id)?))
+        Some((live, deleted, last?))
     }
 }
 
