@@ -17,7 +17,7 @@ pub fn xinfo_consumers(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mu
     let (now_ms, key) = (context.now_ms(), context.key(0));
     let stream = context.read_as::<Stream>(key)?.ok_or(error::NO_SUCH_KEY)?;
     let group = stream.view().group(args.word(3)).ok_or_else(|| no_such_group(key.bytes(), args.word(3)))?;
-    reply.array(group.consumers().len());
+    reply.array(group.consumers_len());
     for consumer in group.consumers() {
         reply.map(4);
         reply.bulk(b"name");
@@ -41,7 +41,7 @@ pub fn xinfo_groups(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Repl
         reply.bulk(b"name");
         reply.bulk(name);
         reply.bulk(b"consumers");
-        reply.integer(group.consumers().len() as i64);
+        reply.integer(group.consumers_len() as i64);
         reply.bulk(b"pending");
         reply.integer(group.pending_len() as i64);
         write_progress(stream, group, reply);
@@ -166,7 +166,7 @@ fn write_all(stream: &Stream, shown: usize, reply: &mut Reply<'_>) {
 }
 
 fn write_consumers(group: &Group, shown: usize, reply: &mut Reply<'_>) {
-    reply.array(group.consumers().len());
+    reply.array(group.consumers_len());
     for consumer in group.consumers() {
         reply.map(5);
         reply.bulk(b"name");

@@ -11,7 +11,7 @@ const LENGTH: Fault = Fault::Invalid("a stream has another number of entries tha
 const TWICE: Fault = Fault::Invalid("an entry is pending twice");
 
 /// What is pending, before its consumer is known.
-struct Delivered {
+struct Unclaimed {
     id: Id,
     delivered_ms: i64,
     deliveries: u64,
@@ -67,7 +67,7 @@ impl Decoder<'_> {
         for _ in 0..input.number()? {
             self.consumer(input, kind, &mut group, &mut delivered)?;
         }
-        for Delivered { id, delivered_ms, deliveries, consumer } in delivered {
+        for Unclaimed { id, delivered_ms, deliveries, consumer } in delivered {
             let consumer = consumer.ok_or(Fault::Invalid("an entry is pending for no consumer"))?;
             group.assign(Pending { id, delivered_ms, deliveries, consumer });
         }
@@ -81,7 +81,7 @@ impl Decoder<'_> {
         input: &mut Input<'_>,
         kind: u8,
         group: &mut Group,
-        delivered: &mut [Delivered],
+        delivered: &mut [Unclaimed],
     ) -> Result<(), Fault> {
         input.text_into(&mut self.packed)?;
         let seen_ms = input.signed()?;
@@ -110,13 +110,13 @@ fn id(input: &mut Input<'_>) -> Result<Id, Fault> {
 }
 
 /// What is pending in a group, in the order of ids.
-fn delivered(input: &mut Input<'_>) -> Result<Vec<Delivered>, Fault> {
+fn delivered(input: &mut Input<'_>) -> Result<Vec<Unclaimed>, Fault> {
     let mut delivered = Vec::new();
     for _ in 0..input.number()? {
         let id = Id::from_bytes(input.array()?);
         let (delivered_ms, deliveries) = (input.signed()?, input.number()?);
-        delivered.push(Delivered { id, delivered_ms, deliveries, consumer: None });
+        delivered.push(Unclaimed { id, delivered_ms, deliveries, consumer: None });
     }
-    delivered.sort_unstable_by_key(|delivered: &Delivered| delivered.id);
+    delivered.sort_unstable_by_key(|delivered: &Unclaimed| delivered.id);
     if delivered.is_sorted_by(|one, other| one.id < other.id) { Ok(delivered) } else { Err(TWICE) }
 }

@@ -64,7 +64,7 @@ impl<W: Write> Writer<W> {
             self.encoder.number(pending.deliveries);
             self.flush_if_full()?;
         }
-        self.encoder.number(group.consumers().len() as u64);
+        self.encoder.number(group.consumers_len() as u64);
         for consumer in group.consumers() {
             self.encoder.string(&consumer.name);
             self.time(consumer.seen_ms);

@@ -89,12 +89,12 @@ impl Entries {
 
     /// The first entry.
     pub fn first(&self) -> Option<StreamEntry<'_>> {
-        self.nodes.first()?.iter().next()
+        self.nodes.first()?.forward().next()
     }
 
     /// The last entry.
     pub fn last(&self) -> Option<StreamEntry<'_>> {
-        self.nodes.last()?.iter_back().next()
+        self.nodes.last()?.backward().next()
     }
 
     /// Adds an entry with an id behind all; false if its fields are too large.
@@ -194,7 +194,7 @@ impl Entries {
     /// How many entries stand in the first nodes of which none has to be kept.
     fn whole_nodes(&self, keep: Keep, most: u64) -> usize {
         let (len, mut count) = (self.len() as u64, 0_u64);
-        for (node, _) in self.nodes.iter() {
+        for (node, _) in &self.nodes {
             let with = count + node.count() as u64;
             let goes = match keep {
                 Keep::Newest(keep) => len - with >= keep,
@@ -246,7 +246,7 @@ impl Entries {
         let ids = self.nodes().take(LOOKED_AT_MAX).map(|node| node.id().to_bytes());
         let looked_at = self.nodes_len().min(LOOKED_AT_MAX) as u64;
         let found = radix_nodes(ids);
-        if looked_at == 0 { found } else { found * self.nodes_len() as u64 / looked_at }
+        found.saturating_mul(self.nodes_len() as u64).checked_div(looked_at).unwrap_or(found)
     }
 }
 

@@ -100,9 +100,14 @@ impl Group {
         self.consumer(at).map_or(&[], |consumer| &consumer.name)
     }
 
+    /// How many consumers there are.
+    pub fn consumers_len(&self) -> usize {
+        self.names.len()
+    }
+
     /// All consumers, by name.
-    pub fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
-        self.names.values().map(|at| self.consumers[at.0 as usize].as_ref().expect("a name has its consumer"))
+    pub fn consumers(&self) -> impl Iterator<Item = &Consumer> {
+        self.names.values().filter_map(|at| self.consumer(*at))
     }
 
     fn change_consumer<R>(&mut self, at: ConsumerAt, change: impl FnOnce(&mut Consumer) -> R) -> Option<R> {

@@ -233,19 +233,19 @@ impl Node {
     }
 
     /// Its live entries in order.
-    pub fn iter(&self) -> Forward<'_> {
+    pub fn forward(&self) -> Forward<'_> {
         let master = self.master();
         Forward { node: self, at: master.map(|master| master.entries), master }
     }
 
     /// Its live entries, the last first.
-    pub fn iter_back(&self) -> Backward<'_> {
+    pub fn backward(&self) -> Backward<'_> {
         Backward { node: self, end: self.packed.view().end(), master: self.master() }
     }
 
     /// A live entry.
     pub fn get(&self, id: Id) -> Option<StreamEntry<'_>> {
-        self.iter().take_while(|entry| entry.id <= id).find(|entry| entry.id == id)
+        self.forward().take_while(|entry| entry.id <= id).find(|entry| entry.id == id)
     }
 
     /// Marks entries as deleted for which `doomed` says so, in order, until it says that none follows; how many.

@@ -70,27 +70,24 @@ impl<'a> Iterator for Range<'a> {
     #[inline]
     fn next(&mut self) -> Option<StreamEntry<'a>> {
         loop {
-            let entry = match &mut self.walk {
-                Walk::Forward(nodes, within) => match within.as_mut().and_then(Iterator::next) {
-                    Some(entry) => entry,
-                    None => {
-                        *within = Some(nodes.next()?.0.iter());
-                        continue;
-                    }
-                },
-                Walk::Backward(nodes, within) => match within.as_mut().and_then(Iterator::next) {
-                    Some(entry) => entry,
-                    None => {
-                        *within = Some(nodes.next()?.0.iter_back());
-                        continue;
-                    }
-                },
+            let (entry, is_back) = match &mut self.walk {
+                Walk::Forward(_, Some(within)) => (within.next(), false),
+                Walk::Backward(_, Some(within)) => (within.next(), true),
+                Walk::Forward(..) => (None, false),
+                Walk::Backward(..) => (None, true),
             };
-            match &self.walk {
-                Walk::Forward(..) if entry.id > self.end => return None,
-                Walk::Backward(..) if entry.id < self.start => return None,
-                _ if entry.id < self.start || entry.id > self.end => {}
-                _ => return Some(entry),
+            let Some(entry) = entry else {
+                match &mut self.walk {
+                    Walk::Forward(nodes, within) => *within = Some(nodes.next()?.0.forward()),
+                    Walk::Backward(nodes, within) => *within = Some(nodes.next()?.0.backward()),
+                }
+                continue;
+            };
+            match (entry.id < self.start, entry.id > self.end) {
+                (false, false) => return Some(entry),
+                (true, _) if is_back => return None,
+                (_, true) if !is_back => return None,
+                _ => {}
             }
         }
     }

@@ -196,7 +196,7 @@ fn check_nodes(stream: &Stream) {
     for node in stream.entries().nodes() {
         let again = Node::from_bytes(node.id(), node.as_bytes().to_vec()).expect("a node is a valid node");
         assert_eq!(again.places(), node.places());
-        let ids = |node: &Node| node.iter().map(|entry| entry.id).collect::<Vec<_>>();
+        let ids = |node: &Node| node.forward().map(|entry| entry.id).collect::<Vec<_>>();
         assert_eq!(ids(&again), ids(node));
     }
 }
@@ -306,12 +306,12 @@ fn damaged_nodes_are_refused_or_harmless() {
             bytes[at] = random.below(256) as u8;
         }
         if let Some(node) = Node::from_bytes(node.id(), bytes) {
-            let forward: Vec<Id> = node.iter().map(|entry| entry.id).collect();
-            let mut back: Vec<Id> = node.iter_back().map(|entry| entry.id).collect();
+            let forward: Vec<Id> = node.forward().map(|entry| entry.id).collect();
+            let mut back: Vec<Id> = node.backward().map(|entry| entry.id).collect();
             back.reverse();
             assert_eq!(forward, back);
             assert!(forward.is_sorted() && forward.len() as u64 <= node.places());
-            node.iter().for_each(|entry| drop(pairs_of(&entry)));
+            node.forward().for_each(|entry| drop(pairs_of(&entry)));
         }
     }
 }
