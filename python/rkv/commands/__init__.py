@@ -12,6 +12,7 @@ from rkv.commands.lists import ListCommands
 from rkv.commands.sets import SetCommands
 from rkv.commands.sorted_sets import SortedSetCommands
 from rkv.commands.store import StoreCommands
+from rkv.commands.streams import StreamCommands
 from rkv.commands.strings import StringCommands
 
 
@@ -24,6 +25,7 @@ class Commands(
     BitCommands[T],
     HyperloglogCommands[T],
     GeoCommands[T],
+    StreamCommands[T],
     KeyCommands[T],
     StoreCommands[T],
 ):

@@ -63,6 +63,86 @@ macro_rules! fixed {
 }
 
 fixed! {
+    /// No id of an entry.
+    INVALID_STREAM_ID = "ERR Invalid stream ID specified as stream command argument";
+    /// An interval that begins behind the last id that there can be.
+    INVALID_STREAM_START = "ERR invalid start ID for the interval";
+    /// An interval that ends before the first id that there can be.
+    INVALID_STREAM_END = "ERR invalid end ID for the interval";
+    /// XADD with an id that is not behind all others.
+    STREAM_ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+    /// XADD with the id before all others.
+    STREAM_ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0";
+    /// XADD to a stream that has the last id that there can be.
+    STREAM_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items";
+    /// XADD of too many bytes.
+    STREAM_ENTRY_TOO_LARGE = "ERR Elements are too large to be stored";
+    /// LIMIT without what it limits.
+    TRIM_LIMIT_ALONE = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+    /// LIMIT of a trim that is exact.
+    TRIM_LIMIT_EXACT = "ERR syntax error, LIMIT cannot be used without the special ~ option";
+    /// LIMIT below 0.
+    TRIM_LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0.";
+    /// MAXLEN below 0.
+    TRIM_LENGTH_NEGATIVE = "ERR The MAXLEN argument must be >= 0.";
+    /// Both ways to say what stays.
+    TRIM_TWICE = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
+    /// XTRIM that does not say what stays.
+    TRIM_WITHOUT_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy";
+    /// XSETID with a count below 0.
+    ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive";
+    /// XSETID with two ids that do not fit together.
+    SETID_BELOW_GIVEN_DELETED =
+        "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id";
+    /// XSETID before what was deleted.
+    SETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+    /// XSETID before the last entry.
+    SETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item";
+    /// XSETID with fewer entries than there are.
+    SETID_ADDED_BELOW_LENGTH =
+        "ERR The entries_added specified in XSETID is smaller than the target stream length";
+    /// XGROUP of a key that is not there.
+    XGROUP_NO_KEY =
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.";
+    /// XGROUP CREATE of a group that is there.
+    BUSY_GROUP = "BUSYGROUP Consumer Group name already exists";
+    /// A count of entries below -1.
+    ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1";
+    /// XREAD with an odd number of words for keys and ids.
+    UNBALANCED_XREAD =
+        "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.";
+    /// XREADGROUP with an odd number of words for keys and ids.
+    UNBALANCED_XREADGROUP =
+        "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.";
+    /// XREAD with an option of XREADGROUP.
+    XREAD_GROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+    /// XREAD with an option of XREADGROUP.
+    XREAD_NOACK = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+    /// XREAD with an id that means something to groups.
+    XREAD_NEW =
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.";
+    /// XREADGROUP that does not say for whom.
+    XREADGROUP_WITHOUT_GROUP = "ERR Missing GROUP option for XREADGROUP";
+    /// XREADGROUP behind the last entry.
+    XREADGROUP_LAST =
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.";
+    /// XREADGROUP from the last entry.
+    XREADGROUP_END =
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.";
+    /// A timeout in milliseconds that is none.
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    /// XCLAIM with a time that is none.
+    XCLAIM_IDLE_MIN = "ERR Invalid min-idle-time argument for XCLAIM";
+    /// XCLAIM with a time that is none.
+    XCLAIM_IDLE = "ERR Invalid IDLE option argument for XCLAIM";
+    /// XCLAIM with a time that is none.
+    XCLAIM_TIME = "ERR Invalid TIME option argument for XCLAIM";
+    /// XCLAIM with a count that is none.
+    XCLAIM_RETRYCOUNT = "ERR Invalid RETRYCOUNT option argument for XCLAIM";
+    /// XAUTOCLAIM with a time that is none.
+    XAUTOCLAIM_IDLE_MIN = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
+    /// XAUTOCLAIM with a count that is none.
+    CLAIM_COUNT = "ERR COUNT must be > 0";
     /// An option or argument that the syntax does not allow.
     SYNTAX = "ERR syntax error";
     /// A key holds another type.

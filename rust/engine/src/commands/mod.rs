@@ -26,6 +26,7 @@ mod scan;
 mod server;
 mod set;
 mod sort;
+mod stream;
 mod string;
 mod transaction;
 mod zset;
@@ -43,6 +44,7 @@ pub const FAMILIES: &[&[Row]] = &[
     bits::ROWS,
     hyperloglog::ROWS,
     geo::ROWS,
+    stream::ROWS,
     generic::ROWS,
     dump::ROWS,
     expire::ROWS,

@@ -123,4 +123,8 @@ handles! {
     ZSET_MAX_LISTPACK_ENTRIES: i64 = "zset-max-listpack-entries";
     /// Bytes of a member of a packed sorted set.
     ZSET_MAX_LISTPACK_VALUE: u64 = "zset-max-listpack-value";
+    /// Bytes of a node of a stream; 0 is no limit.
+    STREAM_NODE_MAX_BYTES: u64 = "stream-node-max-bytes";
+    /// Entries of a node of a stream; 0 is no limit.
+    STREAM_NODE_MAX_ENTRIES: i64 = "stream-node-max-entries";
 }

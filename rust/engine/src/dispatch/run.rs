@@ -128,7 +128,10 @@ fn execute_locked<'e>(
         World { store, client: &mut *client, door: &Queue, locks: &mut *locks, account: &mut account, now_ms, waiting };
     let wait = run(&mut Context::new(world, keys), call, reply);
     let blocked = match (wait, mode) {
-        (Some(wait), Mode::MayWait(form)) => Some(waiting::park(client, call, keys, locks, wait, form)),
+        (Some(wait), Mode::MayWait(form)) => {
+            let again = account.rare().and_then(|rare| rare.again.take());
+            Some(waiting::park(client, call, keys, locks, wait, again, form))
+        }
         _ => None,
     };
     settle(store, locks, &mut account, now_ms);

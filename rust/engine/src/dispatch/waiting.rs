@@ -16,7 +16,7 @@ use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Ending, Link, Message, Unblock};
 use crate::error;
-use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, World};
+use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, Words, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
 use crate::values::Kind;
@@ -32,6 +32,7 @@ pub struct Blocked {
     form: Unblock,
     no_touch: bool,
     kind: Option<Kind>,
+    hears_of_loss: bool,
     /// Monotonic microseconds; `None`: forever.
     pub deadline_us: Option<u64>,
 }
@@ -76,17 +77,19 @@ pub(super) fn park(
     keys: &[Key<'_>],
     locks: &mut Locks<'_>,
     wait: Wait,
+    again: Option<Words>,
     form: Unblock,
 ) -> Arc<Blocked> {
     let blocked = Arc::new(Blocked {
         link: Arc::clone(&client.link),
         db: client.db,
         command: call.command.id,
-        words: call.args.words().iter().map(|word| Box::from(*word)).collect(),
+        words: again.unwrap_or_else(|| call.args.words().iter().map(|word| Box::from(*word)).collect()),
         keys: keys.iter().map(|key| Box::from(key.bytes())).collect(),
         form,
         no_touch: client.no_touch,
         kind: wait.kind,
+        hears_of_loss: wait.hears_of_loss,
         deadline_us: wait.deadline_us,
     });
     client.link.blocking.begin();
@@ -127,10 +130,11 @@ fn serve_key<'e>(
     for waiter in locks.shard(place.shard()).waiters.queue(db, &key) {
         let part = locks.peek(place.shard()).db(db);
         let entry = part.and_then(|part| part.get(&place)).filter(|entry| !entry.is_expired(now_ms));
-        let Some(kind) = entry.map(|entry| entry.value().kind()) else { return };
+        let kind = entry.map(|entry| entry.value().kind());
         let waiter: Arc<dyn std::any::Any + Send + Sync> = waiter;
         let Ok(blocked) = waiter.downcast::<Blocked>() else { continue };
-        if blocked.kind.is_some_and(|wanted| wanted != kind) {
+        let is_meant = kind.map_or(blocked.hears_of_loss, |kind| blocked.kind.is_none_or(|wanted| wanted == kind));
+        if !is_meant {
             continue;
         }
         match serve_one(store, locks, account, now_ms, &blocked) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::effect::Effect;
+use super::effect::{Effect, Words};
 use super::store::Store;
 use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
@@ -92,6 +92,8 @@ pub struct Rare {
     pub wakes: Vec<Arc<Link>>,
     /// Everything was removed, and the snapshot shall not keep it either.
     pub saves: bool,
+    /// The words with which a command that waits is run again, if not its own.
+    pub again: Option<Words>,
 }
 
 impl Account {
@@ -189,6 +191,12 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Whether the command waited, and now its time is over: what was not there then is not there now.
     pub const fn has_timed_out(&self) -> bool {
         matches!(self.waiting, Waiting::IsOver)
+    }
+
+    /// Says with which words the command is run again if it waits: what depended on the state of its keys must not do so
+    /// then.
+    pub fn run_again_as(&mut self, words: Words) {
+        self.account.add().again = Some(words);
     }
 
     /// Unix milliseconds, the same during the whole command, transaction or script.

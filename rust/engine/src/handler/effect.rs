@@ -40,6 +40,8 @@ pub struct Wait {
     pub kind: Option<Kind>,
     /// Monotonic microseconds; `None`: forever.
     pub deadline_us: Option<u64>,
+    /// Whether it is run again when a key is gone, too.
+    pub hears_of_loss: bool,
 }
 
 /// What a command did.
@@ -78,12 +80,12 @@ impl Effect {
 
     /// It found nothing and waits.
     pub fn wait(deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Wait { kind: None, deadline_us }), ..Self::default() }
+        Self { wait: Some(Wait { kind: None, deadline_us, hears_of_loss: false }), ..Self::default() }
     }
 
     /// It found nothing and waits for a key of one type: others are not looked at.
     pub fn wait_for(kind: Kind, deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Wait { kind: Some(kind), deadline_us }), ..Self::default() }
+        Self { wait: Some(Wait { kind: Some(kind), deadline_us, hears_of_loss: false }), ..Self::default() }
     }
 
     /// Adds a keyspace event of the key with this number in the plan.

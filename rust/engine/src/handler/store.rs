@@ -351,6 +351,8 @@ fn follow_limits(rules: &Rules, config: &Config) {
     rules.set_sketch_sparse_bytes_max(config.get(options::HLL_SPARSE_MAX_BYTES).cast_signed());
     rules.set_zset_entries_max(config.get(options::ZSET_MAX_LISTPACK_ENTRIES));
     rules.set_zset_value_bytes_max(config.get(options::ZSET_MAX_LISTPACK_VALUE).cast_signed());
+    rules.set_stream_node_bytes_max(config.get(options::STREAM_NODE_MAX_BYTES).cast_signed());
+    rules.set_stream_node_entries_max(config.get(options::STREAM_NODE_MAX_ENTRIES));
 }
 
 /// Values of the configuration that commands read every time, kept as atomics.

@@ -204,7 +204,7 @@ pub struct CapturedEntry<'a> {
 /// A value as of the cut.
 #[derive(Clone, Copy, Debug)]
 pub enum CapturedValue<'a> {
-    /// A string or a small collection.
+    /// A string, a small collection, or the picture of a stream.
     Whole(ValueRef<'a>),
     /// A large collection, which goes on changing: [`Large::drain`] tells what it was.
     Large(&'a Large),
@@ -263,11 +263,7 @@ impl Captured {
                 self.bytes.extend_from_slice(bytes);
                 CopiedValue::Packed(packing)
             }
-            Form::Large(place) => {
-                let large = take(entry.blobs.large(place));
-                large.begin_capture();
-                CopiedValue::Large(large)
-            }
+            Form::Large(place) => CopiedValue::Large(take(entry.blobs.large(place)).captured()),
         };
         let (deadline_ms, clock, is_raw) = (entry.deadline_ms(), entry.clock(), entry.is_raw());
         self.entries.push(Copied { key_end, end: self.bytes.len(), value, deadline_ms, clock, is_raw });
@@ -284,7 +280,10 @@ impl Captured {
                 CopiedValue::Integer(number) => CapturedValue::Whole(ValueRef::Integer(*number)),
                 CopiedValue::Bytes => CapturedValue::Whole(ValueRef::Bytes(bytes)),
                 CopiedValue::Packed(packing) => CapturedValue::Whole(ValueRef::Packed(*packing, bytes)),
-                CopiedValue::Large(Large::String(shared)) => CapturedValue::Whole(ValueRef::Shared(shared)),
+                // Nobody changes these, so they are told as they are.
+                CopiedValue::Large(large @ (Large::String(_) | Large::Stream(_))) => {
+                    CapturedValue::Whole(large.value())
+                }
                 CopiedValue::Large(large) => CapturedValue::Large(large),
             };
             let Copied { deadline_ms, clock, is_raw, .. } = *copied;

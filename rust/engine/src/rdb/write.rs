@@ -1,5 +1,7 @@
 //! Writing a file.
 
+mod stream;
+
 use std::io::{self, Write};
 
 use super::crc64::{behind_zeros, crc64};
@@ -239,6 +241,7 @@ impl<W: Write> Writer<W> {
             ValueRef::Set(cell) => self.set(key, cell)?,
             ValueRef::Zset(cell) => self.zset(key, cell)?,
             ValueRef::Hash(cell) => self.hash(key, cell)?,
+            ValueRef::Stream(cell) => self.stream(key, cell)?,
         }
         Ok(())
     }
@@ -366,6 +369,7 @@ impl<W: Write> Writer<W> {
         let mut piece = std::mem::take(&mut self.piece);
         let result = match large {
             Large::String(shared) => self.whole(key, ValueRef::Shared(shared)),
+            Large::Stream(cell) => self.stream(key, cell),
             Large::List(_) => self.drained_list(key, large, shape, &mut piece),
             Large::Set(_) => self.drained_elements(kind::SET, key, large, shape, &mut piece),
             Large::Zset(_) => self.drained_elements(kind::ZSET_2, key, large, shape, &mut piece),

@@ -1,5 +1,5 @@
 //! What lists, sets, sorted sets and hashes have in common: a packed form that may stand in a key's blob, a form of their
-//! own memory that a [`Cell`] holds, and the capture of a snapshot.
+//! own memory that a [`Cell`] holds, and the capture of a snapshot. Streams have no packed form.
 //!
 //! A small collection *is* bytes: to change it is to copy them out, change them, write them back. A large one stays where
 //! it is. A handler sees neither: [`Collection`] is the owned value, which is changed, and its `View` is read.
@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Try
 use rkv_collections::bytes::Shared;
 
 use super::value::{Kind, NewValue, ValueRef};
-use super::{Hash, List, Set, Zset};
+use super::{Hash, List, Set, Stream, Zset};
 use crate::error::{self, Error};
 
 /// What packed bytes are.
@@ -341,6 +341,14 @@ impl<T: Collection> Held<T> {
     }
 }
 
+impl Held<Stream> {
+    /// What the stream was at the cut; see [`Large::captured`].
+    fn take_picture(&mut self) -> Option<Stream> {
+        self.frozen = Frozen::Nothing;
+        self.collection.take_captured()
+    }
+}
+
 impl<T> Clone for Cell<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -412,6 +420,8 @@ pub enum Large {
     Zset(Cell<Zset>),
     /// A hash.
     Hash(Cell<Hash>),
+    /// A stream.
+    Stream(Cell<Stream>),
 }
 
 /// Does the same with the cell of a value, whatever its type.
@@ -423,6 +433,7 @@ macro_rules! each_cell {
             Large::Set($cell) => $for_cell,
             Large::Zset($cell) => $for_cell,
             Large::Hash($cell) => $for_cell,
+            Large::Stream($cell) => $for_cell,
         }
     };
 }
@@ -434,7 +445,7 @@ impl Large {
             Kind::Set => Set::from_packed(packing, bytes).into_large(),
             Kind::Zset => Zset::from_packed(packing, bytes).into_large(),
             Kind::Hash => Hash::from_packed(packing, bytes).into_large(),
-            Kind::List | Kind::String => List::from_packed(packing, bytes).into_large(),
+            Kind::List | Kind::String | Kind::Stream => List::from_packed(packing, bytes).into_large(),
         }
     }
 
@@ -447,6 +458,7 @@ impl Large {
             Self::Set(cell) => ValueRef::Set(cell),
             Self::Zset(cell) => ValueRef::Zset(cell),
             Self::Hash(cell) => ValueRef::Hash(cell),
+            Self::Stream(cell) => ValueRef::Stream(cell),
         }
     }
 
@@ -464,6 +476,7 @@ impl Large {
             Self::Set(cell) => Self::Set(cell.copied()),
             Self::Zset(cell) => Self::Zset(cell.copied()),
             Self::Hash(cell) => Self::Hash(cell.copied()),
+            Self::Stream(cell) => Self::Stream(cell.copied()),
         }
     }
 
@@ -489,6 +502,19 @@ impl Large {
     /// What a collection that was large at the cut had then, while not all of it is told. Holds no shard.
     pub fn captured_shape(&self) -> Option<Shape> {
         each_cell!(self, _ => None, cell => cell.write_when_free().captured_shape())
+    }
+
+    /// What a snapshot writes, of a value that was just found in a segment or kept for it: the same value, whose capture is
+    /// begun, or, of a stream, its picture as of the cut, which nobody changes.
+    #[must_use]
+    pub fn captured(&self) -> Self {
+        self.begin_capture();
+        if let Self::Stream(cell) = self
+            && let Some(picture) = cell.write().take_picture()
+        {
+            return picture.into_large();
+        }
+        self.clone()
     }
 
     /// See [`Collection::drain`]; holds no shard.

@@ -40,7 +40,7 @@ impl Digest {
         }
         let kind = value.kind();
         value.each(&mut |element| match kind {
-            Kind::List | Kind::String => self.mix(element.name),
+            Kind::List | Kind::Stream | Kind::String => self.mix(element.name),
             Kind::Set => self.add(element.name),
             Kind::Zset => self.add(&pair(element.name, format_f64_17(element.score()).as_bytes()).0),
             Kind::Hash => self.add(&pair(element.name, element.payload).0),

@@ -1,4 +1,4 @@
-//! When values leave their packed encodings, and the secret of those that are tables.
+//! When values leave their packed encodings, how large nodes of streams are, and the secret of those that are tables.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -53,4 +53,8 @@ rules! {
     zset_entries_max, set_zset_entries_max: "zset-max-listpack-entries" = 128;
     /// Bytes of a member of a packed sorted set.
     zset_value_bytes_max, set_zset_value_bytes_max: "zset-max-listpack-value" = 64;
+    /// Bytes of a node of a stream; 0 is no limit.
+    stream_node_bytes_max, set_stream_node_bytes_max: "stream-node-max-bytes" = 4096;
+    /// Entries of a node of a stream, deleted ones included; 0 is no limit.
+    stream_node_entries_max, set_stream_node_entries_max: "stream-node-max-entries" = 100;
 }

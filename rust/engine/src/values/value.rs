@@ -6,7 +6,7 @@ use super::collection::{Cell, Collection, Element, Large, Packing};
 use super::hash::HashView;
 use super::set::SetView;
 use super::zset::ZsetView;
-use super::{Hash, List, Set, Zset};
+use super::{Hash, List, Set, Stream, Zset};
 
 /// The types of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Kind {
     Zset,
     /// A hash.
     Hash,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Set => "set",
             Self::Zset => "zset",
             Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             Self::Set => 2,
             Self::Zset => 3,
             Self::Hash => 4,
+            Self::Stream => 6,
         }
     }
 }
@@ -83,6 +87,8 @@ pub enum ValueRef<'a> {
     Zset(&'a Cell<Zset>),
     /// A hash of its own memory.
     Hash(&'a Cell<Hash>),
+    /// A stream.
+    Stream(&'a Cell<Stream>),
 }
 
 /// Strings up to this many bytes are `embstr`, longer ones `raw`.
@@ -98,6 +104,7 @@ impl ValueRef<'_> {
             Self::Set(_) => Kind::Set,
             Self::Zset(_) => Kind::Zset,
             Self::Hash(_) => Kind::Hash,
+            Self::Stream(_) => Kind::Stream,
         }
     }
 
@@ -112,6 +119,7 @@ impl ValueRef<'_> {
             Self::Set(cell) => cell.encoding(),
             Self::Zset(cell) => cell.encoding(),
             Self::Hash(cell) => cell.encoding(),
+            Self::Stream(cell) => cell.encoding(),
         }
     }
 
@@ -124,6 +132,7 @@ impl ValueRef<'_> {
             Self::Set(cell) => cell.heap_bytes(),
             Self::Zset(cell) => cell.heap_bytes(),
             Self::Hash(cell) => cell.heap_bytes(),
+            Self::Stream(cell) => cell.heap_bytes(),
         }
     }
 
@@ -149,7 +158,8 @@ impl ValueRef<'_> {
         }
     }
 
-    /// Shows every element of a collection; those of a list and of a sorted set in order. A string has none.
+    /// Shows every element of a collection; those of a list and of a sorted set in order, and the parts of
+    /// every entry of a stream. A string has none.
     pub fn each(&self, each: &mut dyn FnMut(Element<'_>)) {
         match self {
             Self::Integer(_) | Self::Bytes(_) | Self::Shared(_) => {}
@@ -158,6 +168,7 @@ impl ValueRef<'_> {
             Self::Set(cell) => Set::each(cell.read().view(), each),
             Self::Zset(cell) => Zset::each(cell.read().view(), each),
             Self::Hash(cell) => Hash::each(cell.read().view(), each),
+            Self::Stream(cell) => Stream::each(cell.read().view(), each),
         }
     }
 }

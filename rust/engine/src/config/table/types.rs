@@ -1,4 +1,4 @@
-//! When values leave their packed encodings.
+//! When values leave their packed encodings, and how large nodes of streams are.
 
 use super::{COUNT, INT_MAX, LONG_COUNT, SIZE_MAX};
 use crate::config::option::{ConfigOption, integer, known, memory, supported};
@@ -16,6 +16,6 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("zset-max-listpack-entries", LONG_COUNT, "128").alias("zset-max-ziplist-entries"),
     supported("zset-max-listpack-value", memory(0, SIZE_MAX), "64").alias("zset-max-ziplist-value"),
     supported("hll-sparse-max-bytes", memory(0, SIZE_MAX), "3000"),
-    known("stream-node-max-bytes", memory(0, SIZE_MAX), "4096"),
-    known("stream-node-max-entries", LONG_COUNT, "100"),
+    supported("stream-node-max-bytes", memory(0, SIZE_MAX), "4096"),
+    supported("stream-node-max-entries", LONG_COUNT, "100"),
 ];

@@ -1,11 +1,13 @@
 //! A base in the form of commands: `aof-use-rdb-preamble no`.
 
+mod stream;
+
 use std::io::{self, Write};
 
 use crate::journal::encode;
 use crate::keyspace::{CapturedEntry, CapturedValue};
 use crate::number::{Decimal, format_f64};
-use crate::values::{Element, Kind, Large, Piece, ValueRef};
+use crate::values::{Collection, Element, Kind, Large, Piece, ValueRef};
 
 /// Elements of a collection in one command: Redis's number.
 const ELEMENTS_MAX: usize = 64;
@@ -51,6 +53,7 @@ impl<W: Write> CommandWriter<W> {
             }
             CapturedValue::Whole(ValueRef::Bytes(bytes)) => self.command(&[b"SET", entry.key, bytes])?,
             CapturedValue::Whole(ValueRef::Shared(shared)) => self.command(&[b"SET", entry.key, shared])?,
+            CapturedValue::Whole(ValueRef::Stream(cell)) => self.stream(entry.key, cell.read().view())?,
             CapturedValue::Whole(value) => {
                 let mut piece = std::mem::take(&mut self.piece);
                 piece.clear();
@@ -90,7 +93,8 @@ impl<W: Write> CommandWriter<W> {
                 Kind::Set => b"SADD",
                 Kind::Zset => b"ZADD",
                 Kind::Hash => b"HSET",
-                Kind::String => b"APPEND",
+                // Streams are written otherwise, and strings have no elements.
+                Kind::String | Kind::Stream => b"APPEND",
             };
             let mut words = vec![name, key];
             for (number, element) in some.iter().enumerate() {
