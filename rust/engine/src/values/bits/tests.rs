@@ -162,6 +162,10 @@ fn numbers_without_a_place() {
     assert_eq!(unsigned.add(-1, 0, Overflow::Saturate), Some(255));
     assert_eq!(unsigned.add(-1, 0, Overflow::Wrap), Some(255));
     assert_eq!(unsigned.add(-1, 0, Overflow::Fail), None);
+    // Nor is the lowest of all numbers below those of a narrower field.
+    let signed = Field::parse(b"i8").unwrap();
+    assert_eq!(signed.add(i64::MIN, 0, Overflow::Saturate), Some(127));
+    assert_eq!(signed.add(i64::MIN + 128, 0, Overflow::Saturate), Some(-128));
     assert_eq!(unsigned.get(b"abc", u64::MAX - 7), 0);
     assert!(!get(b"abc", u64::MAX));
 }
