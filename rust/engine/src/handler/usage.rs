@@ -188,7 +188,7 @@ pub enum Fault {
     NoName,
     /// An alternative of several arguments: they must be a block.
     LongAlternative,
-    /// `[...]...` around something without a fixed word that is no choice either.
+    /// `[...]...` around something without a fixed word.
     RepeatsNoToken,
     /// `@` without a version, or `#` without a number.
     BadNote,
@@ -317,7 +317,7 @@ impl<'a> Parser<'a> {
         };
         argument.optional = true;
         if self.take("...") {
-            if (argument.token.is_none() && argument.kind != Kind::OneOf) || argument.multiple {
+            if argument.token.is_none() || argument.multiple {
                 return Err(self.error(Fault::RepeatsNoToken));
             }
             argument.multiple = true;
