@@ -48,6 +48,7 @@ LEFT_OUT = {
 # What a transaction and its watchers need comes often, so that sequences reach its later states.
 OFTEN = {"MULTI": 6, "EXEC": 8, "WATCH": 4, "SET": 8, "GET": 3, "DEL": 3, "INCR": 2, "EXPIRE": 2, "APPEND": 2}
 OFTEN |= {"LPUSH": 4, "RPUSH": 6, "HSET": 8, "HMSET": 3, "HINCRBY": 2, "SADD": 8, "ZADD": 12, "ZINCRBY": 2}
+OFTEN |= {"SETBIT": 3, "BITFIELD": 3, "PFADD": 6, "GEOADD": 6, "GEOSEARCH": 3}
 
 
 class Step(NamedTuple):

@@ -42,6 +42,7 @@ LEX = [b"-", b"+", b"[a", b"(b", b"[c", b"(", b"[", b"a", b"[x"]
 SCORES = [b"0", b"1", b"2", b"3", b"-1", b"1.5", b"2.25", b"(1", b"(2", b"-inf", b"+inf", b"1e5", b"-0.0", b"1e-7"]
 PATTERNS = [b"*", b"a", b"?", b"key:*", b"[a-c]", b"[^a]", b"\\*", b"nosuch*", b""]
 GARBAGE = [b"NX", b"XX", b"GET", b"EX", b"100", b"0", b"-1", b"", b"garbage", b"KEEPTTL", b"a", b"\xff", b"REPLACE"]
+FIELDS = [b"u8", b"i8", b"u1", b"i5", b"i64", b"u63", b"u64", b"i0", b"x8", b""]
 DATABASES = [b"0", b"1", b"2", b"15", b"16", b"-1"]
 
 
@@ -148,7 +149,7 @@ times_s = rarely(st.sampled_from([b"%d" % FAR_S, b"%d" % (FAR_S + 7), b"1"]), in
 times_ms = rarely(st.sampled_from([b"%d123" % FAR_S, b"%d007" % FAR_S, b"1"]), integers, 6)
 
 
-def _values(argument: Argument) -> SearchStrategy[bytes]:
+def _values(argument: Argument) -> SearchStrategy[bytes]:  # noqa: PLR0912 - one case for each meaning of a word
     name = argument.name.lower()
     match argument.type:
         case "key":
@@ -163,6 +164,8 @@ def _values(argument: Argument) -> SearchStrategy[bytes]:
             return st.one_of(scores, st.sampled_from(LEX), positions)
         case "string" if name in ("member", "member1", "element", "field", "pivot"):
             return members
+        case "string" if name == "encoding":
+            return rarely(st.sampled_from(FIELDS[:6]), st.sampled_from(FIELDS[6:]), 6)
         case "integer" if name == "cursor":
             return rarely(st.just(b"0"), integers, 6)
         case "integer":

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
         .usage(
             "key:key [operation:(GET get-block:(encoding:string offset:integer) | write:([OVERFLOW \
              overflow-block:(WRAP | SAT | FAIL)] write-operation:(SET set-block:(encoding:string offset:integer \
-             value:integer) | INCRBY incrby-block:(encoding:string offset:integer increment:integer))))]...",
+             value:integer) | INCRBY incrby-block:(encoding:string offset:integer increment:integer))))...]",
         ),
     Row::new("BITFIELD_RO", -2, Group::Bitmap, field::bitfield_ro)
         .since("6.0.0")

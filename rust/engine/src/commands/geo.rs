@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Adds members with a longitude and a latitude each.", "O(log N) for each member added")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE))]))
         .flags(Flags::WRITE.with(Flags::DENYOOM))
-        .usage("key:key [NX | XX]@6.2.0 [change=CH@6.2.0] data:(longitude:double latitude:double member:string)..."),
+        .usage("key:key [(NX | XX)@6.2.0] [change=CH@6.2.0] data:(longitude:double latitude:double member:string)..."),
     Row::new("GEODIST", -4, Group::Geo, tell::geodist)
         .since("3.2.0")
         .doc("Tells how far two members are from each other.", "O(1)")

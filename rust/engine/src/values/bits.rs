@@ -1,6 +1,8 @@
 //! Strings as rows of bits. Bit 0 is the highest of the first byte; what lies beyond the end is 0.
 
 mod field;
+#[cfg(test)]
+mod tests;
 
 use std::ops::RangeInclusive;
 

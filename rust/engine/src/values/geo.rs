@@ -5,6 +5,8 @@
 //! Distances are those on a sphere.
 
 mod search;
+#[cfg(test)]
+mod tests;
 pub use search::{Found, Names, Search, Shape};
 
 /// A place, in degrees.

@@ -20,6 +20,8 @@
 mod dense;
 mod estimate;
 mod sparse;
+#[cfg(test)]
+mod tests;
 
 pub use estimate::{Registers, count};
 
