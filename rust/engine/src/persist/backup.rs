@@ -223,7 +223,7 @@ impl Backups {
     }
 
     /// Ends what [`Backups::begin_seal`] began, however that went.
-    fn end_seal(&self, result: Result<(), &BackupError>) {
+    fn end_seal(&self, result: &Result<(), BackupError>) {
         let mut status = self.status_mut();
         let id = std::mem::take(&mut status.id);
         status.phase = Phase::Idle;
@@ -265,7 +265,7 @@ pub fn seal(data: &dyn Dataset) {
         let id = persist.backups.status_mut().id.clone();
         let _ = remove(&**files, &id);
     }
-    persist.backups.end_seal(result.as_ref().map(|_| ()));
+    persist.backups.end_seal(&result);
 }
 
 fn write(data: &dyn Dataset, files: &dyn Files) -> Result<(), BackupError> {
@@ -310,16 +310,15 @@ fn name_log(
         let (from, to) = (format!("{from_dir}/{}", file.name), format!("{to_dir}/{}", file.name));
         files.link(&from, &to).map_err(failed(files, &to))?;
         manifest.members.push(Member::of(files, dir, &format!("{LOG_DIR}/{}", file.name)).map_err(failed(files, &to))?);
-        match file.role {
-            aof::Role::Base => named.base = Some(file.clone()),
-            _ => {
-                if first.is_none() {
-                    first = aof::first_offset(&*files.open(&to).map_err(failed(files, &to))?)
-                        .map_err(failed(files, &to))?;
-                }
-                named.incr.push(file.clone());
-            }
+        if file.role == aof::Role::Base {
+            named.base = Some(file.clone());
+            continue;
         }
+        if first.is_none() {
+            let open = files.open(&to).map_err(failed(files, &to))?;
+            first = aof::first_offset(&*open).map_err(failed(files, &to))?;
+        }
+        named.incr.push(file.clone());
     }
     manifest.first_offset = first.unwrap_or_default();
     let name = format!("{LOG_DIR}/{LOG_NAME}.manifest");

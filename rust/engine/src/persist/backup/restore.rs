@@ -84,7 +84,9 @@ pub fn restore(
     let result = copier.all(&manifest, point);
     if result.is_err() {
         let inner = to.list(LOG_DIR).unwrap_or_default();
-        inner.iter().for_each(|name| drop(to.remove(&format!("{LOG_DIR}/{name}"))));
+        for name in inner {
+            let _ = to.remove(&format!("{LOG_DIR}/{name}"));
+        }
         let _ = to.remove_dir(LOG_DIR);
         let _ = to.remove(SNAPSHOT);
     }
