@@ -327,6 +327,16 @@ impl Caller {
     pub fn wait_for_log(&mut self, tape: &mut Tape) {
         self.store.end_round();
         let store = &self.store;
+        if store.clock.is_manual() && self.is_held() {
+            // There is no thread that would help: this one does.
+            store.persist.log.tick(&**store);
+            if self.is_held() && !store.is_poisoned() {
+                tape.clear();
+                let error = Error::log_failed(&store.persist.log.status().error);
+                Reply::tape(tape, self.client.protocol).error(&error);
+                return;
+            }
+        }
         if !store.journal.gate.wait_here(self.client.offset, || store.is_poisoned()) {
             tape.clear();
             Reply::tape(tape, self.client.protocol).error(&error::POISONED);
