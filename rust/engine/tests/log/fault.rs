@@ -33,8 +33,13 @@ fn failing(policy: &str, operation: u64, kind: ErrorKind, seed: u64) -> bool {
             is_stopped = true;
             break;
         } else {
+            // The one whose write failed was done, but not acknowledged; what is refused later is not done.
             refused += 1;
-            assert_eq!(digest(&engine), before, "{case}: refused and done all the same");
+            let after = digest(&engine);
+            assert!(after == before || refused == 1, "{case}: refused and done all the same");
+            if after != before {
+                digests.push(after);
+            }
         }
         if number % 5 == 3 {
             clock.advance_ms(1_100);
@@ -96,19 +101,19 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     let mut random = Random(seed());
     assert!(change(&mut caller, &mut random));
     disk.set_space(Some(1));
-    let mut before = digest(&engine);
     for _ in 0..20 {
         if !change(&mut caller, &mut random) {
             break;
         }
-        before = digest(&engine);
         clock.advance_ms(500);
         engine.tick();
     }
+    // What could not be written was done, but not acknowledged; from here on nothing is done.
+    let before = digest(&engine);
     let reply = run(&mut caller, &["SET", "key", "value"]);
     assert!(reply.starts_with("MISCONF Errors writing to the AOF file: "), "{reply}");
     assert!(run(&mut caller, &["PING"]).starts_with("MISCONF"));
-    assert!(!run(&mut caller, &["GET", "key:1"]).starts_with("MISCONF"));
+    assert!(!run(&mut engine.caller(), &["GET", "key:1"]).starts_with("MISCONF"));
     assert_eq!(digest(&engine), before);
     disk.heal();
     for _ in 0..4 {
