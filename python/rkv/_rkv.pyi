@@ -310,6 +310,10 @@ class Front:
     def is_poisoned(self) -> bool:
         """Whether a bug has stopped the store."""
 
+    @property
+    def exit_code(self) -> int:
+        """With what a server ends whose store was stopped."""
+
     def setting(self, name: str) -> str:
         """An option's value now, as CONFIG GET prints it. Raises KeyError if no option has this name."""
 

@@ -37,13 +37,18 @@ def open(  # noqa: A001 - rkv.open() is what it is called
     databases: int = 16,
     maxmemory: int = 0,
     save: str = "3600 1 300 100 60 10000",
+    appendonly: bool = True,
+    appendfsync: str = "everysec",
 ) -> DB:
     """Open a store.
 
     Without a path it lives in memory, until the last reference to it is gone. With the path of a directory it is
-    loaded from there, and saved there as ``dump.rdb``: when it is closed, when the program ends, and whenever a pair of
-    ``save`` says so (seconds, and changes in that time; ``""`` for none). The directory is made if it is missing, and
-    no other store can work in it meanwhile. With ``readonly`` the path is a snapshot of rkv, Redis or Valkey, or a
+    loaded from there, and every change is in a log there before the call that made it returns, so that nothing is lost
+    if the program is killed. If the power goes, what was done in the last one or two seconds is; with ``appendfsync``
+    as ``"always"`` nothing is, and every call waits for the disk. Snapshots are saved as ``dump.rdb``: when it is closed,
+    when the program ends, and whenever a pair of ``save`` says so (seconds, and changes in that time; ``""`` for none).
+    Without ``appendonly`` there is no log, and what came after the last snapshot is lost with the program. The directory is
+    made if it is missing, and no other store can work in it meanwhile. With ``readonly`` the path is a snapshot of rkv, Redis or Valkey, or a
     directory with one: it is loaded, nothing is locked, and every write is refused.
 
     ``databases`` is how many numbered databases there are, ``maxmemory`` the limit of the data in bytes (0: none).
@@ -66,7 +71,9 @@ def open(  # noqa: A001 - rkv.open() is what it is called
     if os.path.isfile(name):
         raise NotADirectoryError(f"{path} is a file: name a directory, or open the file with readonly=True")
     os.makedirs(name, exist_ok=True)
-    engine = _rkv.Engine([*directives, ("dir", name), ("save", save)], clock, name)
+    log = "yes" if appendonly else "no"
+    kept = [("dir", name), ("save", save), ("appendonly", log), ("appendfsync", appendfsync)]
+    engine = _rkv.Engine([*directives, *kept], clock, name)
     try:
         engine.load()
     except BaseException:

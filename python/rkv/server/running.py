@@ -81,6 +81,8 @@ async def _until_stopped(program: Program, engine: Engine, front: Front, wish: _
     while True:
         await wish.event.wait()
         if front.is_poisoned:
+            if front.exit_code != EX_SOFTWARE:
+                return front.exit_code, 0.0
             warning("A bug left the data half changed: the store is stopped. Please report the lines above.")
             return EX_SOFTWARE, 0.0
         if wish.status != EX_OK:

@@ -126,6 +126,13 @@ impl Front {
     fn is_poisoned(&self) -> bool {
         self.store().is_poisoned()
     }
+
+    /// With what a server ends whose store was stopped: 70 for a bug, 74 if what `appendfsync always` promises cannot be
+    /// kept.
+    #[getter]
+    fn exit_code(&self) -> u8 {
+        self.store().exit_code.load(Ordering::Acquire)
+    }
 }
 
 /// Adds what this file defines.

@@ -160,14 +160,17 @@ impl Engine {
         let store = &*self.store;
         let Some(files) = store.persist.files() else { return Ok(None) };
         persist::remove_leftovers(store, &**files);
-        let loaded = if store.persist.log.is_wanted() {
-            Self::load_log(store, &**files)?
-        } else {
-            Self::load_snapshot(store, &**files)?
-        };
+        let was_active = store.settings.active_expire();
+        // What is over was decided by who wrote the log, and is written down there; nothing goes before it can be again.
+        store.settings.set_active_expire(false);
+        let has_log = store.persist.log.is_wanted();
+        let loaded = if has_log { Self::load_log(store, &**files) } else { Self::load_snapshot(store, &**files) };
+        let loaded = loaded.and_then(|loaded| aof::begin(store).map(|()| loaded).map_err(LoadError::from));
+        store.settings.set_active_expire(was_active);
+        let loaded = loaded?;
         store.persist.refusals.set(Refusal::Loading, false);
-        aof::begin(store)?;
-        if store.persist.log.is_wanted() {
+        store.expiry.wake();
+        if has_log {
             store.persist.start_log();
         }
         if !store.config().get(options::SAVE).is_empty() {
@@ -182,14 +185,8 @@ impl Engine {
 
     /// The log, if there is one; it knows more than a snapshot.
     fn load_log(store: &Store, files: &dyn Files) -> Result<Option<Loaded>, LoadError> {
-        let was_active = store.settings.active_expire();
-        // Who wrote the log decided what was over, and wrote that down.
-        store.settings.set_active_expire(false);
         let mut replay = replay::Replay::new(store);
-        let result = aof::load(store, &mut replay);
-        store.settings.set_active_expire(was_active);
-        store.expiry.wake();
-        let Some(log) = result? else {
+        let Some(log) = aof::load(store, &mut replay)? else {
             log::info!("There is no append only file: a snapshot, if there is one, is loaded instead");
             return Self::load_snapshot(store, files);
         };
@@ -327,6 +324,16 @@ impl Caller {
     pub fn wait_for_log(&mut self, tape: &mut Tape) {
         self.store.end_round();
         let store = &self.store;
+        if store.clock.is_manual() && self.is_held() {
+            // There is no thread that would help: this one does.
+            store.persist.log.tick(&**store);
+            if self.is_held() && !store.is_poisoned() {
+                tape.clear();
+                let error = Error::log_failed(&store.persist.log.status().error);
+                Reply::tape(tape, self.client.protocol).error(&error);
+                return;
+            }
+        }
         if !store.journal.gate.wait_here(self.client.offset, || store.is_poisoned()) {
             tape.clear();
             Reply::tape(tape, self.client.protocol).error(&error::POISONED);

@@ -267,6 +267,8 @@ fn begin<'e>(log: &Log, data: &'e dyn Dataset, files: &dyn Files, names: &Names)
     let path = names.path(&incr.name);
     let writer = Writer::create(files, path.clone(), moment.offset).map_err(io_failed(files, "creating", &path))?;
     let sync_file = files.append(&path).map_err(io_failed(files, "opening", &path))?;
+    // A manifest must not outlive a crash that the name of its file does not.
+    files.sync_dir(names.dir()).map_err(io_failed(files, "syncing", names.dir()))?;
     if !is_fresh {
         let mut next = manifest.clone();
         next.incr.push(incr.clone());

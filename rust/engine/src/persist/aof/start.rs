@@ -392,6 +392,10 @@ fn resume(data: &dyn Dataset, files: &dyn Files, names: &Names, last: Option<&Sc
     if let Err(error) = delete_history(files, names, &mut manifest) {
         log::warn!("Old files of the log are still there: {error}");
     }
+    // What a rewrite left that was cut off.
+    for name in files.list(names.dir())?.iter().filter(|name| name.starts_with("temp-")) {
+        files.remove(&names.path(name))?;
+    }
     let mut writer = None;
     if let (Some(file), Some(found)) = (manifest.incr.last(), last) {
         writer = Writer::resume(files, names.path(&file.name), found)?;
@@ -407,6 +411,7 @@ fn resume(data: &dyn Dataset, files: &dyn Files, names: &Names, last: Option<&Sc
             let incr = manifest.next_incr(names.log());
             let writer = Writer::create(files, names.path(&incr.name), offset)?;
             log::info!("Creating AOF incr file {} on server start", incr.name);
+            files.sync_dir(names.dir())?;
             let mut next = manifest.clone();
             next.incr.push(incr);
             names.save(files, &next)?;

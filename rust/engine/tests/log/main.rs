@@ -1,0 +1,5 @@
+//! The append-only file on a disk that crashes and fails.
+
+mod crash;
+mod fault;
+mod support;
