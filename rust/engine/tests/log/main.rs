@@ -1,5 +1,6 @@
 //! The append-only file on a disk that crashes and fails.
 
+mod backup;
 mod crash;
 mod fault;
 mod support;

@@ -94,6 +94,10 @@ impl Files for Watched {
         self.look().create_dir(name)
     }
 
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        self.look().remove_dir(name)
+    }
+
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         self.disk.list(dir)
     }
