@@ -248,7 +248,8 @@ impl Persist {
     /// # Errors
     /// Somebody has it, or the store is closed.
     pub fn claim(&self, work: Work) -> Result<Claim, StartError> {
-        if self.refusals.has(Refusal::Loading) {
+        // The first base of a log belongs to the start.
+        if self.refusals.has(Refusal::Loading) && work != Work::Rewrite {
             return Err(StartError::Loading);
         }
         let data = self.data().filter(|data| !data.is_poisoned()).ok_or(StartError::Closed)?;
