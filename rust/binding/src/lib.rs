@@ -5,6 +5,7 @@
 
 mod batch;
 mod caller;
+mod check;
 mod config;
 mod engine;
 mod error;
@@ -31,6 +32,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keyspace::Keyspace>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
+    check::register(module)?;
     config::register(module)?;
     front::register(module)?;
     log::register(module)?;

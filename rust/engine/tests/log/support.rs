@@ -203,7 +203,12 @@ pub fn change(caller: &mut Caller, random: &mut Random) -> bool {
 }
 
 fn is_failure(reply: &str) -> bool {
-    ["MISCONF", "EXECABORT", "ERR"].iter().any(|code| reply.starts_with(code)) && reply != "ERR no such key"
+    let is_failure =
+        ["MISCONF", "EXECABORT", "ERR"].iter().any(|code| reply.starts_with(code)) && reply != "ERR no such key";
+    if is_failure {
+        println!("{reply}");
+    }
+    is_failure
 }
 
 fn words(random: &mut Random) -> Vec<String> {

@@ -13,6 +13,7 @@
 //! the slot and never waits for it.
 
 mod annotation;
+mod check;
 mod commands;
 mod log;
 mod manifest;
@@ -25,6 +26,7 @@ mod start;
 mod writer;
 
 pub use annotation::Annotation;
+pub use check::{Checked, check, files_of};
 pub use log::{Fsync, Log, LogStatus, State};
 pub use manifest::{LogFile, Manifest, ManifestError, Role};
 pub use point::{Stop, Until, first_offset, stop};

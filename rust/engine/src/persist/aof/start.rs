@@ -275,9 +275,9 @@ impl Loader<'_> {
 
     /// Loads the snapshot with which a file may begin; where the commands behind it begin.
     fn load_snapshot(&self, file: &dyn File, name: &str, bytes: u64) -> Result<u64, LogError> {
-        let mut magic = [0; 5];
+        let mut magic = [0; 6];
         let count = file.read_at(0, &mut magic).map_err(|error| LogError::Io { path: self.files.path(name), error })?;
-        if count < magic.len() || &magic != b"REDIS" {
+        if count < magic.len() || !(magic.starts_with(b"REDIS") || &magic == b"VALKEY") {
             return Ok(0);
         }
         log::info!("Reading RDB base file on AOF loading...");
