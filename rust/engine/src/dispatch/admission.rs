@@ -146,8 +146,8 @@ fn loading(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error>
 #[cold]
 fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
     const NAP: Duration = Duration::from_micros(500);
-    /// However slow the disk is, a client gets on.
-    const NAPS_MAX: usize = 100;
+    /// However slow the disk is, a client gets on: one write a second cannot fill the memory.
+    const NAPS_MAX: usize = 2_000;
     if client.transaction.is_some() && !call.command.row.flags.has(Flags::UNQUEUED)
         || !is_any(store, client, call, |flags| flags.has(Flags::WRITE))
     {

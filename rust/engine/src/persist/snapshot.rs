@@ -300,6 +300,8 @@ struct Job<'a> {
     db: Option<usize>,
     keys: u64,
     segments: u32,
+    /// At which byte of the file memory is looked at next.
+    look_at: u64,
     limit_bytes: usize,
 }
 
@@ -325,6 +327,7 @@ impl<'a> Job<'a> {
             db: None,
             keys: 0,
             segments: 0,
+            look_at: LOOK_BYTES,
             limit_bytes,
         }
     }
@@ -339,24 +342,31 @@ impl<'a> Job<'a> {
             writer.entry(&entry, (self.access)(entry.clock))?;
             self.keys += 1;
             self.delay.after(self.keys, self.progress);
+            if writer.position() >= self.look_at {
+                self.look_at_memory(writer.position());
+            }
         }
         self.progress.set_done(self.keys);
-        self.look_at_memory();
+        self.segments += 1;
+        if self.segments.is_multiple_of(SEGMENTS) {
+            self.look_at_memory(writer.position());
+        }
         Ok(())
     }
 
-    /// Lets writers wait while more memory is needed than may be. Looked at after some thousand entries, a millisecond or two.
-    fn look_at_memory(&mut self) {
-        const SEGMENTS: u32 = 16;
-        self.segments += 1;
-        if !self.segments.is_multiple_of(SEGMENTS) {
-            return;
-        }
+    /// Lets writers wait while more memory is needed than may be.
+    fn look_at_memory(&mut self, position: u64) {
+        self.look_at = position + LOOK_BYTES;
         let bytes = self.data.keyspace().captured_bytes();
         self.progress.set_captured(bytes);
         self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.limit_bytes);
     }
 }
+
+/// Memory is looked at after so many segments, some thousand entries, which are told in a millisecond or two; and after so
+/// many bytes of large values.
+const SEGMENTS: u32 = 16;
+const LOOK_BYTES: u64 = 2 << 20;
 
 /// Reads a file back: its checksum, its structure, and how many keys it has.
 pub(super) fn verify(
