@@ -154,6 +154,10 @@ fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
         return;
     }
     for _ in 0..NAPS_MAX {
+        if !store.keyspace.is_cut() {
+            // Who exceeded the limit may have said so after the end.
+            store.persist.refusals.set(Refusal::MemoryOfSnapshot, false);
+        }
         if !store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
             return;
         }

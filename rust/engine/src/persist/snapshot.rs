@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::load::{self, FileSource};
 use super::status::{Delay, Progress, Work};
@@ -107,7 +108,7 @@ impl From<CutError> for SaveError {
 }
 
 /// How much memory, in bytes, a snapshot of so much data may need beside it: a tenth and 64 MiB. A quarter of the latter
-/// is left for what is written between two looks.
+/// is left for commands that are under way.
 pub const fn limit_bytes(used_bytes: usize) -> usize {
     used_bytes / 10 + (48 << 20)
 }
@@ -117,7 +118,11 @@ pub const fn limit_bytes(used_bytes: usize) -> usize {
 /// # Errors
 /// There is another cut, or the data is spoilt.
 pub fn cut(data: &dyn Dataset) -> Result<(Cut<'_>, Moment), CutError> {
-    data.keyspace().begin_cut(|locks| Moment::of(data, locks))
+    data.keyspace().begin_cut(|locks| {
+        let moment = Moment::of(data, locks);
+        data.persist().captured_bytes_max.store(limit_bytes(moment.used_bytes), Ordering::Relaxed);
+        moment
+    })
 }
 
 /// How many changes there were since the start. Locks one shard after the other.
@@ -302,7 +307,6 @@ struct Job<'a> {
     segments: u32,
     /// At which byte of the file memory is looked at next.
     look_at: u64,
-    limit_bytes: usize,
 }
 
 impl<'a> Job<'a> {
@@ -316,7 +320,6 @@ impl<'a> Job<'a> {
         let delay = Delay(config.get(options::RDB_KEY_SAVE_DELAY));
         drop(config);
         progress.begin(moment.keys());
-        let limit_bytes = limit_bytes(moment.used_bytes);
         Self {
             data,
             moment,
@@ -328,7 +331,6 @@ impl<'a> Job<'a> {
             keys: 0,
             segments: 0,
             look_at: LOOK_BYTES,
-            limit_bytes,
         }
     }
 
@@ -359,7 +361,7 @@ impl<'a> Job<'a> {
         self.look_at = position + LOOK_BYTES;
         let bytes = self.data.keyspace().captured_bytes();
         self.progress.set_captured(bytes);
-        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.limit_bytes);
+        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.data.persist().captured_bytes_max());
     }
 }
 
