@@ -206,6 +206,12 @@ impl Persist {
         self.captured_bytes_max.load(Ordering::Relaxed)
     }
 
+    /// Refuses most commands from now on, until all is loaded.
+    pub fn begin_loading(&self, now_ms: i64) {
+        self.status_mut().loading_ms = Some(now_ms);
+        self.refusals.set(Refusal::Loading, true);
+    }
+
     /// Whether nobody else can work in the directory.
     pub fn holds_directory(&self) -> bool {
         unpoisoned(self.lock.lock()).is_some()
