@@ -147,7 +147,7 @@ impl Engine {
             Err(error) => log::warn!("{error}: what is stored here is not saved there"),
             Ok(()) => {}
         }
-        store.persist.refusals.set(Refusal::Loading, true);
+        store.persist.begin_loading(store.clock.unix_ms());
         Ok(())
     }
 

@@ -146,14 +146,18 @@ fn loading(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error>
 #[cold]
 fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
     const NAP: Duration = Duration::from_micros(500);
-    /// However slow the disk is, a client gets on.
-    const NAPS_MAX: usize = 100;
+    /// However slow the disk is, a client gets on: one write a second cannot fill the memory.
+    const NAPS_MAX: usize = 2_000;
     if client.transaction.is_some() && !call.command.row.flags.has(Flags::UNQUEUED)
         || !is_any(store, client, call, |flags| flags.has(Flags::WRITE))
     {
         return;
     }
     for _ in 0..NAPS_MAX {
+        if !store.keyspace.is_cut() {
+            // Who exceeded the limit may have said so after the end.
+            store.persist.refusals.set(Refusal::MemoryOfSnapshot, false);
+        }
         if !store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
             return;
         }

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
-use crate::persist::Persist;
+use crate::persist::{Persist, Refusal};
 use crate::random::Xoshiro256;
 use crate::values::{Large, Rules};
 
@@ -201,6 +201,17 @@ impl Store {
         let limit = self.settings.maxmemory();
         if limit != 0 {
             self.keyspace.publish(locks, published_step(limit));
+        }
+        if self.keyspace.is_cut() {
+            self.limit_captured(locks);
+        }
+    }
+
+    /// Lets writers wait from now on if a snapshot holds as much memory as it may.
+    #[cold]
+    fn limit_captured(&self, locks: &mut Locks<'_>) {
+        if self.keyspace.publish_captured(locks) > self.persist.captured_bytes_max() {
+            self.persist.refusals.set(Refusal::MemoryOfSnapshot, true);
         }
     }
 

@@ -63,16 +63,38 @@ pub struct ParkedCut {
 
 impl Keyspace {
     /// Goes on with a cut of this keyspace.
+    #[expect(clippy::needless_pass_by_value, reason = "it goes on once")]
     pub fn resume(&self, parked: ParkedCut) -> Cut<'_> {
-        let ParkedCut { shard } = parked;
-        Cut { keyspace: self, shard }
+        Cut { keyspace: self, shard: parked.shard }
     }
 
-    /// Bytes of memory that only a snapshot needs: what was overwritten or removed since its cut and is not told yet. Locks
+    /// Whether a cut is under way.
+    #[inline]
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory that only a snapshot needs: what was overwritten or removed since its cut and is not told yet. Asks
     /// one shard after the other.
     pub fn captured_bytes(&self) -> usize {
-        let shards = (0..self.len()).filter_map(|shard| self.lock(1 << shard).ok());
-        shards.map(|locks| locks.iter().map(Shard::captured_bytes).sum::<usize>()).sum()
+        for shard in 0..self.len() {
+            if let Ok(mut locks) = self.lock(1 << shard) {
+                self.publish_captured(&mut locks);
+            }
+        }
+        self.captured.load(Ordering::Relaxed)
+    }
+
+    /// Publishes what the held shards keep for a snapshot; what all shards do, as last published.
+    pub fn publish_captured(&self, locks: &mut Locks<'_>) -> usize {
+        for (_, shard) in locks.iter_mut() {
+            let bytes = shard.captured_bytes();
+            let before = std::mem::replace(&mut shard.published_captured, bytes);
+            if bytes != before {
+                self.captured.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+            }
+        }
+        self.captured.load(Ordering::Relaxed)
     }
 
     /// Locks all shards; lets go of those it has while another one is held, a bounded number of times.
@@ -101,6 +123,7 @@ impl Keyspace {
         let cut = Cut { keyspace: self, shard: 0 };
         let mut locks = self.sweep()?;
         locks.iter_mut().for_each(|(_, shard)| shard.begin_capture());
+        self.publish_captured(&mut locks);
         let observed = observe(&locks);
         drop(locks);
         Ok((cut, observed))

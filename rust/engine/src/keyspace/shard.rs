@@ -33,6 +33,8 @@ pub struct Shard {
     pub journal_offset: u64,
     /// What the keyspace's total says that this shard uses.
     published: usize,
+    /// The same of what only a snapshot needs.
+    pub(super) published_captured: usize,
 }
 
 impl Shard {
@@ -136,6 +138,8 @@ pub struct Keyspace {
     published: AtomicUsize,
     /// Whether a cut is under way: there is one at a time.
     pub(super) is_cut: AtomicBool,
+    /// The sum of what all shards published of what only that needs.
+    pub(super) captured: AtomicUsize,
 }
 
 /// A thread panicked while it held a shard.
@@ -151,6 +155,7 @@ impl Keyspace {
             hasher: KeyHasher::new(secret, shard_bits),
             published: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),
+            captured: AtomicUsize::new(0),
         }
     }
 

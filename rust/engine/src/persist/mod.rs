@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The cut (see `keyspace::cut`) copies nothing. Whoever changes a segment that was not told yet leaves its old references
-//! and blobs behind; that memory is what a snapshot costs, and [`limit_bytes`] bounds it: above it the thread raises
+//! and blobs behind; that memory is what a snapshot costs, and [`limit_bytes`] bounds it: who exceeds it raises
 //! [`Refusal::MemoryOfSnapshot`], and every write waits a little before it takes any lock, while reads go on. Segments that
 //! hold such memory are told first.
 //!
@@ -35,7 +35,7 @@ mod status;
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLockReadGuard, Weak};
 use std::thread::JoinHandle;
 
@@ -109,6 +109,8 @@ pub struct Persist {
     /// Sources of libraries of functions, kept for the next snapshot.
     functions: Mutex<Vec<Box<[u8]>>>,
     is_closed: AtomicBool,
+    /// Bytes of memory that the snapshot under way may need beside the data.
+    captured_bytes_max: AtomicUsize,
     /// Whether the configuration has save points.
     saves_itself: AtomicBool,
 }
@@ -158,6 +160,7 @@ impl Persist {
             lock: Mutex::default(),
             functions: Mutex::default(),
             is_closed: AtomicBool::new(false),
+            captured_bytes_max: AtomicUsize::new(usize::MAX),
             saves_itself: AtomicBool::new(false),
         }
     }
@@ -196,6 +199,17 @@ impl Persist {
             *lock = Some(files.lock()?);
         }
         Ok(())
+    }
+
+    /// Bytes of memory that the snapshot under way may need beside the data.
+    pub fn captured_bytes_max(&self) -> usize {
+        self.captured_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Refuses most commands from now on, until all is loaded.
+    pub fn begin_loading(&self, now_ms: i64) {
+        self.status_mut().loading_ms = Some(now_ms);
+        self.refusals.set(Refusal::Loading, true);
     }
 
     /// Whether nobody else can work in the directory.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::load::{self, FileSource};
 use super::status::{Delay, Progress, Work};
@@ -107,7 +108,7 @@ impl From<CutError> for SaveError {
 }
 
 /// How much memory, in bytes, a snapshot of so much data may need beside it: a tenth and 64 MiB. A quarter of the latter
-/// is left for what is written between two looks.
+/// is left for commands that are under way.
 pub const fn limit_bytes(used_bytes: usize) -> usize {
     used_bytes / 10 + (48 << 20)
 }
@@ -117,7 +118,11 @@ pub const fn limit_bytes(used_bytes: usize) -> usize {
 /// # Errors
 /// There is another cut, or the data is spoilt.
 pub fn cut(data: &dyn Dataset) -> Result<(Cut<'_>, Moment), CutError> {
-    data.keyspace().begin_cut(|locks| Moment::of(data, locks))
+    data.keyspace().begin_cut(|locks| {
+        let moment = Moment::of(data, locks);
+        data.persist().captured_bytes_max.store(limit_bytes(moment.used_bytes), Ordering::Relaxed);
+        moment
+    })
 }
 
 /// How many changes there were since the start. Locks one shard after the other.
@@ -300,7 +305,8 @@ struct Job<'a> {
     db: Option<usize>,
     keys: u64,
     segments: u32,
-    limit_bytes: usize,
+    /// At which byte of the file memory is looked at next.
+    look_at: u64,
 }
 
 impl<'a> Job<'a> {
@@ -314,7 +320,6 @@ impl<'a> Job<'a> {
         let delay = Delay(config.get(options::RDB_KEY_SAVE_DELAY));
         drop(config);
         progress.begin(moment.keys());
-        let limit_bytes = limit_bytes(moment.used_bytes);
         Self {
             data,
             moment,
@@ -325,7 +330,7 @@ impl<'a> Job<'a> {
             db: None,
             keys: 0,
             segments: 0,
-            limit_bytes,
+            look_at: LOOK_BYTES,
         }
     }
 
@@ -339,24 +344,31 @@ impl<'a> Job<'a> {
             writer.entry(&entry, (self.access)(entry.clock))?;
             self.keys += 1;
             self.delay.after(self.keys, self.progress);
+            if writer.position() >= self.look_at {
+                self.look_at_memory(writer.position());
+            }
         }
         self.progress.set_done(self.keys);
-        self.look_at_memory();
+        self.segments += 1;
+        if self.segments.is_multiple_of(SEGMENTS) {
+            self.look_at_memory(writer.position());
+        }
         Ok(())
     }
 
-    /// Lets writers wait while more memory is needed than may be. Looked at after some thousand entries, a millisecond or two.
-    fn look_at_memory(&mut self) {
-        const SEGMENTS: u32 = 16;
-        self.segments += 1;
-        if !self.segments.is_multiple_of(SEGMENTS) {
-            return;
-        }
+    /// Lets writers wait while more memory is needed than may be.
+    fn look_at_memory(&mut self, position: u64) {
+        self.look_at = position + LOOK_BYTES;
         let bytes = self.data.keyspace().captured_bytes();
         self.progress.set_captured(bytes);
-        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.limit_bytes);
+        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.data.persist().captured_bytes_max());
     }
 }
+
+/// Memory is looked at after so many segments, some thousand entries, which are told in a millisecond or two; and after so
+/// many bytes of large values.
+const SEGMENTS: u32 = 16;
+const LOOK_BYTES: u64 = 2 << 20;
 
 /// Reads a file back: its checksum, its structure, and how many keys it has.
 pub(super) fn verify(

@@ -2,4 +2,5 @@
 
 mod collections;
 mod cut;
+mod files;
 mod support;
