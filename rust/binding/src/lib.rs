@@ -12,6 +12,7 @@ mod files;
 mod front;
 mod keyspace;
 mod log;
+mod rdb;
 mod reactor;
 mod session;
 mod value;
@@ -32,6 +33,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
     config::register(module)?;
+    rdb::register(module)?;
     front::register(module)?;
     log::register(module)?;
     reactor::register(module)?;
