@@ -130,8 +130,8 @@ def test_options(pair: Pair) -> None:
     pair.near(2, "OBJECT", "IDLETIME", "idle")
     for words in (
         ("-1",), ("x",), ("0", "IDLETIME"), ("0", "IDLETIME", "-1"), ("0", "IDLETIME", "x"), ("0", "FREQ", "256"),
-        ("0", "FREQ", "-1"), ("0", "FREQ", "x"), ("0", "IDLETIME", "1", "FREQ", "1"), ("0", "foo"), ("0", "FREQ", "255"),
-        ("0", "REPLACE", "REPLACE", "ABSTTL"),
+        ("0", "FREQ", "-1"), ("0", "FREQ", "x"), ("0", "IDLETIME", "1", "FREQ", "1"), ("0", "foo"),
+        ("0", "FREQ", "255"), ("0", "REPLACE", "REPLACE", "ABSTTL"),
     ):  # fmt: skip
         pair.same("RESTORE", "other", words[0], payload, *words[1:])
         pair.same("DEL", "other")

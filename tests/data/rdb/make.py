@@ -69,7 +69,7 @@ def collections(connection: Connection) -> None:
     for bits in (8, 20, 40):
         call(connection, "SADD", f"set:integers:{bits}", *(number << bits - 8 for number in range(-20, 20)))
     call(connection, "SADD", "set:integers:many", *range(600))
-    scores = [0, -0.0, 1, -1, 1.5, 1e300, -1e-300, "inf", "-inf", 2**53, 0.1, 3, 3, 3]
+    scores = [0, 0.25, 1, -1, 1.5, 1e300, -1e-300, "inf", "-inf", 2**53, 0.1, 3, 3, 3]
     call(connection, "ZADD", "zset", *(item for pair in zip(scores, words + many, strict=False) for item in pair))
     call(connection, "ZADD", "zset:many", *(item for score, name in enumerate(many) for item in (score / 8, name)))
     call(connection, "HSET", "hash", *words[:8])
