@@ -46,8 +46,10 @@ def convert_file(
     destination: str | os.PathLike[str],
     target: str,
     progress: Callable[[int, int], object] | None = None,
-) -> tuple[int, int]:
-    """Write an RDB file anew for ``redis7``, ``redis8`` or ``valkey``; the version and bytes of the new one.
+) -> tuple[int, int, set[str]]:
+    """Write an RDB file anew for ``redis7``, ``redis8`` or ``valkey``.
+
+    Returns version and bytes of the new one, and the modules whose data besides values was left out.
 
     An existing destination is replaced when the new file is complete and on disk, and stays as it is after an error.
     Raises what :func:`check_file` raises; ``FileError`` also if the target cannot have what the file holds.

@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
         return USAGE_STATUS
     progress = Progress("converting")
     try:
-        version, size = convert_file(source, destination, target, progress)
+        version, size, modules = convert_file(source, destination, target, progress)
     except FileError as error:
         progress.end()
         print(f"rkv convert: {error}", file=sys.stderr)
@@ -42,6 +42,8 @@ def main(words: Sequence[str]) -> int:
         print(f"rkv convert: {error.filename or source}: {error.strerror or error}", file=sys.stderr)
         return IO_STATUS
     progress.end()
+    for module in sorted(modules):
+        print(f"rkv convert: data of the module {module} is left out", file=sys.stderr)
     print(f"{destination}: RDB version {version}, {size} bytes")
     return 0
 

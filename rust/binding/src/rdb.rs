@@ -1,5 +1,6 @@
 //! Files looked at, and written anew for other servers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -167,8 +168,11 @@ fn reading(rules: &Rules, skip_modules: bool) -> ReadOptions<'_> {
     ReadOptions { rules, now_ms: now_ms(), databases: DATABASES_MAX, checksum: true, skip_modules }
 }
 
+/// Version and bytes of a file, and the modules that left something out.
+type Converted = (u32, u64, BTreeSet<String>);
+
 /// Writes the content of an RDB file to another one, which is replaced only when the new one is complete and on disk.
-/// Returns its version and its bytes.
+/// Returns its version, its bytes, and the modules whose data besides values was left out.
 #[pyfunction]
 #[pyo3(signature = (source, destination, target, progress=None))]
 fn convert_file(
@@ -177,7 +181,7 @@ fn convert_file(
     destination: PathBuf,
     target: &str,
     progress: Option<Py<PyAny>>,
-) -> PyResult<(u32, u64)> {
+) -> PyResult<Converted> {
     let target = match target {
         "redis7" => Target::Redis7,
         "redis8" => Target::Redis8,
@@ -195,7 +199,7 @@ fn convert(
     destination: &Path,
     target: Target,
     callback: Option<Py<PyAny>>,
-) -> Result<(u32, u64), (Failure, bool)> {
+) -> Result<Converted, (Failure, bool)> {
     let (mut file, total, kind) = open(source).map_err(|failure| (failure, false))?;
     if kind != FileKind::Rdb {
         return Err((refused(kind), false));
@@ -204,14 +208,14 @@ fn convert(
     let mut name = destination.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let unfinished = destination.with_file_name(name);
-    let write = || -> Result<(u32, u64), (Failure, bool)> {
+    let write = || -> Result<Converted, (Failure, bool)> {
         let out = File::create(&unfinished).map_err(|error| (Failure::Io(error), true))?;
         let options = reading(&rules, false);
         let writing = WriteOptions { target, ..WriteOptions::default() };
         let mut progress = Progress::new(callback, total);
         let result =
             format::convert(&mut file, BufWriter::new(out), &options, &writing, &mut |bytes| progress.tell(bytes));
-        let (out, _, written) = match result {
+        let (out, summary, written) = match result {
             Ok(done) => done,
             Err(ConvertError::Read(error)) => return Err((progress.failure(error), false)),
             Err(ConvertError::Write(error)) => return Err((Failure::Io(error), true)),
@@ -226,7 +230,7 @@ fn convert(
             fs::rename(&unfinished, destination)
         };
         finish().map_err(|error| (Failure::Io(error), true))?;
-        Ok((written.version, written.bytes))
+        Ok((written.version, written.bytes, summary.module_data))
     };
     write().inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
