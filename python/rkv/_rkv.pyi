@@ -1,4 +1,5 @@
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import GenericAlias
@@ -20,6 +21,8 @@ __all__ = [
     "Session",
     "WakeQueue",
     "__version__",
+    "check_file",
+    "convert_file",
     "load_config",
     "log_line",
     "note_fork",
@@ -31,6 +34,26 @@ __all__ = [
 __version__: str
 
 def note_fork() -> None: ...
+def check_file(path: str | os.PathLike[str], progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
+    """Read a whole file and tell what is in it, by name; ``progress`` hears the bytes read and those of the file.
+
+    Raises :class:`rkv.errors.FileError` if it is damaged or no such file, ``OSError`` if it cannot be read, and what
+    ``progress`` raises.
+    """
+
+def convert_file(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    target: str,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[int, int, set[str]]:
+    """Write an RDB file anew for ``redis7``, ``redis8`` or ``valkey``.
+
+    Returns version and bytes of the new one, and the modules whose data besides values was left out.
+
+    An existing destination is replaced when the new file is complete and on disk, and stays as it is after an error.
+    Raises what :func:`check_file` raises; ``FileError`` also if the target cannot have what the file holds.
+    """
 
 @final
 class ManualClock:

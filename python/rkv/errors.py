@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "DirectoryInUseError",
     "ExecAbortError",
+    "FileError",
     "ForkedError",
     "NoAuthError",
     "NoPermissionError",
@@ -36,6 +37,10 @@ class RkvError(Exception):
 
 class DataError(RkvError):
     """An argument of a type or combination that no command takes; nothing was sent to the store."""
+
+
+class FileError(RkvError):
+    """A file is damaged, of another kind, from the future, or cannot hold what it should. The text says where."""
 
 
 class WatchError(RkvError):

@@ -1,4 +1,4 @@
-"""The command line: `rkv serve`, `rkv ping`.
+"""The command line: `rkv serve`, `rkv ping`, `rkv check`, `rkv convert`.
 
 What it is: words in, exit status out. What it is not: it serves nothing itself. Each command is imported when it is
 asked for, so that `rkv ping` and `rkv --version` do without trio.
@@ -20,6 +20,8 @@ rkv: a Redis-compatible store
 
   rkv serve [redis.conf] [--directive value ...]   start the server; `rkv-server` is the same
   rkv ping [-h host] [-p port] [-s socket]         ask a server whether it answers
+  rkv check FILE                                   read a file as a server would, and tell what is in it
+  rkv convert IN OUT --for redis7|redis8|valkey    write an RDB file anew for another server
   rkv --version
   rkv --help
 """
@@ -47,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from . import ping
 
         return ping.main(rest)
+    if command == "check":
+        from . import check
+
+        return check.main(rest)
+    if command == "convert":
+        from . import convert
+
+        return convert.main(rest)
     return _unknown(command)
 
 
@@ -75,7 +85,7 @@ def _version() -> int:
 def _unknown(command: str) -> int:
     import difflib
 
-    near = difflib.get_close_matches(command, ["serve", "ping", "version", "help"], n=1)
+    near = difflib.get_close_matches(command, ["serve", "ping", "check", "convert", "version", "help"], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     print(f"rkv: unknown command '{command}'{hint}\n\n{USAGE}", end="", file=sys.stderr)
     return USAGE_STATUS

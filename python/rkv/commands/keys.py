@@ -37,6 +37,14 @@ class KeyCommands(Form[T]):
         return self._call(truth, *words, *(["REPLACE"] if replace else []))
 
     @command
+    def dump(self, name: Word) -> T | None:
+        """The value in the form that :meth:`restore` takes, here or on another server; None if there is no key.
+
+        The form is no text: ask a keyspace whose strings are bytes.
+        """
+        return self._value("DUMP", name)
+
+    @command
     def expire(
         self, name: Word, time: Expiry, nx: bool = False, xx: bool = False, gt: bool = False, lt: bool = False
     ) -> bool:
@@ -108,6 +116,28 @@ class KeyCommands(Form[T]):
     def renamenx(self, src: Word, dst: Word) -> bool:
         """Give a value another key, if that does not exist."""
         return self._call(truth, "RENAMENX", src, dst)
+
+    @command
+    def restore(
+        self,
+        name: Word,
+        ttl: Expiry,
+        value: Word,
+        replace: bool = False,
+        absttl: bool = False,
+        idletime: int | None = None,
+        frequency: int | None = None,
+    ) -> bool:
+        """Store what :meth:`dump` gave. It expires after ``ttl`` milliseconds, or never if that is 0.
+
+        With ``absttl`` the time is in Unix milliseconds. A key that is there is an error unless ``replace`` is true.
+        """
+        words: list[Word] = ["RESTORE", name, milliseconds(ttl), value]
+        words += ["REPLACE"] if replace else []
+        words += ["ABSTTL"] if absttl else []
+        words += ["IDLETIME", idletime] if idletime is not None else []
+        words += ["FREQ", frequency] if frequency is not None else []
+        return self._call(ok, *words)
 
     @command
     def scan(

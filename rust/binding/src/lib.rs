@@ -13,6 +13,7 @@ mod files;
 mod front;
 mod keyspace;
 mod log;
+mod rdb;
 mod reactor;
 mod session;
 mod value;
@@ -34,6 +35,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
     check::register(module)?;
     config::register(module)?;
+    rdb::register(module)?;
     front::register(module)?;
     log::register(module)?;
     reactor::register(module)?;

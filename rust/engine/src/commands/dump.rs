@@ -1,6 +1,6 @@
 //! Values outside of the store: DUMP and RESTORE.
 
-use crate::config::KeyspaceEvents;
+use crate::config::{KeyspaceEvents, options};
 use crate::error;
 use crate::handler::{
     Args, Categories, Context, Cursor, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row,
@@ -31,8 +31,9 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn dump(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let compress = context.store.config().get(options::RDBCOMPRESSION);
     match context.read(context.key(0)) {
-        Some(entry) => reply.bulk(&rdb::dump(entry.value(), true)),
+        Some(entry) => reply.bulk(&rdb::dump(entry.value(), compress)),
         None => reply.null(),
     }
     Ok(Effect::none())

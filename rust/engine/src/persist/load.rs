@@ -247,7 +247,7 @@ pub fn read_into(
         let storing = std::thread::Builder::new()
             .name("rkv-load".into())
             .spawn_scoped(scope, move || store_all(data, now_ms, &batches, &empty))
-            .map_err(|error| RdbError { offset: 0, what: Fault::Io(error) })?;
+            .map_err(|error| RdbError { offset: 0, key: None, what: Fault::Io(error) })?;
         let give = |shard, batch| {
             // Nobody takes them any more only if that thread failed, and then it says why.
             full.send((shard, batch)).map_err(|_| Fault::Refused("storing failed".into()))?;
@@ -259,7 +259,7 @@ pub fn read_into(
             Ok(Ok(())) => result,
             Ok(Err(what)) => {
                 let offset = result.err().map_or(bytes, |error| error.offset);
-                Err(RdbError { offset, what })
+                Err(RdbError { offset, key: None, what })
             }
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -291,7 +291,7 @@ fn sort_all(
         delay,
     };
     let summary = rdb::read(source, &mut sort, &options(data, checksum))?;
-    sort.give_all().map_err(|what| RdbError { offset: summary.bytes, what })?;
+    sort.give_all().map_err(|what| RdbError { offset: summary.bytes, key: None, what })?;
     sort.progress.set_done(summary.bytes);
     data.persist().set_functions(sort.functions);
     Ok(Loaded { summary, ..sort.loaded })

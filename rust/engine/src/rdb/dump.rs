@@ -68,7 +68,7 @@ pub fn restore(payload: &[u8], rules: &Rules, now_ms: i64) -> Result<Restored, R
     input.ignore_checksum();
     match value_of(&mut input, version, rules, now_ms) {
         Ok(restored) => Ok(restored),
-        Err(what) => Err(RestoreError::Value(RdbError { offset: input.position(), what })),
+        Err(what) => Err(RestoreError::Value(RdbError { offset: input.position(), key: None, what })),
     }
 }
 

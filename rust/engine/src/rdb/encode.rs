@@ -106,15 +106,14 @@ impl Encoder {
             return false;
         }
         let packed_len = self.out.len() - start - head;
-        let mut lengths = Self::default();
-        lengths.byte(0xc3);
-        lengths.number(packed_len as u64);
-        lengths.number(bytes.len() as u64);
-        let used = lengths.out.len();
-        if let Some(room) = self.out.get_mut(start..start + used) {
-            room.copy_from_slice(&lengths.out);
-        }
-        self.out.copy_within(start + head.., start + used);
+        // Both lengths are written behind the string first, where there is always room.
+        self.byte(0xc3);
+        self.number(packed_len as u64);
+        self.number(bytes.len() as u64);
+        let lengths_at = start + head + packed_len;
+        let used = self.out.len() - lengths_at;
+        self.out.copy_within(lengths_at.., start);
+        self.out.copy_within(start + head..lengths_at, start + used);
         self.out.truncate(start + used + packed_len);
         true
     }

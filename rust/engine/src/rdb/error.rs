@@ -5,10 +5,12 @@ use std::{fmt, io};
 
 /// Why reading ended, and how many bytes of the input had been understood by then.
 #[derive(Debug, thiserror::Error)]
-#[error("byte {offset}: {what}")]
+#[error("byte {offset}{}: {what}", InKey(.key))]
 pub struct RdbError {
     /// Bytes from the beginning of the input.
     pub offset: u64,
+    /// The key whose value it is, if it is in one; its beginning, escaped.
+    pub key: Option<String>,
     /// What is wrong there.
     #[source]
     pub what: Fault,
@@ -27,12 +29,12 @@ pub enum Fault {
     #[error("this is no RDB file, it looks like {0}")]
     NotRdb(&'static str),
     /// It was written by something newer.
-    #[error("RDB version {version} is from the future{}", WrittenBy(.tool))]
+    #[error("RDB version {version} is from the future, written by {tool}")]
     Future {
         /// What the header tells.
         version: u32,
-        /// The program that wrote it and its version, if the file says.
-        tool: Option<String>,
+        /// The program that wrote it, and its version if the file says.
+        tool: String,
     },
     /// The checksum is another one: some byte before it was changed.
     #[error("the checksum is {told:016x} and should be {found:016x}")]
@@ -53,11 +55,11 @@ pub enum Fault {
     Refused(Cow<'static, str>),
 }
 
-struct WrittenBy<'a>(&'a Option<String>);
+struct InKey<'a>(&'a Option<String>);
 
-impl fmt::Display for WrittenBy<'_> {
+impl fmt::Display for InKey<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |tool| write!(formatter, ", written by {tool}"))
+        self.0.as_ref().map_or(Ok(()), |key| write!(formatter, ", in the value of the key \"{key}\""))
     }
 }
 

@@ -31,6 +31,9 @@ impl<R: io::Read> Source for R {
 /// How much is read at once.
 const BLOCK_BYTES: usize = 256 << 10;
 
+/// A buffer of more blocks than this does not stay when a block would do.
+const KEPT_BLOCKS: usize = 4;
+
 /// A string: its bytes, or the integer as which it was written.
 #[derive(Clone, Copy, Debug)]
 pub enum Text<'a> {
@@ -139,6 +142,12 @@ impl<'s> Input<'s> {
         self.end -= self.at;
         self.at = 0;
         self.summed = 0;
+        // What a single long string needed is given back with the next block.
+        if self.buffer.len() > KEPT_BLOCKS * self.block_bytes && self.end.max(count) <= self.block_bytes {
+            self.buffer.truncate(self.block_bytes);
+            self.buffer.shrink_to_fit();
+            self.unpacked = Vec::new();
+        }
         while self.end < count {
             if self.end == self.buffer.len() {
                 let more = self.end.max(self.block_bytes).min((count - self.end).max(self.block_bytes));

@@ -37,6 +37,7 @@
 //! * Nothing recurses.
 
 mod batch;
+mod check;
 mod crc64;
 mod dump;
 mod encode;
@@ -50,10 +51,11 @@ mod read;
 mod write;
 
 pub use batch::Batch;
+pub use check::{ConvertError, FileKind, Report, check, convert, looks_like};
 pub use crc64::crc64;
 pub use dump::{RestoreError, Restored, dump, restore};
 pub use error::{Fault, RdbError};
 pub use format::{VERSION, VERSION_REDIS_MAX, VERSION_VALKEY};
 pub use input::Source;
-pub use read::{Loaded, ReadOptions, Sink, Summary, looks_like, read};
+pub use read::{Loaded, ReadOptions, Sink, Summary, read};
 pub use write::{Access, Target, WriteOptions, Writer, Written};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::check::looks_like;
 use super::error::{Fault, RdbError};
 use super::format::{self, op};
 use super::input::{Input, Source};
@@ -130,10 +131,11 @@ pub fn read(source: &mut dyn Source, sink: &mut dyn Sink, options: &ReadOptions<
         decoder: Decoder::new(options.rules, options.now_ms),
         summary: Summary::default(),
         key: Vec::new(),
+        is_in_value: false,
         next: Next::default(),
         told: 0,
     };
-    reader.run(&mut input).map_err(|what| RdbError { offset: input.position(), what })?;
+    reader.run(&mut input).map_err(|what| RdbError { offset: input.position(), key: reader.named(), what })?;
     Ok(reader.summary)
 }
 
@@ -152,9 +154,14 @@ struct Reader<'a> {
     decoder: Decoder<'a>,
     summary: Summary,
     key: Vec<u8>,
+    /// Whether the value of the key is being read.
+    is_in_value: bool,
     next: Next,
     told: u64,
 }
+
+/// Of a key that an error names.
+const NAMED_BYTES_MAX: usize = 64;
 
 impl Reader<'_> {
     fn run(&mut self, input: &mut Input<'_>) -> Result<(), Fault> {
@@ -182,6 +189,12 @@ impl Reader<'_> {
         self.end(input)
     }
 
+    /// The key whose value was being read, for an error.
+    fn named(&self) -> Option<String> {
+        let start = self.key.get(..NAMED_BYTES_MAX).unwrap_or(&self.key);
+        self.is_in_value.then(|| start.escape_ascii().to_string())
+    }
+
     #[inline]
     fn entry(&mut self, input: &mut Input<'_>, kind: u8) -> Result<(), Fault> {
         input.text_into(&mut self.key)?;
@@ -192,7 +205,10 @@ impl Reader<'_> {
             self.summary.module_values += 1;
             return Ok(());
         }
-        match self.decoder.value(input, kind)? {
+        self.is_in_value = true;
+        let found = self.decoder.value(input, kind)?;
+        self.is_in_value = false;
+        match found {
             Found::Value(value) => {
                 self.summary.keys += 1;
                 self.sink.entry(Loaded { db, key: &self.key, value, deadline_ms, idle_s, frequency })
@@ -293,41 +309,24 @@ fn read_header(input: &mut Input<'_>) -> Result<u32, Fault> {
     }
 }
 
-/// What a file seems to be that is none of ours.
-pub fn looks_like(start: &[u8]) -> &'static str {
-    match start {
-        [] => "an empty file",
-        [b'*', ..] => "an append-only file",
-        [b'f', b'i', b'l', b'e', b' ', ..] => "the manifest of append-only files",
-        [0x1f, 0x8b, ..] => "a file compressed by gzip",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "a file compressed by zstd",
-        [b'P', b'K', ..] => "a ZIP archive",
-        [b'S', b'Q', b'L', b'i', b't', b'e', ..] => "an SQLite database",
-        [b'{' | b'[', ..] => "a JSON file",
-        start if start.iter().all(|byte| *byte == 0) => "a file of zeros",
-        start if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => "a text",
-        _ => "something else",
-    }
-}
-
 /// Which program wrote a file that cannot be read, as the first things that it tells may say.
-fn writer_of(input: &mut Input<'_>, magic: &[u8; 9]) -> Option<String> {
+fn writer_of(input: &mut Input<'_>, magic: &[u8; 9]) -> String {
     const LOOKED_AT_MAX: usize = 16;
     let (mut name, mut value) = (Vec::new(), Vec::new());
     for _ in 0..LOOKED_AT_MAX {
-        if input.byte().ok()? != op::AUX {
+        let is_told = matches!(input.byte(), Ok(op::AUX))
+            && input.text_into(&mut name).is_ok()
+            && input.text_into(&mut value).is_ok();
+        if !is_told {
             break;
         }
-        input.text_into(&mut name).ok()?;
-        input.text_into(&mut value).ok()?;
         let program = match name.as_slice() {
             b"redis-ver" => "Redis",
             b"valkey-ver" => "Valkey",
             _ => continue,
         };
-        let version: String =
-            value.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_graphic).take(32).collect();
-        return Some(format!("{program} {version}"));
+        let version = value.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_graphic);
+        return format!("{program} {}", version.take(32).collect::<String>());
     }
-    Some(if magic.starts_with(b"VALKEY") { "Valkey" } else { "Redis" }.to_owned())
+    if magic.starts_with(b"VALKEY") { "Valkey" } else { "Redis" }.to_owned()
 }

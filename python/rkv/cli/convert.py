@@ -1,0 +1,66 @@
+"""`rkv convert`: writes an RDB file anew in a version that another server reads."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rkv._rkv import convert_file
+from rkv.errors import FileError
+
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TARGETS = ("redis7", "redis8", "valkey")
+USAGE = f"usage: rkv convert IN OUT --for {'|'.join(TARGETS)}"
+USAGE_STATUS = 2
+DAMAGED_STATUS = 65
+IO_STATUS = 74
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the file; 0, or 65 if the input is damaged or the target cannot have it, 74 if a file fails."""
+    if list(words) in (["-h"], ["--help"]):
+        print(USAGE)
+        return 0
+    try:
+        source, destination, target = read(words)
+    except ValueError as error:
+        print(f"rkv convert: {error}\n{USAGE}", file=sys.stderr)
+        return USAGE_STATUS
+    progress = Progress("converting")
+    try:
+        version, size, modules = convert_file(source, destination, target, progress)
+    except FileError as error:
+        progress.end()
+        print(f"rkv convert: {error}", file=sys.stderr)
+        return DAMAGED_STATUS
+    except OSError as error:
+        progress.end()
+        print(f"rkv convert: {error.filename or source}: {error.strerror or error}", file=sys.stderr)
+        return IO_STATUS
+    progress.end()
+    for module in sorted(modules):
+        print(f"rkv convert: data of the module {module} is left out", file=sys.stderr)
+    print(f"{destination}: RDB version {version}, {size} bytes")
+    return 0
+
+
+def read(words: Sequence[str]) -> tuple[str, str, str]:
+    """The two files and the target."""
+    rest, target = list(words), ""
+    for index, word in enumerate(rest):
+        name, _, value = word.partition("=")
+        if name == "--for":
+            if not value and index + 1 == len(rest):
+                raise ValueError("--for needs a name")
+            target = value or rest[index + 1]
+            del rest[index : index + (1 if value else 2)]
+            break
+    if target not in TARGETS:
+        raise ValueError(f"'{target}' is none of {', '.join(TARGETS)}" if target else "--for is missing")
+    if len(rest) != 2 or any(word.startswith("-") for word in rest):
+        raise ValueError("two files are expected, the one to read and the one to write")
+    return rest[0], rest[1], target

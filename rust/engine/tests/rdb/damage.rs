@@ -1,0 +1,111 @@
+//! A damaged file is refused, or is not the file that was damaged: never a panic, never silently another content.
+
+use rkv_engine::rdb::{Fault, WriteOptions};
+
+use crate::round_trip::{filled, written};
+use crate::support::{Random, read_all, rules};
+
+fn small_file() -> Vec<u8> {
+    let engine = filled(&mut Random(11), 0);
+    let mut caller = engine.caller();
+    let long = b"long and long and long ".repeat(4);
+    let commands: [&[&[u8]]; 8] = [
+        &[b"SET", b"a", b"value"],
+        &[b"SET", b"12", b"345678", b"PXAT", b"4000000000000"],
+        &[b"SET", b"lzf", &long],
+        &[b"RPUSH", b"l", b"1", b"two", b"-300"],
+        &[b"SADD", b"i", b"1", b"2", b"70000"],
+        &[b"SADD", b"s", b"one", b"two"],
+        &[b"ZADD", b"z", b"1.5", b"one", b"2", b"two"],
+        &[b"HSET", b"h", b"field", b"value", b"f2", b"2"],
+    ];
+    for command in commands {
+        crate::support::run(&mut caller, command);
+    }
+    crate::support::run(&mut caller, &[b"HSET", b"e", b"f", b"v"]);
+    crate::support::run(&mut caller, &[b"HPEXPIREAT", b"e", b"4000000000000", b"FIELDS", b"1", b"f"]);
+    written(&engine, &WriteOptions::default(), || ()).0
+}
+
+#[test]
+fn a_file_that_ends_early_is_refused() {
+    let (file, rules) = (small_file(), rules());
+    assert!(read_all(&file, &rules).1.is_ok());
+    for end in 0..file.len() {
+        let (_, result) = read_all(&file[..end], &rules);
+        let error = result.expect_err("it is not whole");
+        assert!(matches!(error.what, Fault::Truncated | Fault::NotRdb(_)), "cut at {end}: {error}");
+        assert!(error.offset <= end as u64);
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let (file, rules) = (small_file(), rules());
+    for bit in 0..file.len() * 8 {
+        let mut damaged = file.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(read_all(&damaged, &rules).1.is_err(), "bit {bit} of {}", file.len() * 8);
+    }
+}
+
+#[test]
+fn without_checksum_damage_is_found_or_is_another_content() {
+    let (file, rules) = (small_file(), rules());
+    let whole = read_all(&file, &rules).0;
+    let len = file.len();
+    for bit in 0..(len - 8) * 8 {
+        let mut damaged = file.clone();
+        damaged[len - 8..].fill(0);
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let (kept, result) = read_all(&damaged, &rules);
+        if let Ok(summary) = result {
+            assert!(!summary.is_checked);
+            // The hints of sizes and the least significant bit of a length's unused form say nothing of the content.
+            assert!(kept != whole || damaged[bit / 8] != file[bit / 8]);
+        }
+    }
+}
+
+#[test]
+fn lengths_that_lie_cost_no_memory() {
+    let rules = rules();
+    for kind in 0..=25_u8 {
+        let mut file = b"REDIS0012".to_vec();
+        file.extend_from_slice(&[kind, 1, b'k']);
+        file.extend_from_slice(&[0x81, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        file.extend_from_slice(&[1, b'x', 0x81, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert!(read_all(&file, &rules).1.is_err(), "type {kind}");
+    }
+    let mut bomb = b"REDIS0010\0\x01k\xc3\x02".to_vec();
+    bomb.extend_from_slice(&[0x81, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, b'a']);
+    assert!(matches!(read_all(&bomb, &rules).1.unwrap_err().what, Fault::Invalid(_)));
+}
+
+#[test]
+fn what_is_no_rdb_file_is_named() {
+    let rules = rules();
+    let text = |bytes: &[u8]| read_all(bytes, &rules).1.unwrap_err().to_string();
+    assert_eq!(text(b""), "byte 0: this is no RDB file, it looks like an empty file");
+    assert!(text(b"*2\r\n$6\r\nSELECT\r\n").ends_with("an append-only file"));
+    assert!(text(b"file appendonly.aof.1.base.rdb seq 1 type b").ends_with("the manifest of append-only files"));
+    assert!(text(&[0; 100]).ends_with("a file of zeros"));
+    assert!(text(b"\x1f\x8b\x08\0\0\0\0\0\0\0\0\0").ends_with("a file compressed by gzip"));
+    assert!(text(b"REDIS0000\xff").ends_with("the header names no version"));
+    assert!(text(b"VALKEY010\xff").ends_with("the header's name does not go with its version"));
+}
+
+#[test]
+fn a_file_from_the_future_says_who_wrote_it() {
+    let rules = rules();
+    let text = |bytes: &[u8]| read_all(bytes, &rules).1.unwrap_err().to_string();
+    assert!(
+        text(b"REDIS0099\xfa\x0aredis-bits\xc0\x40\xfa\x09redis-ver\x0699.9.9\xfe")
+            .ends_with("RDB version 99 is from the future, written by Redis 99.9.9")
+    );
+    assert!(
+        text(b"VALKEY081\xfa\x0avalkey-ver\x0512.34\xff")
+            .ends_with("RDB version 81 is from the future, written by Valkey 12.34")
+    );
+    assert!(text(b"REDIS0077").ends_with("RDB version 77 is from the future, written by Redis"));
+}

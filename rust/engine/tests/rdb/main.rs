@@ -1,0 +1,8 @@
+//! The RDB format: what is written is read, what real servers wrote is read as they meant it, and what is damaged is
+//! refused.
+
+mod damage;
+mod golden;
+mod old;
+mod round_trip;
+mod support;
