@@ -24,6 +24,7 @@ pub mod journal;
 mod keyed;
 pub mod keyspace;
 pub mod limits;
+mod names;
 pub mod number;
 pub mod observe;
 pub mod persist;

@@ -29,6 +29,7 @@ impl<T> Slab<T> {
     ///
     /// # Panics
     /// If there is none: a place is only known to the blob that owns it.
+    #[inline]
     pub fn get(&self, place: u32) -> &T {
         self.places[place as usize].as_ref().expect("a blob's place is occupied")
     }

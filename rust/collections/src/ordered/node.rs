@@ -1,6 +1,7 @@
 //! Leaves and inner nodes, and the search within one.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Most entries of a leaf.
 pub(super) const LEAF: usize = 128;
@@ -8,6 +9,8 @@ pub(super) const LEAF: usize = 128;
 pub(super) const FANOUT: usize = 64;
 
 /// Of every so many scores one is compared first.
+const WIDE: usize = 32;
+/// Of every so many of those between two of these one is compared then.
 const STRIDE: usize = 8;
 
 /// Twelve bytes, which is why it is aligned like its handle.
@@ -156,7 +159,8 @@ impl Inner {
     #[inline]
     pub(super) fn toward(&self, score: f64, order: &impl Fn(u32) -> Ordering) -> usize {
         let scores = &self.scores[..self.len()];
-        let (at, found) = place(scores.len(), |at| scores[at], |at| self.handles[at], score, order);
+        let count_below = |range: Range<usize>| count(scores[range].iter().map(|other| *other < score));
+        let (at, found) = place(scores.len(), |at| scores[at], |at| self.handles[at], count_below, score, order);
         if found { at } else { at.saturating_sub(1) }
     }
 
@@ -191,10 +195,11 @@ pub(super) fn place(
     len: usize,
     score_at: impl Fn(usize) -> f64,
     handle_at: impl Fn(usize) -> u32,
+    count_below: impl FnOnce(Range<usize>) -> usize,
     score: f64,
     order: &impl Fn(u32) -> Ordering,
 ) -> (usize, bool) {
-    let low = below(len, &score_at, score);
+    let low = below(len, &score_at, count_below, score);
     if low == len || score_at(low) != score {
         return (low, false);
     }
@@ -212,23 +217,65 @@ pub(super) fn place(
     (from, false)
 }
 
-/// How many scores are below one. Two passes of independent comparisons, over one score of each stride and then over
-/// one stride: no step waits for the one before, and no branch must be guessed.
+/// How many scores are below one. Passes of independent comparisons: over one score of each [`WIDE`], over one of each
+/// [`STRIDE`] of what is left, and over one stride. Within a pass no step waits for the one before, and no branch must be
+/// guessed but whether the node is full so far. `count_below` counts those of a range that are below the score.
 #[inline]
-fn below(len: usize, score_at: &impl Fn(usize) -> f64, score: f64) -> usize {
-    let mut strides = 0;
-    let mut at = STRIDE;
-    while at < len {
-        strides += usize::from(score_at(at) < score);
-        at += STRIDE;
-    }
-    let from = strides * STRIDE;
-    let to = len.min(from + STRIDE);
-    (from..to).fold(from, |low, at| low + usize::from(score_at(at) < score))
+fn below(
+    len: usize,
+    score_at: &impl Fn(usize) -> f64,
+    count_below: impl FnOnce(Range<usize>) -> usize,
+    score: f64,
+) -> usize {
+    // Positions are below the size of a node: nothing here can wrap.
+    let pass = |from: usize, stride: usize, end: usize| {
+        let (mut at, mut low) = (from.wrapping_add(stride), from);
+        while at < end {
+            low = low.wrapping_add(if score_at(at) < score { stride } else { 0 });
+            at = at.wrapping_add(stride);
+        }
+        low
+    };
+    let wide = pass(0, WIDE, len);
+    let from = pass(wide, STRIDE, len.min(wide.wrapping_add(WIDE)));
+    let end = len.min(from.wrapping_add(STRIDE));
+    from.wrapping_add(count_below(from..end))
+}
+
+/// How many are true.
+#[inline]
+fn count(comparisons: impl Iterator<Item = bool>) -> usize {
+    comparisons.fold(0usize, |count, is_below| count.wrapping_add(usize::from(is_below)))
 }
 
 /// Where a key is, or would be, among entries.
 #[inline]
 pub(super) fn place_among(entries: &[Entry], score: f64, order: &impl Fn(u32) -> Ordering) -> (usize, bool) {
-    place(entries.len(), |at| entries[at].score, |at| entries[at].handle, score, order)
+    let count_below = |range: Range<usize>| count(entries[range].iter().map(|entry| { entry.score } < score));
+    place(entries.len(), |at| entries[at].score, |at| entries[at].handle, count_below, score, order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_search_compares_no_more_than_the_head_says_and_finds_the_place() {
+        let mut most = 0;
+        for len in 0..=LEAF {
+            for sought in 0..=2 * len + 1 {
+                let compared = Cell::new(0);
+                // Scores 1, 3, 5 ..; even ones lie between them.
+                let score_at = |at: usize| {
+                    compared.set(compared.get() + 1);
+                    (2 * at + 1) as f64
+                };
+                let count_below = |range: Range<usize>| count(range.map(|at| score_at(at) < sought as f64));
+                assert_eq!(below(len, &score_at, count_below, sought as f64), sought / 2, "{sought} among {len}");
+                most = most.max(compared.get());
+            }
+        }
+        assert_eq!(most, 3 + 3 + 8);
+    }
 }

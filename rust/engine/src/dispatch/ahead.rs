@@ -51,11 +51,20 @@ impl Ahead {
     fn step(&mut self, locks: &Locks<'_>, db: usize, keys: &mut [Key<'_>], wanted: usize) {
         let blobs = keys.len().min(wanted);
         let buckets = keys.len().min(wanted + BUCKETS_AHEAD);
+        let mut last: Option<&Key<'_>> = None;
         for key in keys.get(self.buckets..buckets).unwrap_or_default() {
-            fetch_bucket(locks, db, key);
+            if !last.is_some_and(|last| key.is_copy_of(last)) {
+                fetch_bucket(locks, db, key);
+            }
+            last = Some(key);
         }
+        let mut last: Option<&Key<'_>> = None;
         for key in keys.get_mut(self.blobs..blobs).unwrap_or_default() {
-            fetch_blob(locks, db, key);
+            match last {
+                Some(last) if key.is_copy_of(last) => key.follow(last),
+                _ => fetch_blob(locks, db, key),
+            }
+            last = Some(key);
         }
         (self.buckets, self.blobs) = (buckets, blobs);
     }

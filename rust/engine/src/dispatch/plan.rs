@@ -34,7 +34,12 @@ pub(super) fn plan<'a>(store: &Store, client: &Client, call: &Call<'a>, plan: &m
 #[inline]
 pub(super) fn add_keys<'a, const N: usize>(store: &Store, call: &Call<'a>, keys: &mut SmallVec<[Key<'a>; N]>) -> u64 {
     if let Some(index) = call.command.single_key() {
-        let key = store.keyspace.key(call.args.word(index));
+        let word = call.args.word(index);
+        // Neighbours in a pipeline often change one collection.
+        let key = match keys.last() {
+            Some(last) if last.is(word) => *last,
+            _ => store.keyspace.key(word),
+        };
         keys.push(key);
         return key.mask();
     }

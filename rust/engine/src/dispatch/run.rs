@@ -189,7 +189,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
             } else if !matches!(effect.log, Log::Nothing) {
                 context.count_change();
             }
-            effect.wait
+            effect.wait.as_deref().copied()
         }
         Err(error) => {
             context.store.counters.count_error(error);

@@ -3,6 +3,7 @@
 //! A random key costs two cache misses, one for its bucket and one for its blob. A command alone waits for both. In a
 //! window the bucket is asked for some sixteen keys ahead and the blob some eight keys ahead, while the commands before them run.
 
+use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::ahead::Ahead;
@@ -14,6 +15,7 @@ use crate::client::Client;
 use crate::handler::{Account, Context, Store, Waiting, World};
 use crate::keyspace::Key;
 use crate::resp::Reply;
+use crate::values::Named;
 
 /// Commands in a window at most: each holds the locks of all, and what takes long by its nature runs alone.
 pub const WINDOW_CALLS_MAX: usize = 32;
@@ -45,7 +47,7 @@ pub fn execute_window(
     reply: &mut Reply<'_>,
 ) -> usize {
     let mut keys: SmallVec<[Key<'_>; WINDOW_KEYS_MAX]> = SmallVec::new();
-    let mut ends: SmallVec<[usize; WINDOW_CALLS_MAX]> = SmallVec::new();
+    let mut ends: ArrayVec<usize, WINDOW_CALLS_MAX> = ArrayVec::new();
     let mut mask = 0;
     for call in calls {
         mask |= add_keys(store, call, &mut keys);
@@ -55,7 +57,7 @@ pub fn execute_window(
     if !matches!(locks.try_lock(mask), Ok(true)) {
         return 0;
     }
-    fetch_elements(&locks, client.db, calls, &keys, &ends);
+    let names = fetch_elements(&locks, client.db, calls, &keys, &ends);
     let mut account = Account::default();
     let world = World {
         store,
@@ -66,7 +68,7 @@ pub fn execute_window(
         now_ms,
         waiting: Waiting::Never,
     };
-    let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &mut keys, reply);
+    let done = run_all(Context::new(world, &[]), calls.iter().zip(&ends), &names, &mut keys, reply);
     if store.journal.gate.is_closed() {
         depend(store, client, &locks, &account, false);
     }
@@ -81,6 +83,7 @@ pub fn execute_window(
 fn run_all<'a, 'c: 'a>(
     mut context: Context<'a, '_>,
     calls: impl Iterator<Item = (&'a Call<'c>, &'a usize)>,
+    names: &'a [Named<'c>],
     mut keys: &'a mut [Key<'c>],
     reply: &mut Reply<'_>,
 ) -> usize {
@@ -88,6 +91,7 @@ fn run_all<'a, 'c: 'a>(
     let mut ahead = Ahead::default();
     let (mut begin, mut done) = (0, 0);
     for (call, &end) in calls {
+        context.named = names.get(done);
         let count = end - begin;
         ahead.reach(context.locks, db, keys, count);
         ahead.pass(count);

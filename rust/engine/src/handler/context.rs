@@ -13,12 +13,12 @@ use crate::client::{Client, Link, Queued};
 use crate::error::{self, Error};
 use crate::journal::Batch;
 use crate::keyspace::{
-    Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals,
+    Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals, Updated,
 };
 use crate::number;
 use crate::random::Random;
 use crate::resp::Reply;
-use crate::values::{Collection, NewValue, Reading, Rules, to_store};
+use crate::values::{Collection, Named, NewValue, Reading, Rules, to_store};
 
 /// What a change does to the deadline of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +155,8 @@ pub struct Context<'a, 'e> {
     pub(crate) keys: &'a [Key<'a>],
     pub(crate) account: &'a mut Account,
     pub(crate) trace: Trace<'a>,
+    /// What was seen of the element that the command looks for.
+    pub(crate) named: Option<&'a Named<'a>>,
     is_all: bool,
     waiting: Waiting,
     now_ms: i64,
@@ -167,7 +169,19 @@ impl<'a, 'e> Context<'a, 'e> {
     pub(crate) fn new(world: World<'a, 'e>, keys: &'a [Key<'a>]) -> Self {
         let World { store, client, door, locks, account, now_ms, waiting } = world;
         let is_all = locks.mask() == store.keyspace.all();
-        Self { store, client, door, locks, keys, account, trace: Trace::default(), is_all, waiting, now_ms }
+        Self {
+            store,
+            client,
+            door,
+            locks,
+            keys,
+            account,
+            trace: Trace::default(),
+            named: None,
+            is_all,
+            waiting,
+            now_ms,
+        }
     }
 
     /// The same world for a command that this one runs: it shares locks, client, time and account, and cannot wait.
@@ -302,12 +316,13 @@ impl<'a, 'e> Context<'a, 'e> {
     #[inline]
     pub fn open_in(&mut self, db: usize, key: Key<'a>) -> Option<Entry<'_>> {
         let now_ms = self.now_ms;
-        let expired = self.part(db, &key).get(&key).map(|entry| entry.is_expired(now_ms))?;
-        if expired {
+        let part = self.part(db, &key);
+        let place = part.find_place(&key)?;
+        if part.at(place).is_expired(now_ms) {
             self.drop_expired(db, key);
             return None;
         }
-        self.part(db, &key).get(&key)
+        Some(self.part(db, &key).at(place))
     }
 
     #[cold]
@@ -407,25 +422,29 @@ impl<'a, 'e> Context<'a, 'e> {
         }
     }
 
-    /// Computes a new number for a key that holds an integer, in place, and gives it; `None` if the key holds none.
+    /// Computes a new number for a key that holds an integer, in place, or for one that is not there, of 0.
+    /// `Updated::Other`: nothing was changed, as the key holds something else or its time is over.
     ///
     /// # Errors
     /// What `update` refuses with; nothing is changed then.
     #[inline]
-    pub fn update_integer<E>(
-        &mut self,
-        key: Key<'a>,
-        update: impl FnOnce(i64) -> Result<i64, E>,
-    ) -> Result<Option<i64>, E> {
+    pub fn update_integer<E>(&mut self, key: Key<'a>, update: impl Fn(i64) -> Result<i64, E>) -> Result<Updated, E> {
         let db = self.client.db;
         let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
+        let hasher = self.locks.hasher();
         let shard = self.locks.shard(key.shard());
         let is_observed = shard.is_observed();
-        let number = shard.db_mut(db).update_integer(&key, now, update)?;
-        if is_observed && number.is_some() {
+        let part = shard.db_mut(db);
+        let mut updated = part.update_integer(&key, now, &update)?;
+        if updated == Updated::Absent {
+            let number = update(0)?;
+            part.put_absent_integer(hasher, &key, number, now);
+            updated = Updated::To(number);
+        }
+        if is_observed && updated != Updated::Other {
             self.record_change(db, key);
         }
-        Ok(number)
+        Ok(updated)
     }
 
     /// Changes a large string in place; false if the key holds none or its buffer is shared: then it must be put anew.
@@ -433,6 +452,18 @@ impl<'a, 'e> Context<'a, 'e> {
         self.mutate(self.client.db, key);
         let db = self.client.db;
         self.part(db, &key).change_large(&key, change)
+    }
+
+    /// The name of an element with what was seen of it, if it is the one that was looked for ahead.
+    #[inline]
+    pub fn named<'w>(&self, word: &'w [u8]) -> Named<'w>
+    where
+        'a: 'w,
+    {
+        match self.named {
+            Some(named) if std::ptr::eq(named.bytes(), word) => *named,
+            _ => Named::from(word),
+        }
     }
 
     /// The limits of packed encodings. Their lifetime is not that of the context, so that a change may use them.
@@ -484,12 +515,14 @@ impl<'a, 'e> Context<'a, 'e> {
             edited = self.part(db, &key).edit(hasher, &key, now, &mut once);
         }
         let edited = edited.map_err(|_| error::WRONG_TYPE)?;
-        if edited.changed {
-            self.mutate(db, key);
-        }
-        let part = self.locks.shard(key.shard()).db_mut(db);
+        let shard = self.locks.shard(key.shard());
+        let is_observed = edited.changed && shard.is_observed();
+        let part = shard.db_mut(db);
         free_dropped(self.store, part);
         let filed_ms = part.take_filed();
+        if is_observed {
+            self.record_change(db, key);
+        }
         self.watch_clock(filed_ms);
         Ok(edited)
     }
@@ -695,10 +728,10 @@ impl<'a, 'e> Context<'a, 'e> {
     }
 
     /// Counts a change for `rdb_changes_since_last_save`: in the first shard held, so that no line is shared.
+    #[inline]
     pub(crate) fn count_change(&mut self) {
-        let first = self.locks.mask().trailing_zeros() as usize;
-        if self.locks.mask() != 0 {
-            self.locks.shard(first).changes += 1;
+        if let Some(first) = self.locks.first_mut() {
+            first.changes += 1;
         }
     }
 

@@ -49,10 +49,11 @@ pub struct Wait {
 pub struct Effect {
     /// How it goes to the journal.
     pub log: Log,
-    /// Keyspace events in order.
-    pub events: SmallVec<[Event; 2]>,
-    /// It found nothing and wants to be run again when one of its keys changes.
-    pub wait: Option<Wait>,
+    /// Keyspace events in order; most commands have one or none.
+    pub events: SmallVec<[Event; 1]>,
+    /// It found nothing and wants to be run again when one of its keys changes. Boxed, because an effect is moved often, and
+    /// few commands wait.
+    pub wait: Option<Box<Wait>>,
 }
 
 impl Effect {
@@ -80,12 +81,12 @@ impl Effect {
 
     /// It found nothing and waits.
     pub fn wait(deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Wait { kind: None, deadline_us, hears_of_loss: false }), ..Self::default() }
+        Self { wait: Some(Box::new(Wait { kind: None, deadline_us, hears_of_loss: false })), ..Self::default() }
     }
 
     /// It found nothing and waits for a key of one type: others are not looked at.
     pub fn wait_for(kind: Kind, deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Wait { kind: Some(kind), deadline_us, hears_of_loss: false }), ..Self::default() }
+        Self { wait: Some(Box::new(Wait { kind: Some(kind), deadline_us, hears_of_loss: false })), ..Self::default() }
     }
 
     /// Adds a keyspace event of the key with this number in the plan.

@@ -44,6 +44,17 @@ pub enum Before {
     },
 }
 
+/// What a number that was to be computed anew is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updated {
+    /// It is this one now.
+    To(i64),
+    /// There is no such key.
+    Absent,
+    /// The key holds no integer, or its time is over.
+    Other,
+}
+
 impl Before {
     /// Whether there was a value whose time was over.
     #[inline]
@@ -193,6 +204,12 @@ impl Db {
         Some(Entry { blob: self.blobs.arena.bytes(place), layout, blobs: &self.blobs })
     }
 
+    /// Where the entry of a key is, expired or not.
+    #[inline]
+    pub fn find_place(&self, key: &Key<'_>) -> Option<Place> {
+        self.find(key).map(Place)
+    }
+
     /// Where the entry of a key is, unless its time is over.
     #[inline]
     pub fn find_live(&self, key: &Key<'_>, now_ms: i64) -> Option<Place> {
@@ -231,6 +248,12 @@ impl Db {
         now: Now,
     ) -> Before {
         self.put_over(hasher, key, self.find(key), value, deadline_ms, now)
+    }
+
+    /// Stores an integer under a key that was just looked for and is not there.
+    pub fn put_absent_integer(&mut self, hasher: &KeyHasher, key: &Key<'_>, number: i64, now: Now) {
+        debug_assert!(self.find(key).is_none());
+        self.put_over(hasher, key, None, NewValue::Integer(number), None, now);
     }
 
     /// Stores a value under a key whose entry was just looked for: `old` is what was found.
@@ -338,10 +361,13 @@ impl Db {
     }
 
     /// A place whose blob may be changed: the same, or a copy while a snapshot needs the old one.
+    #[inline]
     pub(super) fn writable(&mut self, hash: u64, place: Ref) -> Ref {
-        if !self.table.prepare_write(hash) {
-            return place;
-        }
+        if self.table.prepare_write(hash) { self.copy_for_change(hash, place) } else { place }
+    }
+
+    #[cold]
+    fn copy_for_change(&mut self, hash: u64, place: Ref) -> Ref {
         let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
         let copy = self.blobs.copy(place, layout.deadline_ms(blob), layout.is_extended());
@@ -361,7 +387,7 @@ impl Db {
         }
     }
 
-    /// Computes a new number for a live key that holds an integer, in place, and gives it; `None` if there is none.
+    /// Computes a new number for a live key that holds an integer, in place; tells what it found.
     ///
     /// # Errors
     /// What `update` refuses with; nothing is changed then.
@@ -371,20 +397,20 @@ impl Db {
         key: &Key<'_>,
         now: Now,
         update: impl FnOnce(i64) -> Result<i64, E>,
-    ) -> Result<Option<i64>, E> {
-        let Some(place) = self.find(key) else { return Ok(None) };
+    ) -> Result<Updated, E> {
+        let Some(place) = self.find(key) else { return Ok(Updated::Absent) };
         let blob = self.blobs.arena.bytes(place);
         let layout = Layout::of(blob);
-        let Form::Integer(number) = layout.form(blob) else { return Ok(None) };
+        let Form::Integer(number) = layout.form(blob) else { return Ok(Updated::Other) };
         if layout.deadline_ms(blob).is_some_and(|deadline_ms| deadline_ms <= now.unix_ms) {
-            return Ok(None);
+            return Ok(Updated::Other);
         }
         let number = update(number)?;
         let place = self.writable(key.hash(), place);
         let blob = self.blobs.arena.bytes_mut(place);
         blob::set_integer(blob, layout, number);
         blob::set_clock(blob, now.clock);
-        Ok(Some(number))
+        Ok(Updated::To(number))
     }
 
     /// Changes a large value in place where nobody else holds it; false if the key holds none or it is shared.

@@ -93,9 +93,7 @@ impl Db {
                 };
                 Ok(Edited { result, changed, emptied })
             }
-            Form::Large(large) if T::cell(self.blobs.large(large)).is_some() => {
-                self.edit_large(hasher, key, place, now, change)
-            }
+            Form::Large(large) => self.edit_large(hasher, key, place, large, now, change),
             _ => Err(Refused::WrongType),
         }
     }
@@ -232,14 +230,21 @@ impl Db {
         &mut self,
         hasher: &KeyHasher,
         key: &Key<'_>,
-        place: Ref,
+        found: Ref,
+        mut large: u32,
         now: Now,
         change: impl FnOnce(&mut T) -> (R, bool),
     ) -> Result<Edited<R>, Refused> {
-        let place = self.writable(key.hash(), place);
+        if T::cell(self.blobs.large(large)).is_none() {
+            return Err(Refused::WrongType);
+        }
+        let place = self.writable(key.hash(), found);
         let blob = self.blobs.arena.bytes_mut(place);
         blob::set_clock(blob, now.clock);
-        let Form::Large(large) = Layout::of(blob).form(blob) else { return Err(Refused::WrongType) };
+        if place != found {
+            let Form::Large(copy) = Layout::of(blob).form(blob) else { return Err(Refused::WrongType) };
+            large = copy;
+        }
         let Some(cell) = T::cell(self.blobs.large(large)) else { return Err(Refused::WrongType) };
         let mut held = cell.write();
         let collection = held.to_change();

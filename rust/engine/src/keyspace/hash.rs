@@ -3,6 +3,7 @@
 use rkv_collections::arena::Ref;
 
 use crate::keyed::Keyed;
+use crate::names::same;
 
 /// Keyed hash of keys: nobody outside can choose keys that collide.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,19 @@ impl<'a> Key<'a> {
         self.stamp = hint.stamp;
     }
 
+    /// Takes over what is known of where the same key is.
+    #[inline]
+    pub(crate) const fn follow(&mut self, same: &Self) {
+        self.place = same.place;
+        self.stamp = same.stamp;
+    }
+
+    /// Whether it is the same key, which the plan took for it.
+    #[inline]
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        std::ptr::eq(self.bytes, other.bytes)
+    }
+
     /// The key itself.
     #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
@@ -50,19 +64,8 @@ impl<'a> Key<'a> {
 
     /// Whether these are its bytes.
     #[inline]
-    pub(super) fn is(&self, bytes: &[u8]) -> bool {
-        if self.bytes.len() != bytes.len() {
-            return false;
-        }
-        let ends = |bytes: &[u8]| {
-            let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
-            Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
-        };
-        match (ends(self.bytes), ends(bytes)) {
-            // Two overlapping loads see all of a key of this length, without a call.
-            (Some(own), Some(other)) if bytes.len() <= 16 => own == other,
-            _ => self.bytes == bytes,
-        }
+    pub(crate) fn is(&self, bytes: &[u8]) -> bool {
+        same(self.bytes, bytes)
     }
 
     /// The hash inside its shard.

@@ -46,7 +46,7 @@ mod watch;
 pub use blob::CLOCK_BITS;
 pub use blobs::Entry;
 pub use cut::{Captured, CapturedEntry, CapturedValue, Cut, CutError, ParkedCut};
-pub use db::{Before, Db, Now, Place};
+pub use db::{Before, Db, Now, Place, Updated};
 pub use detached::Detached;
 pub use edit::{Edited, Refused, Rewrite};
 pub use expire::Expired;

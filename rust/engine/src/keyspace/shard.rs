@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 use super::blobs::Entry;
 use super::db::Db;
@@ -48,9 +48,14 @@ impl Shard {
     #[inline]
     pub fn db_mut(&mut self, index: usize) -> &mut Db {
         if index >= self.dbs.len() {
-            self.dbs.resize_with(index + 1, Db::default);
+            self.add_dbs(index);
         }
         &mut self.dbs[index]
+    }
+
+    #[cold]
+    fn add_dbs(&mut self, last: usize) {
+        self.dbs.resize_with(last + 1, Db::default);
     }
 
     /// Whether anybody must know that a key here changed.
@@ -212,7 +217,7 @@ impl Keyspace {
     /// No shard locked yet.
     #[inline]
     pub fn unlocked(&self) -> Locks<'_> {
-        Locks { mask: 0, guards: SmallVec::new(), keyspace: self }
+        Locks { mask: 0, guards: ArrayVec::new(), keyspace: self }
     }
 
     /// Locks the shards of a mask, ascending; waits for those that others hold.
@@ -239,7 +244,7 @@ impl Keyspace {
 #[derive(Debug)]
 pub struct Locks<'e> {
     mask: u64,
-    guards: SmallVec<[MutexGuard<'e, Shard>; SHARDS_MAX]>,
+    guards: ArrayVec<MutexGuard<'e, Shard>, SHARDS_MAX>,
     keyspace: &'e Keyspace,
 }
 
@@ -313,8 +318,9 @@ impl<'e> Locks<'e> {
         self.mask >> shard & 1 == 1
     }
 
+    #[inline]
     const fn position(&self, shard: usize) -> usize {
-        (self.mask & ((1 << shard) - 1)).count_ones() as usize
+        (self.mask & (1u64 << shard).wrapping_sub(1)).count_ones() as usize
     }
 
     /// A held shard.
@@ -336,6 +342,12 @@ impl<'e> Locks<'e> {
     pub fn peek(&self, shard: usize) -> &Shard {
         assert!(self.holds(shard), "shard {shard} is not locked");
         &self.guards[self.position(shard)]
+    }
+
+    /// The first of the held shards.
+    #[inline]
+    pub fn first_mut(&mut self) -> Option<&mut Shard> {
+        self.guards.first_mut().map(|guard| &mut **guard)
     }
 
     /// All held shards, ascending, with their numbers.

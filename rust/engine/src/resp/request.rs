@@ -3,8 +3,8 @@
 //! Two readers take turns. `read_whole` reads a request that is completely there and has nothing unusual about it; it knows no
 //! errors and leaves everything else to the second one, which keeps its place between calls and decides what is wrong.
 
+use arrayvec::ArrayVec;
 use memchr::memchr;
-use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::error::Error;
@@ -184,21 +184,22 @@ impl RequestParser {
     }
 
     /// Reads one request that begins at `input[at..]`, is whole and written as every client library writes it, appends its
-    /// arguments to `words` and returns the position behind it. None in every other case, which is for
-    /// [`RequestParser::next`]; `words` is then as it was.
+    /// arguments to `words` and returns the position behind it. None in every other case, and where `words` has no room for
+    /// so many: that is for [`RequestParser::next`]; `words` is then as it was.
     #[inline]
     pub fn next_whole<'a, const N: usize>(
         &self,
         input: &'a [u8],
         at: usize,
         limits: &RequestLimits,
-        words: &mut SmallVec<[&'a [u8]; N]>,
+        words: &mut ArrayVec<&'a [u8], N>,
     ) -> Option<usize> {
         if self.is_partial() || !limits.authenticated {
             return None;
         }
         let before = words.len();
-        let end = read_whole(input, at, limits, |_, text| words.push(text));
+        let limits = RequestLimits { arguments_max: limits.arguments_max.min(words.remaining_capacity()), ..*limits };
+        let end = read_whole(input, at, &limits, |_, text| words.push(text));
         if end.is_none() {
             words.truncate(before);
         }
@@ -405,41 +406,43 @@ fn read_whole<'a>(
     limits: &RequestLimits,
     mut each: impl FnMut(usize, &'a [u8]),
 ) -> Option<usize> {
-    let request = input.get(at..)?;
-    let (count, header) = short_length(b'*', request)?;
+    let (count, mut at) = short_length(b'*', input, at)?;
     if count == 0 || count > limits.arguments_max {
         return None;
     }
-    let mut rest = request.get(header..)?;
     for _ in 0..count {
-        let (len, header) = short_length(b'$', rest)?;
-        let body = rest.get(header..)?;
-        let (text, tail) = body.split_at_checked(len)?;
+        let (len, start) = short_length(b'$', input, at)?;
         if len > limits.bulk_bytes_max {
             return None;
         }
+        // A length has seven digits at most, and no buffer ends at the end of the address space: this cannot wrap.
+        let end = start.wrapping_add(len);
         // Two bytes end an argument; like Redis we do not look which.
-        rest = tail.get(2..)?;
-        each(input.len() - body.len(), text);
+        at = end.wrapping_add(2);
+        if at > input.len() {
+            return None;
+        }
+        each(start, input.get(start..end)?);
     }
-    Some(input.len() - rest.len())
+    Some(at)
 }
 
-/// Reads a marker, a number of one to seven digits and a line end: the number and the bytes of all that. Nearly all numbers
-/// have one digit or two.
+/// Reads, at a position, a marker, a number of one to seven digits and a line end: the number and the position behind all
+/// that. Nearly all numbers have one digit or two.
 #[inline]
-fn short_length(marker: u8, bytes: &[u8]) -> Option<(usize, usize)> {
+fn short_length(marker: u8, input: &[u8], at: usize) -> Option<(usize, usize)> {
+    let bytes = input.get(at..)?;
     // A number of one digit is complete in four bytes, but no request ends there.
     let &[first, a, b, c, _] = bytes.first_chunk::<5>()?;
     let (tens, ones) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
     if first != marker || tens > 9 {
         None
     } else if b == b'\r' {
-        Some((usize::from(tens), 4))
+        Some((usize::from(tens), at.wrapping_add(4)))
     } else if c == b'\r' && tens != 0 && ones <= 9 {
-        Some((usize::from(tens) * 10 + usize::from(ones), 5))
+        Some((usize::from(tens).wrapping_mul(10).wrapping_add(usize::from(ones)), at.wrapping_add(5)))
     } else {
-        longer_length(bytes)
+        longer_length(bytes).map(|(len, header)| (len, at.wrapping_add(header)))
     }
 }
 

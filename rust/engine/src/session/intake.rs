@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use smallvec::SmallVec;
 
 use super::core::Core;
@@ -32,8 +33,9 @@ struct Request {
     end: usize,
 }
 
-type Requests = SmallVec<[Request; WINDOW_CALLS_MAX]>;
-type Words<'a> = SmallVec<[&'a [u8]; 256]>;
+type Requests = ArrayVec<Request, WINDOW_CALLS_MAX>;
+/// A request of more words is none for a window.
+type Words<'a> = ArrayVec<&'a [u8], 256>;
 
 impl Intake {
     pub(super) fn new(store: Arc<Store>) -> Self {
@@ -46,7 +48,7 @@ impl Intake {
         while at < input.len() && !core.is_parked() {
             let (mut words, mut requests) = (Words::new(), Requests::new());
             self.gather(core, input, at, &mut words, &mut requests);
-            match *requests {
+            match *requests.as_slice() {
                 [] => match self.run_unusual(core, input, at) {
                     Ok(Some(end)) => at = end,
                     Ok(None) => break,
@@ -105,7 +107,7 @@ impl Intake {
     fn execute(&mut self, core: &mut Core, mut begin: usize, words: &[&[u8]], requests: &[Request]) -> usize {
         let table = &self.store.table;
         let mut last = table.all().get(self.last_command);
-        let mut window: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
+        let mut window: ArrayVec<Call<'_>, WINDOW_CALLS_MAX> = ArrayVec::new();
         let mut may_share = core.may_share();
         let mut first = 0;
         for request in requests {

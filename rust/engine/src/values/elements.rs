@@ -14,6 +14,7 @@
 
 mod chance;
 mod groups;
+mod named;
 
 use rkv_collections::arena::{Arena, Ref, class_size};
 use rkv_collections::table::{Resolve, Table};
@@ -21,10 +22,13 @@ use smallvec::SmallVec;
 
 use super::collection::{Element, Piece};
 use crate::keyed::Keyed;
+use crate::names::same;
 use crate::slab::Slab;
 
 pub use chance::Selection;
 pub use groups::{Group, Hashed};
+pub use named::Named;
+use named::Stamp;
 
 /// Elements up to this many bytes, name and payload together, stand in the arena.
 pub const NEAR_BYTES_MAX: usize = 1024;
@@ -223,6 +227,7 @@ pub struct Elements {
     table: Table<Ref>,
     blobs: Blobs,
     keyed: Keyed,
+    stamp: Stamp,
 }
 
 impl std::fmt::Debug for Elements {
@@ -244,7 +249,7 @@ impl Clone for Elements {
 impl Elements {
     /// None yet. `keyed` must be secret: nobody outside may choose names that collide.
     pub fn new(keyed: Keyed) -> Self {
-        Self { table: Table::new(), blobs: Blobs::default(), keyed }
+        Self { table: Table::new(), blobs: Blobs::default(), keyed, stamp: Stamp::new() }
     }
 
     /// The hash of names.
@@ -269,7 +274,7 @@ impl Elements {
 
     #[inline]
     fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<Handle> {
-        self.table.find(hash, |place| self.blobs.element(place).name == name)
+        self.table.find(hash, |place| same(self.blobs.element(place).name, name))
     }
 
     /// Where an element is.
@@ -297,13 +302,13 @@ impl Elements {
     }
 
     /// Adds a name without payload; false if it is there.
-    pub fn add(&mut self, name: &[u8]) -> bool {
-        let hash = self.keyed.hash(name);
-        if self.find_hashed(hash, name).is_some() {
-            return false;
+    #[inline]
+    pub fn add(&mut self, named: Named<'_>) -> bool {
+        let (hash, found) = self.look(named);
+        if found.is_none() {
+            self.insert_new(hash, &Element { name: named.bytes(), payload: &[], deadline_ms: None });
         }
-        self.insert_new(hash, &Element { name, payload: &[], deadline_ms: None });
-        true
+        found.is_none()
     }
 
     /// Adds a name without payload that is known not to be there.
@@ -312,7 +317,8 @@ impl Elements {
         self.insert_new(hash, &Element { name, payload: &[], deadline_ms: None });
     }
 
-    fn insert_new(&mut self, hash: u64, new: &Element<'_>) -> Handle {
+    /// Adds an element of this hash that is not there.
+    pub fn insert_new(&mut self, hash: u64, new: &Element<'_>) -> Handle {
         let place = self.blobs.write(new);
         self.table.insert(hash, place, &Resolver { blobs: &self.blobs, keyed: &self.keyed });
         place
@@ -327,13 +333,12 @@ impl Elements {
         }
     }
 
-    /// Where the element of a name is, which is added if there is none; and whether it was.
+    /// Where the element of a name is, which is added with a payload if there is none; and whether it was.
     #[inline]
-    pub fn find_or_add(&mut self, new: &Element<'_>) -> (Handle, bool) {
-        let hash = self.keyed.hash(new.name);
-        match self.find_hashed(hash, new.name) {
-            Some(place) => (place, false),
-            None => (self.insert_new(hash, new), true),
+    pub fn find_or_add(&mut self, named: Named<'_>, payload: &[u8]) -> (Handle, bool) {
+        match self.look(named) {
+            (_, Some(place)) => (place, false),
+            (hash, None) => (self.insert_new(hash, &Element { name: named.bytes(), payload, deadline_ms: None }), true),
         }
     }
 
@@ -372,8 +377,9 @@ impl Elements {
         self.overwrite(hash, old, new)
     }
 
-    /// An element that keeps its deadline keeps what the deadline relies on.
-    fn overwrite(&mut self, hash: u64, old: Handle, new: &Element<'_>) -> Handle {
+    /// Stores an element at the place of one with the same name and hash; gives the place where it is now. An element that
+    /// keeps its deadline keeps what the deadline relies on.
+    pub fn overwrite(&mut self, hash: u64, old: Handle, new: &Element<'_>) -> Handle {
         let extended =
             new.deadline_ms.is_some() && self.is_extended(old) && self.at(old).deadline_ms == new.deadline_ms;
         let place = self.overwrite_plain(hash, old, new);
@@ -392,6 +398,7 @@ impl Elements {
             return old;
         }
         let place = self.blobs.write(new);
+        self.stamp.renew();
         self.table.replace(hash, old, place);
         if !self.table.retire(hash, old) {
             self.blobs.free(old);
@@ -434,6 +441,7 @@ impl Elements {
     }
 
     fn remove_hashed(&mut self, hash: u64, place: Ref) {
+        self.stamp.renew();
         self.table.remove(hash, place, &Resolver { blobs: &self.blobs, keyed: &self.keyed });
         if !self.table.retire(hash, place) {
             self.blobs.free(place);

@@ -6,6 +6,7 @@ mod fields;
 use rkv_collections::packed::{Digits, Entry, Packed, View};
 
 use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
+use super::elements::Named;
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 
@@ -114,7 +115,28 @@ impl<'a> HashView<'a> {
 
 impl Hash {
     /// Stores a field.
+    #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8], lifetime: Lifetime, rules: &Rules, now_ms: i64) -> Before {
+        self.set_named(field.into(), value, lifetime, rules, now_ms)
+    }
+
+    /// Stores a field of whose name something may be known.
+    #[inline]
+    pub fn set_named(
+        &mut self,
+        named: Named<'_>,
+        value: &[u8],
+        lifetime: Lifetime,
+        rules: &Rules,
+        now_ms: i64,
+    ) -> Before {
+        if let Self::Table(fields) = self {
+            return fields.set(named, value, lifetime, now_ms);
+        }
+        self.set_small(named.bytes(), value, lifetime, rules, now_ms)
+    }
+
+    fn set_small(&mut self, field: &[u8], value: &[u8], lifetime: Lifetime, rules: &Rules, now_ms: i64) -> Before {
         if let Self::Packed(packed) = self
             && !matches!(lifetime, Lifetime::At(_))
         {
@@ -134,7 +156,7 @@ impl Hash {
                 }
             }
         }
-        self.table(rules).set(field, value, lifetime, now_ms)
+        self.table(rules).set(field.into(), value, lifetime, now_ms)
     }
 
     /// Prepares for so many fields at once: as many as are never packed are not packed first.
@@ -187,7 +209,7 @@ impl Hash {
             let (mut name_room, mut value_room) = (Digits::new(), Digits::new());
             let mut entries = packed.iter();
             while let (Some(name), Some(value)) = (entries.next(), entries.next()) {
-                fields.set(name.bytes(&mut name_room), value.bytes(&mut value_room), Lifetime::Clear, 0);
+                fields.set(name.bytes(&mut name_room).into(), value.bytes(&mut value_room), Lifetime::Clear, 0);
             }
             *self = Self::Table(Box::new(fields));
         }

@@ -17,6 +17,7 @@ mod value;
 pub mod zset;
 
 pub use collection::{Cell, Collection, Element, Large, Packing, Piece, Reading, Shape, to_store};
+pub use elements::Named;
 pub use hash::Hash;
 pub use list::List;
 pub use rules::Rules;

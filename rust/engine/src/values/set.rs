@@ -19,7 +19,7 @@ use rkv_collections::intset::{self, IntSet};
 use rkv_collections::packed::{self, Digits, Entry, Packed, integer};
 
 use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
-use super::elements::Elements;
+use super::elements::{Elements, Named};
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 
@@ -155,8 +155,18 @@ impl Set {
     /// Adds a member; false if it is there.
     #[inline]
     pub fn add(&mut self, member: &[u8], rules: &Rules) -> bool {
+        self.add_named(member.into(), rules)
+    }
+
+    /// Adds a member of whose name something may be known; false if it is there.
+    #[inline]
+    pub fn add_named(&mut self, named: Named<'_>, rules: &Rules) -> bool {
+        if let Self::Table(members) = self { members.add(named) } else { self.add_small(named.bytes(), rules) }
+    }
+
+    fn add_small(&mut self, member: &[u8], rules: &Rules) -> bool {
         match self {
-            Self::Table(members) => members.add(member),
+            Self::Table(members) => members.add(member.into()),
             Self::Packed(packed) => {
                 let is_new = packed.view().find(member, 0).is_none();
                 if is_new {

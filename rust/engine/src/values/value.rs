@@ -3,6 +3,7 @@
 use rkv_collections::bytes::Shared;
 
 use super::collection::{Cell, Collection, Element, Large, Packing};
+use super::elements::Named;
 use super::hash::HashView;
 use super::set::SetView;
 use super::zset::ZsetView;
@@ -136,8 +137,8 @@ impl ValueRef<'_> {
         }
     }
 
-    /// Asks for the memory of elements that are about to be looked for.
-    pub fn fetch(&self, names: &[&[u8]]) {
+    /// Asks for the memory of elements that are about to be looked for, and tells what is seen of them.
+    pub fn fetch(&self, names: &mut [Named<'_>]) {
         match self {
             Self::Set(cell) => {
                 if let SetView::Table(members) = cell.read().view() {

@@ -14,7 +14,7 @@ use std::ops::Range;
 use rkv_collections::packed::{Packed, View};
 
 use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
-use super::elements::Elements;
+use super::elements::{Elements, Named};
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 pub use range::{NameBound, NameRange, ScoreRange, parse_score};
@@ -226,8 +226,36 @@ impl Zset {
         condition: Condition,
         rules: &Rules,
     ) -> Result<(Change, f64), NotNumber> {
+        self.add_named(member.into(), score, condition, rules)
+    }
+
+    /// See [`Zset::add`]; something may be known of the member's name.
+    ///
+    /// # Errors
+    /// The same.
+    #[inline]
+    pub fn add_named(
+        &mut self,
+        named: Named<'_>,
+        score: f64,
+        condition: Condition,
+        rules: &Rules,
+    ) -> Result<(Change, f64), NotNumber> {
+        if let Self::Tree(tree) = self {
+            return tree.add(named, score, condition);
+        }
+        self.add_small(named.bytes(), score, condition, rules)
+    }
+
+    fn add_small(
+        &mut self,
+        member: &[u8],
+        score: f64,
+        condition: Condition,
+        rules: &Rules,
+    ) -> Result<(Change, f64), NotNumber> {
         let packed = match self {
-            Self::Tree(tree) => return tree.add(member, score, condition),
+            Self::Tree(tree) => return tree.add(member.into(), score, condition),
             Self::Packed(packed) => packed,
         };
         if let Some((at, old)) = small::find(packed.view(), member) {
@@ -235,7 +263,7 @@ impl Zset {
             if let (Change::Updated, score) = decided {
                 packed.remove(at, 2);
                 if small::insert(packed, member, score).is_err() {
-                    self.tree(rules).add(member, score, Condition::default())?;
+                    self.tree(rules).add(member.into(), score, Condition::default())?;
                 }
             }
             return Ok(decided);
@@ -246,7 +274,7 @@ impl Zset {
         if has_room(packed, member, rules) && small::insert(packed, member, score).is_ok() {
             return Ok((Change::Added, score));
         }
-        self.tree(rules).add(member, score, condition)
+        self.tree(rules).add(member.into(), score, condition)
     }
 
     /// Removes a member; false if there is none.

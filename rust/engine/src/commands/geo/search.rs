@@ -9,7 +9,7 @@ use crate::resp::Reply;
 use crate::values::elements::Elements;
 use crate::values::geo::{Found, Names, Search, Shape};
 use crate::values::zset::ZsetView;
-use crate::values::{Element, Reading, Rules, Zset};
+use crate::values::{Reading, Rules, Zset};
 
 pub fn georadius(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     search(context, args, reply, Dialect::Radius)
@@ -113,7 +113,7 @@ impl Members {
         for found in &self.told {
             let score = if options.stores_distance { found.distance / options.metres } else { found.score };
             let name = self.names.of(found);
-            members.find_or_add(&Element { name, payload: &score.to_le_bytes(), deadline_ms: None });
+            members.find_or_add(name.into(), &score.to_le_bytes());
         }
         Zset::of(members, rules)
     }

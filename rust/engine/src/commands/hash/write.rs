@@ -51,13 +51,14 @@ fn set(context: &mut Context<'_, '_>, args: Args<'_>, name: &str) -> Result<(i64
     if !pairs.len().is_multiple_of(2) {
         return Err(Error::arity(name));
     }
-    let (rules, now_ms) = (context.rules(), context.now_ms());
+    let (rules, now_ms, first) = (context.rules(), context.now_ms(), context.named(args.word(2)));
     let edited = context.edit(context.key(0), |hash: &mut Hash| {
         hash.expect(pairs.len() / 2, rules);
         let (mut added, mut any_expired) = (0, false);
-        for pair in pairs.chunks_exact(2) {
+        for (number, pair) in pairs.chunks_exact(2).enumerate() {
             if let [field, value] = *pair {
-                let before = hash.set(field, value, Lifetime::Clear, rules, now_ms);
+                let field = if number == 0 { first } else { field.into() };
+                let before = hash.set_named(field, value, Lifetime::Clear, rules, now_ms);
                 added += i64::from(before != Before::Live);
                 any_expired |= before == Before::Expired;
             }

@@ -8,11 +8,11 @@ use crate::resp::Reply;
 use crate::values::{Collection, Set};
 
 pub fn sadd(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let (rules, members) = (context.rules(), args.from(2));
+    let (rules, members, first) = (context.rules(), args.from(2), context.named(args.word(2)));
     let edited = context.edit(context.key(0), |set: &mut Set| {
         if let [member] = members {
             set.expect(member, 1, rules);
-            let added = usize::from(set.add(member, rules));
+            let added = usize::from(set.add_named(first, rules));
             return (added, added > 0);
         }
         set.expect(args.word(2), members.len(), rules);

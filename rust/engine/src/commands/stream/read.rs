@@ -95,7 +95,7 @@ fn wait(context: &mut Context<'_, '_>, request: &Request<'_>, kind: Option<Kind>
         return Effect::none();
     };
     let deadline_us = timeout.map(|us| context.store.clock.monotonic_us().saturating_add(us));
-    Effect { wait: Some(Wait { kind, deadline_us, hears_of_loss: kind.is_none() }), ..Effect::default() }
+    Effect { wait: Some(Box::new(Wait { kind, deadline_us, hears_of_loss: kind.is_none() })), ..Effect::default() }
 }
 
 pub fn xread(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

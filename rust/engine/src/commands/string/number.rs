@@ -4,6 +4,7 @@ use super::instead;
 use crate::config::KeyspaceEvents;
 use crate::error;
 use crate::handler::{Args, Context, Deadline, Effect, Outcome};
+use crate::keyspace::Updated;
 use crate::number::{FloatError, increment_by_float};
 use crate::resp::Reply;
 use crate::values::NewValue;
@@ -30,7 +31,7 @@ pub fn incrby(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
 fn add(context: &mut Context<'_, '_>, increment: i64, reply: &mut Reply<'_>) -> Outcome {
     let key = context.key(0);
     let sum_with = |old: i64| old.checked_add(increment).ok_or(error::INCR_OVERFLOW);
-    let sum = if let Some(sum) = context.update_integer(key, sum_with)? {
+    let sum = if let Updated::To(sum) = context.update_integer(key, sum_with)? {
         sum
     } else {
         let old = match context.open(key) {

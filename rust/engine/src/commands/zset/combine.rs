@@ -7,7 +7,7 @@ use crate::number;
 use crate::resp::Reply;
 use crate::values::elements::Elements;
 use crate::values::zset::{Tree, ZsetView, parse_score};
-use crate::values::{Collection, Element, Kind, Reading, Rules, Set, Zset};
+use crate::values::{Collection, Kind, Reading, Rules, Set, Zset};
 
 /// What becomes of the scores of a member that several have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,8 +161,7 @@ impl Gathered {
 
     /// Adds a member, or lets its score and this one become one.
     fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) {
-        let element = Element { name: member, payload: &score.to_le_bytes(), deadline_ms: None };
-        let (handle, is_new) = self.0.find_or_add(&element);
+        let (handle, is_new) = self.0.find_or_add(member.into(), &score.to_le_bytes());
         if !is_new {
             let score = aggregate.apply(self.0.at(handle).score(), score);
             self.0.set_payload(handle, &score.to_le_bytes());

@@ -78,12 +78,13 @@ fn add(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>, is_
     }
     let members = || data.iter().skip(1).step_by(2);
     let longest_bytes = members().map(|member| member.len()).max().unwrap_or_default();
-    let rules = context.rules();
+    let (rules, first) = (context.rules(), context.named(args.word(first + 1)));
     let edited = context.edit(context.key(0), |zset: &mut Zset| {
         zset.expect(scores.len(), longest_bytes, rules);
         let (mut added, mut updated, mut sum) = (0, 0, None);
-        for (&member, &score) in members().zip(&scores) {
-            match zset.add(member, score, condition, rules) {
+        for (number, (&member, &score)) in members().zip(&scores).enumerate() {
+            let member = if number == 0 { first } else { member.into() };
+            match zset.add_named(member, score, condition, rules) {
                 Ok((Change::Refused, _)) => {}
                 Ok((change, score)) => {
                     added += i64::from(change == Change::Added);

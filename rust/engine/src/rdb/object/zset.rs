@@ -7,7 +7,7 @@ use crate::number::parse_f64;
 use crate::rdb::error::Fault;
 use crate::rdb::input::Input;
 use crate::values::elements::Elements;
-use crate::values::{Element, NewValue, Packing, Zset};
+use crate::values::{NewValue, Packing, Zset};
 
 const NOT_A_NUMBER: Fault = Fault::Invalid("a score is not a number");
 
@@ -98,8 +98,7 @@ fn add(members: &mut Elements, name: &[u8], score: f64) -> Result<(), Fault> {
     if score.is_nan() {
         return Err(NOT_A_NUMBER);
     }
-    let new = Element { name: element(name)?, payload: &score.to_le_bytes(), deadline_ms: None };
-    let (_, is_new) = members.find_or_add(&new);
+    let (_, is_new) = members.find_or_add(element(name)?.into(), &score.to_le_bytes());
     if is_new { Ok(()) } else { Err(DUPLICATE) }
 }
 

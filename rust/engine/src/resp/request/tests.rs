@@ -231,7 +231,7 @@ proptest! {
     #[test]
     fn short_lengths_agree_with_the_careful_reader(value in 0_usize..20_000_000, tail in "[\r\n0-9x]{0,3}") {
         let line = format!("${value}{tail}");
-        if let Some((len, used)) = short_length(b'$', line.as_bytes()) {
+        if let Some((len, used)) = short_length(b'$', line.as_bytes(), 0) {
             prop_assert_eq!(Some(len as i64), length(&line.as_bytes()[1..used - 2]));
             prop_assert_eq!(line.as_bytes()[used - 2], b'\r');
             prop_assert!(used <= line.len());

@@ -97,13 +97,6 @@ impl Elements {
         }
     }
 
-    /// Asks for the memory of names that are about to be looked for.
-    pub fn fetch(&self, names: &[&[u8]]) {
-        for names in names.chunks(GROUP) {
-            self.ask_for(&self.hashed(names));
-        }
-    }
-
     fn hashed<'n>(&self, names: &[&'n [u8]]) -> Group<'n> {
         names.iter().map(|name| Hashed { name, hash: self.keyed.hash(name) }).collect()
     }

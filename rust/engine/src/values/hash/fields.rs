@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 
 use crate::keyed::Keyed;
 use crate::values::collection::{Element, Piece};
-use crate::values::elements::{Elements, Handle};
+use crate::values::elements::{Elements, Handle, Named};
 
 /// Up to this many fields no wheel is kept for those with a deadline.
 pub const SCANNED_MAX: usize = 512;
@@ -156,9 +156,11 @@ impl Fields {
     }
 
     /// Stores a field.
-    pub fn set(&mut self, name: &[u8], value: &[u8], lifetime: Lifetime, now_ms: i64) -> Before {
-        let Some(handle) = self.elements.find(name) else {
-            self.elements.put(&Element { name, payload: value, deadline_ms: None });
+    pub fn set(&mut self, named: Named<'_>, value: &[u8], lifetime: Lifetime, now_ms: i64) -> Before {
+        let name = named.bytes();
+        let (hash, found) = self.elements.look(named);
+        let Some(handle) = found else {
+            self.elements.insert_new(hash, &Element { name, payload: value, deadline_ms: None });
             if self.deadlines.is_some() {
                 self.grow();
             }
@@ -170,8 +172,8 @@ impl Fields {
         let old_ms = self.elements.at(handle).deadline_ms;
         let is_over = old_ms.is_some_and(|old_ms| old_ms <= now_ms);
         let keeps = !is_over && lifetime != Lifetime::Clear;
-        let handle =
-            self.elements.put_at(handle, &Element { name, payload: value, deadline_ms: old_ms.filter(|_| keeps) });
+        let new = Element { name, payload: value, deadline_ms: old_ms.filter(|_| keeps) };
+        let handle = self.elements.overwrite(hash, handle, &new);
         if old_ms.is_some() && !keeps {
             self.forget_one();
         }

@@ -165,7 +165,7 @@ fn add_all(all: &mut Elements, set: SetView<'_>) {
         }
         small => {
             let mut room = Digits::new();
-            small.for_each(|member| _ = all.add(member.bytes(&mut room)));
+            small.for_each(|member| _ = all.add(member.bytes(&mut room).into()));
         }
     }
 }

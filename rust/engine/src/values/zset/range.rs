@@ -45,8 +45,30 @@ pub fn parse_score(text: &[u8]) -> Option<f64> {
     if let Some(whole) = number::parse_i64(text) {
         return Some(whole as f64);
     }
+    if let Some(whole) = padded_whole(text) {
+        return Some(whole);
+    }
     let is_hexadecimal = matches!(text, [b'0', b'x' | b'X', ..] | [_, b'0', b'x' | b'X', ..]);
     if is_hexadecimal { None } else { number::parse_f64(text) }
+}
+
+/// Reads digits with zeros in front, as many as a double has room for whatever they are: a time or a number that was written
+/// with a fixed width.
+#[inline]
+fn padded_whole(text: &[u8]) -> Option<f64> {
+    if text.is_empty() || text.len() > f64::DIGITS as usize {
+        return None;
+    }
+    let mut whole = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // At most fifteen digits: this cannot wrap.
+        whole = whole.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    Some(whole as f64)
 }
 
 /// A bound, which is read up to a zero byte. The empty text is 0, and what is too large is infinite.

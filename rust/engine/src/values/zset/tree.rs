@@ -10,7 +10,7 @@ use super::small;
 use super::{Change, Condition, NotNumber};
 use crate::keyed::Keyed;
 use crate::values::collection::{Element, Piece};
-use crate::values::elements::{Elements, Handle};
+use crate::values::elements::{Elements, Handle, Named};
 
 /// How far ahead of the member that is read the memory of others is asked for.
 const AHEAD: usize = 8;
@@ -41,18 +41,12 @@ impl Members for Elements {
     }
 }
 
-/// A member as an element.
-#[inline]
-fn element<'a>(member: &'a [u8], score: &'a [u8; 8]) -> Element<'a> {
-    Element { name: member, payload: score, deadline_ms: None }
-}
-
 impl Clone for Tree {
     fn clone(&self) -> Self {
         let mut copy = Self::new(self.members.keyed());
         let mut entries = Vec::with_capacity(self.members.len());
         self.each(0..self.len(), false, |member, score| {
-            let (handle, _) = copy.members.find_or_add(&element(member, &score.to_le_bytes()));
+            let (handle, _) = copy.members.find_or_add(member.into(), &score.to_le_bytes());
             entries.push((score, handle.to_bits()));
         });
         copy.order.0 = Ordered::from_sorted(entries);
@@ -155,13 +149,13 @@ impl Tree {
     /// # Errors
     /// The sum of the scores is not a number; then nothing is changed.
     #[inline]
-    pub fn add(&mut self, member: &[u8], score: f64, condition: Condition) -> Result<(Change, f64), NotNumber> {
+    pub fn add(&mut self, named: Named<'_>, score: f64, condition: Condition) -> Result<(Change, f64), NotNumber> {
         let new = score.to_le_bytes();
         let (handle, is_new) = if condition.if_there {
-            let Some(handle) = self.members.find(member) else { return Ok((Change::Refused, score)) };
+            let Some(handle) = self.members.look(named).1 else { return Ok((Change::Refused, score)) };
             (handle, false)
         } else {
-            self.members.find_or_add(&element(member, &new))
+            self.members.find_or_add(named, &new)
         };
         if is_new {
             self.order.0.insert(score, handle.to_bits(), &self.members);
@@ -188,7 +182,7 @@ impl Tree {
 
     /// Adds a member that comes after all others and is not there.
     pub fn push(&mut self, member: &[u8], score: f64) {
-        let (handle, is_new) = self.members.find_or_add(&element(member, &score.to_le_bytes()));
+        let (handle, is_new) = self.members.find_or_add(member.into(), &score.to_le_bytes());
         debug_assert!(is_new);
         self.order.0.push_last(score, handle.to_bits());
     }
@@ -214,7 +208,7 @@ impl Tree {
     }
 
     /// See [`Elements::fetch`].
-    pub fn fetch(&self, names: &[&[u8]]) {
+    pub fn fetch(&self, names: &mut [Named<'_>]) {
         self.members.fetch(names);
     }
 
