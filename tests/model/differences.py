@@ -52,6 +52,14 @@ NOT_IN_TRANSACTION = error(r"ERR Command '(multi|watch)' not allowed inside a tr
 DIFFERENCES = [
     Difference(
         server="redis",
+        words=r"XREAD(GROUP)? .*",
+        theirs=error("ERR Unbalanced XREAD list of streams: .*"),
+        ours=error(r"ERR Unbalanced 'xread(group)?' list of streams: .*"),
+        reason="Valkey 9.1 names the command as it does elsewhere",
+        example="0> XREAD STREAMS a b 0",
+    ),
+    Difference(
+        server="redis",
         words=r"GETEX .*",
         theirs=r"Null(Bulk)?\(\)|" + error("WRONGTYPE .*"),
         ours=error(r"ERR (value is not an integer|invalid expire time in 'getex').*"),

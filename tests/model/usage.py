@@ -40,6 +40,9 @@ NOT_NUMBERS = [b"", b"abc", b" 1", b"1 ", b"+1", b"01", b"-0", b"1.0", b"1e3", b
 MEMBERS = [b"a", b"b", b"c", b"1", b"2", b"-7", b"300", b"70000", b"5000000000", b"x" * 17, b"x" * 70, b"", b"3.5"]
 LEX = [b"-", b"+", b"[a", b"(b", b"[c", b"(", b"[", b"a", b"[x"]
 SCORES = [b"0", b"1", b"2", b"3", b"-1", b"1.5", b"2.25", b"(1", b"(2", b"-inf", b"+inf", b"1e5", b"-0.0", b"1e-7"]
+# Ids of streams, and names of groups and consumers: few enough to be met again.
+STREAM_IDS = [b"1-1", b"1-2", b"2", b"2-*", b"3-0", b"3-1", b"5", b"0", b"0-0", b">", b"$", b"-", b"+", b"1-x", b"x"]
+GROUPS = [b"g", b"h"]
 PATTERNS = [b"*", b"a", b"?", b"key:*", b"[a-c]", b"[^a]", b"\\*", b"nosuch*", b""]
 GARBAGE = [b"NX", b"XX", b"GET", b"EX", b"100", b"0", b"-1", b"", b"garbage", b"KEEPTTL", b"a", b"\xff", b"REPLACE"]
 FIELDS = [b"u8", b"i8", b"u1", b"i5", b"i64", b"u63", b"u64", b"i0", b"x8", b""]
@@ -164,6 +167,10 @@ def _values(argument: Argument) -> SearchStrategy[bytes]:  # noqa: PLR0912 - one
             return st.one_of(scores, st.sampled_from(LEX), positions)
         case "string" if name in ("member", "member1", "element", "field", "pivot"):
             return members
+        case "string" if name in ("id", "lastid", "last-id", "threshold", "end", "max-deleted-id"):
+            return rarely(st.sampled_from(STREAM_IDS), texts, 10)
+        case "string" if name in ("group", "consumer"):
+            return st.sampled_from(GROUPS)
         case "string" if name == "encoding":
             return rarely(st.sampled_from(FIELDS[:6]), st.sampled_from(FIELDS[6:]), 6)
         case "integer" if name == "cursor":

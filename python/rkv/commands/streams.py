@@ -127,7 +127,7 @@ class StreamCommands(Form[T]):
         self,
         name: Word,
         fields: Mapping[Any, Word],
-        id: Word = "*",  # noqa: A002 - redis-py's name
+        id: Word = "*",
         maxlen: int | None = None,
         approximate: bool = True,
         nomkstream: bool = False,
@@ -159,7 +159,7 @@ class StreamCommands(Form[T]):
     ) -> list[Any]:
         """Take over entries that were pending for long.
 
-        Returns where the next call goes on, the entries, and the ids of those that were deleted; with ``justid`` ids alone.
+        Returns where the next call goes on, the entries, and the ids of deleted ones; with ``justid`` ids alone.
         """
         if int(min_idle_time) < 0:
             raise DataError("XAUTOCLAIM min_idle_time must be a nonnegative integer")
@@ -204,7 +204,7 @@ class StreamCommands(Form[T]):
         self,
         name: Word,
         groupname: Word,
-        id: Word = "$",  # noqa: A002 - redis-py's name
+        id: Word = "$",
         mkstream: bool = False,
         entries_read: int | None = None,
     ) -> bool:
@@ -233,7 +233,7 @@ class StreamCommands(Form[T]):
         self,
         name: Word,
         groupname: Word,
-        id: Word,  # noqa: A002 - redis-py's name
+        id: Word,
         entries_read: int | None = None,
     ) -> bool:
         """Set how far a group has read."""
@@ -272,8 +272,8 @@ class StreamCommands(Form[T]):
         self,
         name: Word,
         groupname: Word,
-        min: Word,  # noqa: A002 - redis-py's name
-        max: Word,  # noqa: A002 - redis-py's name
+        min: Word,
+        max: Word,
         count: int,
         consumername: Word | None = None,
         idle: int | None = None,
@@ -290,8 +290,8 @@ class StreamCommands(Form[T]):
     def xrange(
         self,
         name: Word,
-        min: Word = "-",  # noqa: A002 - redis-py's name
-        max: Word = "+",  # noqa: A002 - redis-py's name
+        min: Word = "-",
+        max: Word = "+",
         count: int | None = None,
     ) -> list[Entry[T]]:
         """Read the entries between two ids."""
@@ -300,9 +300,7 @@ class StreamCommands(Form[T]):
         return self._call(_entries, "XRANGE", name, min, max, *words)
 
     @command
-    def xread(
-        self, streams: Mapping[Any, Word], count: int | None = None, block: int | None = None
-    ) -> list[list[Any]]:
+    def xread(self, streams: Mapping[Any, Word], count: int | None = None, block: int | None = None) -> list[list[Any]]:
         """Read what stands behind the given id of each stream; wait ``block`` milliseconds, or forever if that is 0."""
         return self._call(_streams, *_read_words("XREAD", streams, count, block, []))
 
@@ -325,8 +323,8 @@ class StreamCommands(Form[T]):
     def xrevrange(
         self,
         name: Word,
-        max: Word = "+",  # noqa: A002 - redis-py's name
-        min: Word = "-",  # noqa: A002 - redis-py's name
+        max: Word = "+",
+        min: Word = "-",
         count: int | None = None,
     ) -> list[Entry[T]]:
         """Read the entries between two ids, the last first."""
