@@ -26,6 +26,8 @@ __all__ = [
     "load_config",
     "log_line",
     "note_fork",
+    "read_backup",
+    "restore_backup",
     "set_log_level",
     "set_log_offset",
     "start_log",
@@ -53,6 +55,26 @@ def convert_file(
 
     An existing destination is replaced when the new file is complete and on disk, and stays as it is after an error.
     Raises what :func:`check_file` raises; ``FileError`` also if the target cannot have what the file holds.
+    """
+
+def read_backup(path: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
+    """Tell the files of a backup: names below it, bytes, CRC-32C.
+
+    Raises :class:`rkv.errors.DamagedFileError` if it is none, ``OSError`` if there is no such directory.
+    """
+
+def restore_backup(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    offset: int | None = None,
+    unix_ms: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> tuple[int, int, int]:
+    """Restore a backup into an empty directory: up to a journal offset, up to a time, or all of it.
+
+    Returns the offset that was reached, how many files were written, and their bytes; ``progress`` hears the bytes done
+    and those to do. Raises ``ValueError`` for a point that the backup does not cover, ``DamagedFileError``, ``OSError``,
+    and what ``progress`` raises.
     """
 
 @final

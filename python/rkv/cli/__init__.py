@@ -1,4 +1,4 @@
-"""The command line: `rkv serve`, `rkv ping`, `rkv check`, `rkv convert`.
+"""The command line: `rkv serve`, and what looks after servers and their files.
 
 What it is: words in, exit status out. What it is not: it serves nothing itself. Each command is imported when it is
 asked for, so that `rkv ping` and `rkv --version` do without trio.
@@ -6,14 +6,23 @@ asked for, so that `rkv ping` and `rkv --version` do without trio.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rkv._rkv import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Command(Protocol):
+    """What a command's module has."""
+
+    def main(self, words: Sequence[str]) -> int:
+        """Do it; the exit status."""
+
 
 USAGE = """\
 rkv: a Redis-compatible store
@@ -22,6 +31,8 @@ rkv: a Redis-compatible store
   rkv ping [-h host] [-p port] [-s socket]         ask a server whether it answers
   rkv check FILE                                   read a file as a server would, and tell what is in it
   rkv convert IN OUT --for redis7|redis8|valkey    write an RDB file anew for another server
+  rkv backup DIR [--from EARLIER] [-h -p -s]       back up a server of this machine while it serves
+  rkv restore BACKUP DIR [--to OFFSET|TIME]        restore a backup, as of any point that it covers
   rkv --version
   rkv --help
 """
@@ -32,6 +43,8 @@ Directives are those of redis.conf: rkv serve --port 7000 --maxmemory 100mb
 A dash reads further lines from standard input. Later words win.
 """
 USAGE_STATUS = 2
+# Each is a module of this package with a function `main`.
+COMMANDS = ("ping", "check", "convert", "backup", "restore")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,18 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _version()
     if command == "serve":
         return server_main(rest)
-    if command == "ping":
-        from . import ping
-
-        return ping.main(rest)
-    if command == "check":
-        from . import check
-
-        return check.main(rest)
-    if command == "convert":
-        from . import convert
-
-        return convert.main(rest)
+    if command in COMMANDS:
+        module: Command = importlib.import_module(f"rkv.cli.{command}")
+        return module.main(rest)
     return _unknown(command)
 
 
@@ -85,7 +89,7 @@ def _version() -> int:
 def _unknown(command: str) -> int:
     import difflib
 
-    near = difflib.get_close_matches(command, ["serve", "ping", "check", "convert", "version", "help"], n=1)
+    near = difflib.get_close_matches(command, ["serve", *COMMANDS, "version", "help"], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     print(f"rkv: unknown command '{command}'{hint}\n\n{USAGE}", end="", file=sys.stderr)
     return USAGE_STATUS

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from .client import OPTIONS, Target, connect, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE = "usage: rkv ping [-h host] [-p port] [-s socket]; the password is read from REDISCLI_AUTH"
+USAGE = f"usage: rkv ping {OPTIONS}"
 TIMEOUT_S = 5.0
 REPLY_BYTES_MAX = 4096
 USAGE_STATUS = 2
-
-
-class Target(NamedTuple):
-    """Where to ask; `path` of a Unix socket goes before host and port."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-
-    def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
 
 
 def main(words: Sequence[str]) -> int:
@@ -49,22 +39,9 @@ def main(words: Sequence[str]) -> int:
 
 def read(words: Sequence[str]) -> Target:
     """The target that the words name; ValueError if they name none."""
-    target, rest = Target(), list(words)
-    while rest:
-        option = rest.pop(0)
-        if option not in {"-h", "-p", "-s"}:
-            raise ValueError(f"unknown option '{option}'")
-        if not rest:
-            raise ValueError(f"{option} needs a value")
-        value = rest.pop(0)
-        if option == "-h":
-            target = target._replace(host=value)
-        elif option == "-s":
-            target = target._replace(path=value)
-        elif value.isdecimal() and int(value) < 65536:
-            target = target._replace(port=int(value))
-        else:
-            raise ValueError(f"'{value}' is no port")
+    target, other = read_target(words)
+    if other:
+        raise ValueError(f"unknown option '{other[0]}'")
     return target
 
 
@@ -74,7 +51,7 @@ def ask(target: Target, password: str) -> bytes:
     request = b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)])
     request = (request if password else b"") + b"*1\r\n$4\r\nPING\r\n"
     wanted = 2 if password else 1
-    with connect(target) as connection:
+    with connect(target, TIMEOUT_S) as connection:
         connection.sendall(request)
         received = b""
         while received.count(b"\r\n") < wanted and len(received) < REPLY_BYTES_MAX:
@@ -83,17 +60,3 @@ def ask(target: Target, password: str) -> bytes:
                 break
             received += piece
     return received.split(b"\r\n")[-2] if b"\r\n" in received else b""
-
-
-def connect(target: Target) -> socket.socket:
-    """A connection to the target."""
-    if not target.path:
-        return socket.create_connection((target.host, target.port), TIMEOUT_S)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(TIMEOUT_S)
-        connection.connect(target.path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -3,6 +3,7 @@
 //! The only place that knows both Python and the engine. Lock rule: nobody takes or drops the GIL while holding a shard, and
 //! Python objects are made from a reply only when every shard is released.
 
+mod backup;
 mod batch;
 mod caller;
 mod check;
@@ -33,6 +34,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keyspace::Keyspace>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
+    backup::register(module)?;
     check::register(module)?;
     config::register(module)?;
     rdb::register(module)?;

@@ -46,6 +46,9 @@ pub enum RestoreError {
         /// What is there.
         path: PathBuf,
     },
+    /// Whoever is told of progress gave up.
+    #[error("restoring was given up")]
+    Cancelled,
     /// The backup does not cover the point.
     #[error("{0}")]
     Beyond(String),
@@ -61,7 +64,7 @@ struct Copier<'a, P> {
 }
 
 /// Restores the backup in the directory `from` into the directory `to`, in which no data may be. `progress` is told the bytes
-/// done and those to do.
+/// done and those to do, and says whether to go on.
 ///
 /// # Errors
 /// What is wrong. `to` is as it was then, as far as the system lets it be.
@@ -69,7 +72,7 @@ pub fn restore(
     from: &dyn Files,
     to: &dyn Files,
     point: Point,
-    progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64) -> bool,
 ) -> Result<Restored, RestoreError> {
     let manifest =
         BackupManifest::read(from, "").map_err(|what| RestoreError::Damaged { path: from.path(""), what })?;
@@ -110,7 +113,7 @@ fn check_point(manifest: &BackupManifest, point: Point) -> Result<(), RestoreErr
     }
 }
 
-impl<P: FnMut(u64, u64)> Copier<'_, P> {
+impl<P: FnMut(u64, u64) -> bool> Copier<'_, P> {
     fn all(&mut self, manifest: &BackupManifest, point: Point) -> Result<Restored, RestoreError> {
         let logged = format!("{LOG_DIR}/{LOG_NAME}.manifest");
         let Some(log) = manifest.members.iter().find(|member| member.name == logged) else {
@@ -197,8 +200,7 @@ impl<P: FnMut(u64, u64)> Copier<'_, P> {
         each_piece(self.from, member, stop.bytes, |piece| {
             file.write(piece).map_err(io_failed(to, &member.name))?;
             *done += piece.len() as u64;
-            progress(*done, total);
-            Ok(())
+            if progress(*done, total) { Ok(()) } else { Err(RestoreError::Cancelled) }
         })?;
         file.write(&stop.line).and_then(|()| file.sync()).map_err(io_failed(to, &member.name))?;
         self.restored.files += 1;
