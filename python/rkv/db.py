@@ -45,11 +45,12 @@ def open(  # noqa: A001 - rkv.open() is what it is called
     Without a path it lives in memory, until the last reference to it is gone. With the path of a directory it is
     loaded from there, and every change is in a log there before the call that made it returns, so that nothing is lost
     if the program is killed. If the power goes, what was done in the last one or two seconds is; with ``appendfsync``
-    as ``"always"`` nothing is, and every call waits for the disk. Snapshots are saved as ``dump.rdb``: when it is closed,
-    when the program ends, and whenever a pair of ``save`` says so (seconds, and changes in that time; ``""`` for none).
-    Without ``appendonly`` there is no log, and what came after the last snapshot is lost with the program. The directory is
-    made if it is missing, and no other store can work in it meanwhile. With ``readonly`` the path is a snapshot of rkv, Redis or Valkey, or a
-    directory with one: it is loaded, nothing is locked, and every write is refused.
+    as ``"always"`` nothing is, and every call waits for the disk. Snapshots are saved as ``dump.rdb``: when it is
+    closed, when the program ends, and whenever a pair of ``save`` says so (seconds, and changes in that time; ``""``
+    for none). Without ``appendonly`` there is no log, and what came after the last snapshot is lost if the program is
+    killed. The directory is made if it is missing, and no other store can work in it meanwhile. With ``readonly`` the
+    path is a snapshot of rkv, Redis or Valkey, or a directory with one: it is loaded, nothing is locked, and every
+    write is refused.
 
     ``databases`` is how many numbered databases there are, ``maxmemory`` the limit of the data in bytes (0: none).
     With a :class:`rkv.ManualClock` time stands still until that clock is moved.
@@ -146,8 +147,8 @@ class DB:
     ) -> Snapshot:
         """Write all databases, as they are at this moment, to a file that rkv, Redis 7 and Valkey load.
 
-        Other threads go on meanwhile. The file is synced and read back before it gets its name, so what had that name is
-        there until the new one is whole. ``on_progress`` is called with the number of keys written and of all keys,
+        Other threads go on meanwhile. The file is synced and read back before it gets its name, so what had that name
+        is there until the new one is whole. ``on_progress`` is called with the number of keys written and of all keys,
         about ten times a second and at the end; what it raises ends the snapshot.
 
         Raises :class:`rkv.SnapshotError` if there is no snapshot.

@@ -128,7 +128,9 @@ def test_a_snapshot_that_cannot_be_written() -> None:
         for call in ("SET k v", "PING", "FLUSHALL"):
             reply = connection.call(*call.split())
             assert isinstance(reply, Error), call
-            assert reply.text.startswith(b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable")
+            assert reply.text.startswith(
+                b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable"
+            )
         assert connection.call("DBSIZE") == Integer(0)
         assert connection.call("SHUTDOWN", "SAVE") == Error(b"ERR Errors trying to SHUTDOWN. Check logs.")
         (server.folder / "dump.rdb" / "x").rmdir()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import servers
-from support.resp import Array, Bulk, Error, Integer, Simple
+from support.resp import Array, Bulk, Error, Integer
 from support.side_by_side import Pair
 
 if TYPE_CHECKING:

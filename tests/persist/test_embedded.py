@@ -17,31 +17,30 @@ if TYPE_CHECKING:
 
 def test_a_closed_store_is_there_again(tmp_path: Path) -> None:
     path = tmp_path / "app.rkv"
-    with rkv.open(path) as db:
+    with rkv.open(path, appendonly=False) as db:
         db.db(0).set("k", "v")
         db.db(3).rpush("l", 1, 2, 3)
     assert os.listdir(path) == ["dump.rdb"]
-    with rkv.open(path) as db:
+    with rkv.open(path, appendonly=False) as db:
         assert db.db(0).get("k") == b"v"
         assert db.db(3).lrange("l", 0, -1) == [b"1", b"2", b"3"]
         assert str(path) in repr(db)
 
 
 def test_the_end_of_the_program_saves(tmp_path: Path) -> None:
-    program = f"import rkv; rkv.open({str(tmp_path)!r}).db(0).set('k', 'v')"
+    program = f"import rkv; rkv.open({str(tmp_path)!r}, appendonly=False).db(0).set('k', 'v')"
     subprocess.run([sys.executable, "-c", program], check=True)
-    with rkv.open(tmp_path) as db:
+    with rkv.open(tmp_path, appendonly=False) as db:
         assert db.db(0).get("k") == b"v"
         db.db(0).set("k", "other")
         db.close(save=False)
-    with rkv.open(tmp_path) as db:
+    with rkv.open(tmp_path, appendonly=False) as db:
         assert db.db(0).get("k") == b"v"
 
 
 def test_a_directory_has_one_store(tmp_path: Path) -> None:
-    with rkv.open(tmp_path):
-        with pytest.raises(rkv.DirectoryInUseError, match=f"in use by process {os.getpid()}"):
-            rkv.open(tmp_path)
+    with rkv.open(tmp_path), pytest.raises(rkv.DirectoryInUseError, match=f"in use by process {os.getpid()}"):
+        rkv.open(tmp_path)
     rkv.open(tmp_path).close()
 
 
@@ -68,7 +67,7 @@ def test_what_the_callback_raises_ends_the_snapshot(tmp_path: Path) -> None:
     def stop(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    with rkv.open(tmp_path / "app") as db:
+    with rkv.open(tmp_path / "app", appendonly=False) as db:
         for key in range(300):
             db.db(0).set(key, "v")
         db.db(0).execute("CONFIG", "SET", "rdb-key-save-delay", 10_000)
@@ -79,20 +78,20 @@ def test_what_the_callback_raises_ends_the_snapshot(tmp_path: Path) -> None:
 
 
 def test_damage_and_wrong_paths_are_named(tmp_path: Path) -> None:
-    with rkv.open(tmp_path) as db:
+    with rkv.open(tmp_path, appendonly=False) as db:
         db.db(0).set("k", "v" * 100)
     file = tmp_path / "dump.rdb"
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(rkv.DamagedFileError, match=r"dump.rdb, byte \d+: .*rkv check"):
-        rkv.open(tmp_path)
+        rkv.open(tmp_path, appendonly=False)
     with pytest.raises(rkv.DamagedFileError):
         rkv.open(tmp_path, readonly=True)
     with pytest.raises(NotADirectoryError, match="readonly=True"):
         rkv.open(file)
     with pytest.raises(FileNotFoundError):
         rkv.open(tmp_path / "none.rdb", readonly=True)
+    (tmp_path / "folder.rdb" / "x").mkdir(parents=True)
     with pytest.raises(rkv.SnapshotError), rkv.open() as db:
-        (tmp_path / "folder.rdb" / "x").mkdir(parents=True)
         db.snapshot(tmp_path / "folder.rdb")
     with pytest.raises(rkv.ResponseError, match="no directory"), rkv.open() as db:
         db.db(0).execute("SAVE")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from support import servers
 from support.resp import Bulk, Connection, Error, Integer, NullBulk, Simple
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
 SAVES = ("--save", "3600 1000000")
@@ -30,7 +30,10 @@ def spawn(folder: Path, port: int, *directives: str) -> subprocess.Popen[str]:
     """The same without waiting until it is ready."""
     command = [sys.executable, "-m", "rkv", "serve", "--bind", servers.HOST, "--port", str(port)]
     return subprocess.Popen(
-        [*command, "--dir", str(folder), *SAVES, *directives], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, "--dir", str(folder), *SAVES, *directives],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
