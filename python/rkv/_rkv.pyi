@@ -36,6 +36,12 @@ __all__ = [
 __version__: str
 
 def note_fork() -> None: ...
+def check_log(path: str | os.PathLike[str], start: int = 0, fix: bool = False) -> dict[str, Any]:
+    """How much of a file of commands is whole; ``fix`` cuts the rest off and keeps it in a file beside it."""
+
+def log_files(path: str | os.PathLike[str]) -> list[tuple[str, bool]]:
+    """The files that a manifest names, in order, and whether each is the base."""
+
 def check_file(path: str | os.PathLike[str], progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
     """Read a whole file and tell what is in it, by name; ``progress`` hears the bytes read and those of the file.
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from rkv._rkv import check_file
 from rkv.errors import FileError
 
+from . import check_log
 from .progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-USAGE = "usage: rkv check FILE"
+USAGE = "usage: rkv check [--fix] FILE|DIR"
 USAGE_STATUS = 2
 DAMAGED_STATUS = 65
 IO_STATUS = 74
@@ -23,6 +24,10 @@ IO_STATUS = 74
 
 def main(words: Sequence[str]) -> int:
     """Print what is in the file; 0 if it is whole, 65 if it is damaged, 74 if it cannot be read."""
+    fix = "--fix" in words
+    words = [word for word in words if word != "--fix"]
+    if len(words) == 1 and (fix or check_log.is_log(words[0])):
+        return check_log.main(words[0], fix)
     if len(words) != 1 or words[0] in {"-h", "--help"}:
         is_help = len(words) == 1
         print(USAGE, file=sys.stdout if is_help else sys.stderr)

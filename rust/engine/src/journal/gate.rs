@@ -103,7 +103,9 @@ impl Gate {
             }
             self.has_waiters.store(!waiters.is_empty(), Ordering::Release);
         }
-        woken.iter().for_each(|link| link.wake());
+        for link in woken {
+            link.wake();
+        }
     }
 
     /// Wakes everybody who waits, released or not: what they wait for will not come.

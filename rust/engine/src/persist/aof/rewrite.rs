@@ -84,9 +84,8 @@ pub(super) fn follow(log: &Log, data: &dyn Dataset) {
         return start_if_due(log, data);
     }
     match (log.is_wanted(), log.state()) {
-        (true, State::Off) => start_if_due(log, data),
+        (true, State::Off | State::Failed) => start_if_due(log, data),
         (false, State::On | State::Failed) if !log.is_rewriting() => turn_off(log, data),
-        (true, State::Failed) => start_if_due(log, data),
         (true, State::On) => {
             log.follow_fsync(data);
             if log.status().is_scheduled || has_grown(log, data) {
@@ -299,15 +298,15 @@ fn base(data: &dyn Dataset, files: &dyn Files, names: &Names, begun: Begun<'_>) 
     } else {
         write_commands(data, files, begun.cut, &begun.moment, &temporary)
     };
-    let named = written.and_then(|bytes| {
+    let result = written.and_then(|bytes| {
         files.rename(&temporary, &path).map_err(io_failed(files, "renaming to", &path))?;
         files.sync_dir(names.dir()).map_err(io_failed(files, "syncing", names.dir()))?;
         Ok(bytes)
     });
-    if named.is_err() {
+    if result.is_err() {
         let _ = files.remove(&temporary);
     }
-    Ok((base, named?))
+    Ok((base, result?))
 }
 
 /// A file that is written in large pieces.

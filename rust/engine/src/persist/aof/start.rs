@@ -217,15 +217,10 @@ impl Loader<'_> {
         let total = opened.iter().map(|file| file.len().unwrap_or(0)).sum();
         self.data.persist().loading.begin(total);
         for (number, (named, file)) in all.iter().zip(&opened).enumerate() {
-            let is_last = opened.iter().skip(number + 1).all(|later| self.is_without_commands(&**later));
+            let is_last = opened.iter().skip(number + 1).all(|later| is_without_commands(&**later));
             self.load_file(named, &**file, is_last, apply)?;
         }
         Ok(())
-    }
-
-    /// Whether a file was only begun: it may follow one whose tail was lost.
-    fn is_without_commands(&self, file: &dyn File) -> bool {
-        scan(file, 0).is_ok_and(|found| found.commands == 0 && found.damage.is_none())
     }
 
     fn missing(&self, name: &str, error: io::Error) -> LogError {
@@ -318,6 +313,11 @@ impl Loader<'_> {
     }
 }
 
+/// Whether a file was only begun: it may follow one whose tail was lost.
+fn is_without_commands(file: &dyn File) -> bool {
+    scan(file, 0).is_ok_and(|found| found.commands == 0 && found.damage.is_none())
+}
+
 const fn role_name(role: Role) -> &'static str {
     match role {
         Role::Base => "base",
@@ -400,24 +400,21 @@ fn resume(data: &dyn Dataset, files: &dyn Files, names: &Names, last: Option<&Sc
     if let (Some(file), Some(found)) = (manifest.incr.last(), last) {
         writer = Writer::resume(files, names.path(&file.name), found)?;
     }
-    let writer = match writer {
-        Some(mut writer) => {
-            // What a crashed process left may be in memory only.
-            writer.sync()?;
-            writer
-        }
-        None => {
-            let offset = last.and_then(|found| found.last).map_or(0, |last| last.last);
-            let incr = manifest.next_incr(names.log());
-            let writer = Writer::create(files, names.path(&incr.name), offset)?;
-            log::info!("Creating AOF incr file {} on server start", incr.name);
-            files.sync_dir(names.dir())?;
-            let mut next = manifest.clone();
-            next.incr.push(incr);
-            names.save(files, &next)?;
-            *manifest = next;
-            writer
-        }
+    let writer = if let Some(mut writer) = writer {
+        // What a crashed process left may be in memory only.
+        writer.sync()?;
+        writer
+    } else {
+        let offset = last.and_then(|found| found.last).map_or(0, |last| last.last);
+        let incr = manifest.next_incr(names.log());
+        let writer = Writer::create(files, names.path(&incr.name), offset)?;
+        log::info!("Creating AOF incr file {} on server start", incr.name);
+        files.sync_dir(names.dir())?;
+        let mut next = manifest.clone();
+        next.incr.push(incr);
+        names.save(files, &next)?;
+        *manifest = next;
+        writer
     };
     let sync_file = files.append(writer.name())?;
     let journal = data.journal();
