@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rkv_engine::clock::ManualClock;
 use rkv_engine::dispatch::Mode;
+use rkv_engine::keyspace::Shard;
 use rkv_engine::rdb::crc64;
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::digest::Digest;
@@ -73,7 +74,7 @@ fn is_ok(caller: &mut Caller, words: &[&[u8]]) -> bool {
 /// The digest of the value under a key.
 fn digest(engine: &Engine, key: &[u8]) -> Option<Digest> {
     let locks = engine.store().keyspace.sweep().unwrap();
-    let mut parts = locks.iter().flat_map(|shard| shard.dbs());
+    let mut parts = locks.iter().flat_map(Shard::dbs);
     parts.find_map(|(_, part)| {
         let entry = part.iter().find(|entry| entry.key() == key)?;
         let mut digest = Digest::default();
