@@ -93,7 +93,7 @@ def test_deadlines_of_fields_go_along(rkv: Connection, valkey_server: Server) ->
         rkv.call("HPEXPIREAT", "k", far, "FIELDS", 2, "a", "c")
         assert valkey.call("RESTORE", "k", 0, payload_of(rkv, "k")) == Simple(b"OK")
         asked = ("HPEXPIRETIME", "k", "FIELDS", 3, "a", "b", "c")
-        assert valkey.call(*asked) == rkv.call(*asked) == Array([Integer(far), Integer(-1), Integer(far)])
+        assert valkey.call(*asked) == rkv.call(*asked) == Array((Integer(far), Integer(-1), Integer(far)))
         assert rkv.call("RESTORE", "k", 0, payload_of(valkey, "k"), "REPLACE") == Simple(b"OK")
         assert rkv.call(*asked) == valkey.call(*asked)
 

@@ -27,8 +27,7 @@ def rkv(*words: str | os.PathLike[str]) -> tuple[int, str, str]:
 def load(path: Path, server: Server) -> Connection:
     """A connection to a server that has loaded a file instead of what it had."""
     connection = server.connect()
-    connection.call("CONFIG", "SET", "dbfilename", path.name)
-    (server.folder / path.name).write_bytes(path.read_bytes())
+    (server.folder / "dump.rdb").write_bytes(path.read_bytes())
     reply = connection.call("DEBUG", "RELOAD", "NOSAVE")
     assert not isinstance(reply, Error), reply
     return connection
@@ -119,7 +118,7 @@ def test_real_servers_load_what_is_written(tmp_path: Path) -> None:
         before.call("SELECT", 15)
         fields = ("HPEXPIRETIME", "expiring:5", "FIELDS", 3, "f0", "f1", "f2")
         times = before.call(*fields)
-        assert times == Array([Integer(4_000_000_000_000), Integer(-1), Integer(4_000_000_000_002)])
+        assert times == Array((Integer(4_000_000_000_000), Integer(-1), Integer(4_000_000_000_002)))
         with load(out, valkey) as after:
             assert contents(after) == expected
             after.call("SELECT", 15)

@@ -99,14 +99,14 @@ fn main() {
         let mut writer = Writer::new(Nothing, &options);
         fill(&mut writer, keys, is_random);
         let bytes = writer.finish().expect("nothing fails here").1.bytes;
-        tell(what, keys, bytes, cpu_time() - began);
+        tell(what, keys, bytes, cpu_time().saturating_sub(began));
     }
     let mut writer = Writer::new(Vec::new(), &WriteOptions::default());
     fill(&mut writer, keys, true);
     let file = writer.finish().expect("nothing fails here").0;
     let began = cpu_time();
     let crc = crc64(0, &file);
-    tell(&format!("checksum alone ({crc:016x})"), keys, file.len() as u64, cpu_time() - began);
+    tell(&format!("checksum alone ({crc:016x})"), keys, file.len() as u64, cpu_time().saturating_sub(began));
     let rules = Rules::new([7; 16]);
     for (what, checksum, batches) in
         [("read", true, false), ("the same without checksum", false, false), ("read into batches", true, true)]
@@ -115,6 +115,6 @@ fn main() {
         let mut counter = Counter { keys: 0, batch: batches.then(Batch::default) };
         let began = cpu_time();
         read(&mut file.as_slice(), &mut counter, &options).expect("it was just written");
-        tell(what, counter.keys, file.len() as u64, cpu_time() - began);
+        tell(what, counter.keys, file.len() as u64, cpu_time().saturating_sub(began));
     }
 }

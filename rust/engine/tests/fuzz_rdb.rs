@@ -96,7 +96,7 @@ fn blob(random: &mut Random, out: &mut Vec<u8>) {
 /// What looks like the body of a file.
 fn body(random: &mut Random) -> Vec<u8> {
     let mut out = Vec::new();
-    for number in 0..1 + random.below(4) {
+    for number in 0..=random.below(4) {
         match random.below(10) {
             0 => out.extend_from_slice(&[0xfc, 0, 0, 0, 0, 0, 1, 0, 0]),
             1 => out.extend_from_slice(&[0xf8, 9]),

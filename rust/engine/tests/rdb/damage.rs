@@ -24,7 +24,7 @@ fn small_file() -> Vec<u8> {
     }
     crate::support::run(&mut caller, &[b"HSET", b"e", b"f", b"v"]);
     crate::support::run(&mut caller, &[b"HPEXPIREAT", b"e", b"4000000000000", b"FIELDS", b"1", b"f"]);
-    written(&engine, &WriteOptions::default(), || ()).0
+    written(&engine, WriteOptions::default(), || ()).0
 }
 
 #[test]

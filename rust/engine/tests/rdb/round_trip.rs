@@ -56,9 +56,9 @@ fn shadow(engine: &Engine) -> Kept {
 }
 
 /// A file of everything in an engine; `between` runs after each segment.
-pub fn written(engine: &Engine, options: &WriteOptions, mut between: impl FnMut()) -> (Vec<u8>, Written) {
+pub fn written(engine: &Engine, options: WriteOptions, mut between: impl FnMut()) -> (Vec<u8>, Written) {
     let (mut cut, ()) = engine.store().keyspace.begin_cut(|_| ()).unwrap();
-    let mut writer = Writer::new(Vec::new(), options);
+    let mut writer = Writer::new(Vec::new(), &options);
     writer.aux(b"rkv-ver", b"0").unwrap();
     let mut captured = Captured::default();
     while cut.drain(&mut captured).unwrap() {
@@ -98,7 +98,7 @@ fn what_is_written_is_read() {
         let engine = filled(&mut random, 150);
         let expected = shadow(&engine);
         let options = WriteOptions { compress: random.below(2) == 0, ..WriteOptions::default() };
-        let (bytes, written) = written(&engine, &options, || ());
+        let (bytes, written) = written(&engine, options, || ());
         let (kept, summary) = read_all(&bytes, &rules());
         let summary = summary.unwrap();
         assert!(summary.is_checked);
@@ -120,7 +120,7 @@ fn a_cut_is_written_as_it_was_while_everything_changes() {
         let expected = shadow(&engine);
         let mut caller = engine.caller();
         let mut changes = Random(random.next());
-        let (bytes, _) = written(&engine, &WriteOptions::default(), || {
+        let (bytes, _) = written(&engine, WriteOptions::default(), || {
             let key = format!("key:{}", changes.below(150));
             run(&mut caller, &[b"SELECT", changes.below(3).to_string().as_bytes()]);
             let words: [&[&[u8]]; 4] = [
@@ -153,7 +153,7 @@ fn a_file_is_written_anew_for_each_target() {
     let mut random = Random(seed());
     let engine = filled(&mut random, 200);
     let expected = shadow(&engine);
-    let (bytes, _) = written(&engine, &WriteOptions::default(), || ());
+    let (bytes, _) = written(&engine, WriteOptions::default(), || ());
     let rules = rules();
     let reading = ReadOptions { rules: &rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false };
     for (target, version) in [(Target::Redis8, 12), (Target::Valkey, 80)] {
