@@ -12,6 +12,7 @@ use std::time::Duration;
 use rkv_collections::region;
 
 use crate::config::KeyspaceEvents;
+use crate::dispatch;
 use crate::handler::Store;
 use crate::journal::Batch;
 use crate::keyspace::{Db, Expired, KeyHasher, Shard, Watches};
@@ -30,13 +31,22 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Does what is due; returns when something is due again, in Unix milliseconds, `i64::MAX` if nothing is.
 pub fn tick(store: &Store) -> i64 {
     let persist_ms = store.persist.tick(store);
-    expire(store).min(persist_ms)
+    tidy(store).min(persist_ms)
 }
 
-/// Frees what waits and expires what is due; returns when the next key expires.
-fn expire(store: &Store) -> i64 {
+/// Frees what waits, makes room and expires what is due; returns when there is more to do.
+fn tidy(store: &Store) -> i64 {
     store.lazyfree.run();
+    let has_debt = dispatch::pay_debt(store);
     let now_ms = store.clock.unix_ms();
+    if has_debt {
+        return now_ms.min(expire(store, now_ms));
+    }
+    expire(store, now_ms)
+}
+
+/// Deletes keys whose time is over; returns when the next one expires.
+fn expire(store: &Store, now_ms: i64) -> i64 {
     if !expires(store) {
         return i64::MAX;
     }
@@ -59,7 +69,7 @@ fn expire(store: &Store) -> i64 {
 
 /// Whether keys are deleted when their time is over; if not, their deadlines must not keep the thread awake.
 fn expires(store: &Store) -> bool {
-    store.settings.active_expire() && !store.is_poisoned()
+    store.settings.active_expire() && !store.is_poisoned() && !store.pause.is_on(store.clock.monotonic_us())
 }
 
 /// A key that expired, or fields of a hash.

@@ -155,6 +155,14 @@ pub struct LinkFlags {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// CLIENT PAUSE holds its next command back.
+    pub paused: AtomicBool,
+    /// It sees every command.
+    pub monitor: AtomicBool,
+    /// CLIENT CAPA REDIRECT.
+    pub capa_redirect: AtomicBool,
+    /// CLIENT IMPORT-SOURCE.
+    pub import_source: AtomicBool,
     /// It will be closed when its output is sent.
     pub closing: AtomicBool,
 }

@@ -63,6 +63,7 @@ fn config_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
 fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     context.visit_shards(|shard| (shard.hits, shard.misses, shard.expired) = (0, 0, 0));
     context.store.counters.reset();
+    context.store.eviction.reset();
     context.store.clients.reset_received();
     reply.ok();
     Ok(Effect::none())
@@ -83,6 +84,7 @@ fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     if changes.iter().any(|change| change.option.name == "maxmemory") && store.settings.maxmemory() > 0 {
         // Without a limit nobody publishes what shards use, so what is published may be as old as the last limit.
         measure(context);
+        store.expiry.wake();
     }
     reply.ok();
     Ok(Effect::none())

@@ -75,6 +75,8 @@ pub struct Account {
     pub offset: u64,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// When the last queued command ended, in Unix nanoseconds; 0: none ran.
+    pub clock_ns: i64,
     /// What few commands leave to do.
     rare: Option<Box<Rare>>,
 }
