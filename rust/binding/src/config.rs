@@ -76,6 +76,8 @@ pub struct Config {
     values: config::Config,
     ineffective: Vec<&'static str>,
     file: Option<OsString>,
+    /// The same, whatever the working directory becomes.
+    path: Option<PathBuf>,
 }
 
 #[pymethods]
@@ -107,8 +109,13 @@ impl Config {
     /// An engine with this configuration, whose files lie in `dir`. It is empty, and refuses most commands until `load`.
     fn build(&self, py: Python<'_>) -> PyResult<Engine> {
         let path = PathBuf::from(OsString::from_vec(self.values.text(b"dir").unwrap_or_default()));
-        let files = Some(crate::files::open(py, &path)?);
-        Engine::build(py, EngineOptions { config: self.values.clone(), files, ..EngineOptions::default() })
+        let options = EngineOptions {
+            config: self.values.clone(),
+            files: Some(crate::files::open(py, &path)?),
+            config_file: self.path.clone(),
+            ..EngineOptions::default()
+        };
+        Engine::build(py, options)
     }
 }
 
@@ -125,7 +132,9 @@ fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     let loaded = config::load(&arguments, &stdin, &Disk).map_err(refuse)?;
     refuse_openness(&loaded)?;
     let Loaded { config, ineffective, .. } = loaded;
-    Ok(Config { values: config, ineffective, file: arguments.file.map(OsString::from_vec) })
+    let file = arguments.file.map(OsString::from_vec);
+    let path = file.as_ref().map(std::path::absolute).transpose()?;
+    Ok(Config { values: config, ineffective, file, path })
 }
 
 /// Refuses what would leave the server more open than its file says, if it were read over.

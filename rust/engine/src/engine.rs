@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::client::{Client, NoWake, Origin, Wake};
@@ -32,6 +33,8 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// Rows beyond the engine's own, for tests.
     pub rows: &'static [Row],
+    /// The absolute path of the file that the configuration came from.
+    pub config_file: Option<PathBuf>,
     /// The directory of its files; `None`: what is stored ends with it.
     pub files: Option<Arc<dyn Files>>,
 }
@@ -67,7 +70,14 @@ pub enum OpenError {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { config: Config::default(), shard_bits: 6, clock: Arc::new(SystemClock::new()), rows: &[], files: None }
+        Self {
+            config: Config::default(),
+            shard_bits: 6,
+            clock: Arc::new(SystemClock::new()),
+            rows: &[],
+            config_file: None,
+            files: None,
+        }
     }
 }
 
@@ -124,6 +134,9 @@ impl Engine {
         ));
         let weak: Weak<Store> = Arc::downgrade(&store);
         store.persist.attach(weak);
+        if let Some(path) = options.config_file {
+            store.set_config_file(path);
+        }
         Self::begin_files(&store)?;
         let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
         let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));

@@ -47,6 +47,9 @@ fn tidy(store: &Store) -> i64 {
 
 /// Deletes keys whose time is over; returns when the next one expires.
 fn expire(store: &Store, now_ms: i64) -> i64 {
+    if let Some((_, left_us)) = store.pause.left(store.clock.monotonic_us()) {
+        return now_ms.saturating_add_unsigned(left_us / 1_000 + 1);
+    }
     if !expires(store) {
         return i64::MAX;
     }
@@ -69,7 +72,7 @@ fn expire(store: &Store, now_ms: i64) -> i64 {
 
 /// Whether keys are deleted when their time is over; if not, their deadlines must not keep the thread awake.
 fn expires(store: &Store) -> bool {
-    store.settings.active_expire() && !store.is_poisoned() && !store.pause.is_on(store.clock.monotonic_us())
+    store.settings.active_expire() && !store.is_poisoned()
 }
 
 /// A key that expired, or fields of a hash.

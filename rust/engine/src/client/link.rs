@@ -315,6 +315,11 @@ impl Link {
         self.wake();
     }
 
+    /// Whether its command waits: for a key, or because of CLIENT PAUSE.
+    pub fn is_blocked(&self) -> bool {
+        !self.blocking.is_idle() || self.flags.paused.load(Ordering::Relaxed)
+    }
+
     /// Whether somebody wants it closed.
     #[inline]
     pub fn is_killed(&self) -> bool {

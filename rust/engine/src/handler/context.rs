@@ -717,6 +717,11 @@ impl<'a, 'e> Context<'a, 'e> {
         unblocked
     }
 
+    /// Wakes the driver of a client when no lock is held any more.
+    pub fn wake_later(&mut self, link: Arc<Link>) {
+        self.account.add().wakes.push(link);
+    }
+
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.
     pub fn kill(&mut self, link: Arc<Link>) {
         link.flags.kill.store(true, std::sync::atomic::Ordering::Release);

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use std::path::{Path, PathBuf};
+
 use rkv_collections::region;
 
 use super::access::{AccessClock, Counting};
@@ -63,6 +65,7 @@ pub struct Store {
     /// Monotonic microseconds of the last time that all shards were asked what they use.
     measured_us: AtomicI64,
     process: OnceLock<Box<dyn Process>>,
+    config_file: OnceLock<PathBuf>,
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
     poisoned: AtomicBool,
@@ -141,6 +144,7 @@ impl Store {
             on_config: Mutex::new(None),
             measured_us: AtomicI64::new(i64::MIN),
             process: OnceLock::new(),
+            config_file: OnceLock::new(),
             observer: OnceLock::new(),
             random: Mutex::new(random),
             poisoned: AtomicBool::new(false),
@@ -192,6 +196,16 @@ impl Store {
     /// Sets who applies changes of the configuration to the world outside; without anybody they are only stored.
     pub fn on_config(&self, apply: Option<Arc<ApplyConfig>>) {
         *unpoisoned(self.on_config.lock()) = apply;
+    }
+
+    /// The file that CONFIG REWRITE writes; `None`: the configuration came from none.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config_file.get().map(AsRef::as_ref)
+    }
+
+    /// Sets the absolute path of the file that CONFIG REWRITE writes; once.
+    pub fn set_config_file(&self, path: PathBuf) {
+        let _ = self.config_file.set(path);
     }
 
     /// What is known about this process.
@@ -534,6 +548,8 @@ pub struct Counters {
     pub dirty: AtomicU64,
     /// AUTH with a wrong password.
     pub auth_failures: AtomicU64,
+    /// Clients closed because they sent more than `client-query-buffer-limit` ahead of execution.
+    pub query_limit_closed: AtomicU64,
     /// Highest memory use that anybody measured.
     pub peak_bytes: AtomicU64,
     /// Error replies by their code word.

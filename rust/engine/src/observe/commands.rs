@@ -73,8 +73,9 @@ impl Histogram {
         0
     }
 
-    /// For each power of two in microseconds below which calls ended that did not end below the one before: the power, and
-    /// how many calls ended below it.
+    /// For each power of two times 1,024 ns up to which calls took that took longer than the one before: the power in
+    /// microseconds, and how many calls took no longer. Redis's steps lie 1/128 above the powers, so that they are 1, 2, 4,
+    /// 8, 16, 33, 66, 132.
     pub fn by_powers_us(&self) -> Vec<(u64, u64)> {
         let (mut sums, mut sum, mut power_us) = (Vec::new(), 0, 1);
         for (at, count) in self.counts().into_iter().enumerate() {
@@ -83,9 +84,10 @@ impl Histogram {
             }
             if count > 0 {
                 sum += count;
+                let told_us = (power_us * 1024 * 129 / 128 - 1) / 1000;
                 match sums.last_mut() {
-                    Some((power, total)) if *power == power_us => *total = sum,
-                    _ => sums.push((power_us, sum)),
+                    Some((power, total)) if *power == told_us => *total = sum,
+                    _ => sums.push((told_us, sum)),
                 }
             }
         }
@@ -239,7 +241,9 @@ mod tests {
         }
         let powers = histogram.by_powers_us();
         for (power_us, calls) in &powers {
-            assert_eq!(*calls, times.iter().filter(|ns| **ns <= power_us * 1024).count() as u64, "{power_us}");
+            let end_ns = 1024_u64 << power_us.ilog2();
+            let exact = times.iter().filter(|ns| **ns < end_ns).count() as u64;
+            assert_eq!(*calls, exact, "{power_us}");
         }
         assert_eq!(powers.last().unwrap().1, 10_000);
     }
