@@ -33,6 +33,8 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// Rows beyond the engine's own, for tests.
     pub rows: &'static [Row],
+    /// Commands that get another name, and that name; an empty one: they cannot be called.
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
     /// The absolute path of the file that the configuration came from.
     pub config_file: Option<PathBuf>,
     /// The directory of its files; `None`: what is stored ends with it.
@@ -45,6 +47,14 @@ pub enum BuildError {
     /// The system gives no random bytes.
     #[error(transparent)]
     Random(#[from] getrandom::Error),
+    /// A command cannot be renamed.
+    #[error("rename-command {name}: {reason}")]
+    Rename {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The directory is in use, or cannot be locked.
     #[error("{0}")]
     Directory(io::Error),
@@ -75,6 +85,7 @@ impl Default for EngineOptions {
             shard_bits: 6,
             clock: Arc::new(SystemClock::new()),
             rows: &[],
+            renames: Vec::new(),
             config_file: None,
             files: None,
         }
@@ -122,9 +133,14 @@ impl Engine {
         let run_id = String::from_utf8_lossy(&random::run_id()?).into_owned();
         let families: Vec<_> = commands::FAMILIES.iter().copied().chain([options.rows]).collect();
         let is_manual = options.clock.is_manual();
+        let mut table = CommandTable::new(&families);
+        for (name, new) in &options.renames {
+            let refused = |reason| BuildError::Rename { name: String::from_utf8_lossy(name).into_owned(), reason };
+            table.rename(name, new).map_err(refused)?;
+        }
         let store = Arc::new(Store::new(
             Keyspace::new(options.shard_bits, secret),
-            CommandTable::new(&families),
+            table,
             options.config,
             options.clock,
             Xoshiro256::from_system()?,

@@ -375,7 +375,7 @@ fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
         link.queued.load(Ordering::Relaxed),
         load(&link.flags.watching),
         usize::from(output > 0),
-        size_of::<Link>() + input + output + queued,
+        link.memory_bytes(),
         if output > 0 { "rw" } else { "r" },
         link.protocol.load(Ordering::Relaxed),
         names.library,

@@ -153,6 +153,9 @@ fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
         measure(context);
         store.expiry.wake();
     }
+    if changes.iter().any(|change| change.option.name.starts_with("maxmemory")) && store.clients.has_limit() {
+        store.evict_clients();
+    }
     reply.ok();
     Ok(Effect::none())
 }

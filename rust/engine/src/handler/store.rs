@@ -12,7 +12,7 @@ use super::eviction::Eviction;
 use super::table::CommandTable;
 use crate::client::{Link, Pause, Registry};
 use crate::clock::Clock;
-use crate::config::{Change, Config, KeyspaceEvents, SetError, options};
+use crate::config::{Change, Config, KeyspaceEvents, SetError, Share, options};
 use crate::error::Error;
 use crate::files::Files;
 use crate::journal::Journal;
@@ -120,11 +120,13 @@ impl Store {
         eviction.follow(&config);
         let observed = Observed::new(table.all().len());
         observed.follow(&config);
+        let clients = Registry::default();
+        clients.set_bytes_max(client_bytes_max(&config));
         settings.set_active_expire(true);
         Self {
             keyspace,
             journal: Journal::default(),
-            clients: Registry::default(),
+            clients,
             table,
             settings,
             rules,
@@ -187,6 +189,7 @@ impl Store {
         self.persist.follow(&next);
         self.eviction.follow(&next);
         self.observed.follow(&next);
+        self.clients.set_bytes_max(client_bytes_max(&next));
         *self.config_mut() = next;
         // Save points may be nearer now.
         self.expiry.wake();
@@ -307,6 +310,16 @@ impl Store {
         self.keyspace.begin_cut(|_| self.journal.cut())
     }
 
+    /// Closes the clients with the largest buffers while all take more than `maxmemory-clients`. Not with a shard held.
+    #[cold]
+    pub fn evict_clients(&self) {
+        for link in self.clients.largest() {
+            log::info!("client {} closed: clients take more than maxmemory-clients", link.id);
+            self.eviction.clients.fetch_add(1, Ordering::Relaxed);
+            link.kill();
+        }
+    }
+
     /// MONITOR: whether the client is new among those who see every command.
     pub fn begin_monitor(&self, link: &Arc<Link>) -> bool {
         let is_new = self.monitors.add(link);
@@ -409,6 +422,14 @@ impl std::fmt::Debug for Store {
 /// 64/16384 of the limit, 0.4 %, and a shared line is written once for many commands.
 pub(super) const fn published_step(limit: u64) -> usize {
     (limit >> 14) as usize
+}
+
+/// What `maxmemory-clients` allows, in bytes.
+fn client_bytes_max(config: &Config) -> u64 {
+    match config.get(options::MAXMEMORY_CLIENTS) {
+        Share::Bytes(bytes) => bytes,
+        Share::Percent(percent) => (config.get(options::MAXMEMORY) / 100).saturating_mul(u64::from(percent)),
+    }
 }
 
 /// Takes over the limits of packed encodings.

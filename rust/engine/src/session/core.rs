@@ -338,6 +338,11 @@ impl Core {
         let link = &self.client.link;
         link.flags.closing.store(self.client.is_closing, Ordering::Relaxed);
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
+        if self.store.clients.has_limit() && self.store.clients.count_bytes(link) {
+            self.store.evict_clients();
+            self.is_cut_off();
+        }
+        let link = &self.client.link;
         if self.commands > 0 {
             let now_ms = self.now_ms;
             link.active_ms.store(now_ms, Ordering::Relaxed);
