@@ -126,9 +126,9 @@ mod tests {
         let old = b"# first\n\nport 7000\n  # indented\nuser me on >secret\nmaxmemory 1gb\nsave 60 1\nsave 900 10\nhz 10\n# last\n";
         let mut config = loaded(old);
         config.set(b"maxmemory", &[b"2mb"]).unwrap();
-        config.set(b"save", &[b"30", b"7", b"50", b"2"]).unwrap();
+        config.set(b"save", &["30", "7", "50", "2"]).unwrap();
         config.set(b"requirepass", &[b"a \"b\"\\ #\x01"]).unwrap();
-        config.set(b"client-output-buffer-limit", &[b"pubsub", b"1mb", b"0", b"0"]).unwrap();
+        config.set(b"client-output-buffer-limit", &["pubsub", "1mb", "0", "0"]).unwrap();
         let text = config.rewritten(old);
         let shown = String::from_utf8(text.clone()).unwrap();
         assert!(
