@@ -1,10 +1,12 @@
 //! What is remembered of a command that ran: how often, how long, whether it was slow or large, who wants to see it.
 //!
-//! Never called with a shard held, except for the commands of a transaction, whose logs are leaves.
+//! The logs are leaves and may be written with shards held; who monitors is woken when none is held any more.
+
+use std::sync::Arc;
 
 use super::run::Call;
-use crate::client::Client;
-use crate::handler::{Flags, Store};
+use crate::client::{Client, Link};
+use crate::handler::{Account, Flags, Store};
 use crate::observe::{Attention, LogEntry, LogKind, secret, shortened};
 
 /// What one command cost.
@@ -24,9 +26,25 @@ pub fn elapsed_ns(begin_ns: i64, end_ns: i64) -> u64 {
     u64::try_from(end_ns.saturating_sub(begin_ns)).unwrap_or(0)
 }
 
-/// Remembers a command that ran alone.
+/// Remembers a command that ran alone. No shard is held.
 #[inline]
 pub fn record(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
+    note(store, client, call, cost);
+    if store.observed.attends(Attention::Monitor) {
+        show(store, client, call).iter().for_each(|monitor| monitor.wake());
+    }
+}
+
+/// Remembers a command that ran inside another, or for another client, under locks that are still held.
+pub(super) fn record_locked(store: &Store, client: &Client, call: &Call<'_>, cost: Cost, account: &mut Account) {
+    note(store, client, call, cost);
+    if store.observed.attends(Attention::Monitor) {
+        account.add().wakes.extend(show(store, client, call));
+    }
+}
+
+#[inline]
+fn note(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     let observed = &store.observed;
     observed.commands.timed(call.command.id, 1, cost.ns);
     log(store, client, call, cost);
@@ -34,9 +52,6 @@ pub fn record(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     if threshold_ms != 0 {
         let event = if call.command.row.flags.has(Flags::FAST) { "fast-command" } else { "command" };
         observed.latency.add(event, cost.ns / 1000, cost.now_ms);
-    }
-    if observed.attends(Attention::Monitor) {
-        show(store, client, call);
     }
 }
 
@@ -103,9 +118,11 @@ fn add(store: &Store, client: &Client, call: &Call<'_>, kind: LogKind, amount: u
     store.observed.logs.of(kind).add(LogEntry { id: 0, at_s: now_ms.div_euclid(1000), amount, words, peer, name });
 }
 
+/// Leaves a message with everyone who monitors; they must be woken.
 #[cold]
-fn show(store: &Store, client: &Client, call: &Call<'_>) {
-    if !call.command.row.flags.has(Flags::SKIP_MONITOR.with(Flags::ADMIN)) {
-        store.monitors.show(&client.link, client.db, call.args.words(), store.clock.unix_us());
+fn show(store: &Store, client: &Client, call: &Call<'_>) -> Vec<Arc<Link>> {
+    if call.command.row.flags.has(Flags::SKIP_MONITOR.with(Flags::ADMIN)) {
+        return Vec::new();
     }
+    store.monitors.show(&client.link, client.db, call.args.words(), store.clock.unix_us())
 }

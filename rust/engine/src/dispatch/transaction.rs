@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::plan::{self, Plan};
-use super::record::{Cost, elapsed_ns, record};
+use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, run};
 use crate::client::Queued;
 use crate::error;
@@ -37,7 +37,7 @@ impl Door for Queue {
         context.account.clock_ns = end_ns;
         let reply_bytes = reply.position() - position;
         let cost = Cost { ns: elapsed_ns(begin_ns, end_ns), reply_bytes, now_ms: context.now_ms() };
-        record(store, context.client, &call, cost);
+        record_locked(store, context.client, &call, cost, context.account);
         reply.set_protocol(context.client.protocol);
     }
 }

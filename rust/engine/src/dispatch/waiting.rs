@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::record::{Cost, elapsed_ns, record};
+use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Ending, Link, Message, Unblock};
@@ -194,7 +194,7 @@ fn serve_one<'e>(
         return Turn::Waits;
     }
     let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: output.position(), now_ms };
-    blocked.with_call(store, |call| record(store, &client, call, cost));
+    blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(tape),
@@ -241,7 +241,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
                 World { store, client: &mut *client, door: &Queue, locks, account, now_ms, waiting: Waiting::IsOver };
             run(&mut Context::new(world, &keys), call, reply);
             let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: 0, now_ms };
-            record(store, client, call, cost);
+            record_locked(store, client, call, cost, account);
         });
     }
     blocked.link.blocking.finish();

@@ -43,13 +43,14 @@ impl Monitors {
         self.len() == 0
     }
 
-    /// Shows a command of a client to all. No shard may be held.
-    pub fn show(&self, link: &Link, db: usize, words: &[&[u8]], unix_us: i64) {
+    /// Leaves a message about a command of a client with all, and gives those who must be woken.
+    pub fn show(&self, link: &Link, db: usize, words: &[&[u8]], unix_us: i64) -> Vec<Arc<Link>> {
         let line: Arc<[u8]> = line(link, db, words, unix_us).into_bytes().into();
         let links = self.links().clone();
-        for monitor in links {
-            monitor.push(Message::Push(Arc::clone(&line)));
+        for monitor in &links {
+            monitor.leave(Message::Push(Arc::clone(&line)));
         }
+        links
     }
 }
 
