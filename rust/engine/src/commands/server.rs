@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("4.0.0")
         .doc("Container of commands about modules, of which there are none.", "Depends on subcommand."),
     Row::new("MONITOR", 1, Group::Server, monitor)
-        .doc("Shows every command to this connection.", "")
+        .doc("Shows every command to this connection.", "O(1)")
         .flags(BASE.with(Flags::SESSION)),
     Row::new("ROLE", 1, Group::Server, role)
         .since("2.8.12")
