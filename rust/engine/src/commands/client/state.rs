@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::switch;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::handler::{Args, Context, Effect, Outcome};
 use crate::number;
 use crate::observe::Attention;
@@ -30,10 +30,10 @@ pub(super) fn import_source(context: &mut Context<'_, '_>, args: Args<'_>, reply
 pub(super) fn pause(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let is_all = match args.from(3) {
         [] => true,
-        [mode] if mode.eq_ignore_ascii_case(b"all") => true,
-        [mode] if mode.eq_ignore_ascii_case(b"write") => false,
-        [_] => return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(error::SYNTAX),
+        // Further words are not looked at, as in Redis.
+        [mode, ..] if mode.eq_ignore_ascii_case(b"all") => true,
+        [mode, ..] if mode.eq_ignore_ascii_case(b"write") => false,
+        _ => return Err(Error::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let timeout_ms = number::parse_i64(args.word(2));
     let timeout_ms = timeout_ms.ok_or(Error::fixed("ERR timeout is not an integer or out of range"))?;
