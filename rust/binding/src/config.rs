@@ -76,6 +76,9 @@ pub struct Config {
     values: config::Config,
     ineffective: Vec<&'static str>,
     file: Option<OsString>,
+    /// The same, whatever the working directory becomes.
+    path: Option<PathBuf>,
+    renames: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 #[pymethods]
@@ -107,8 +110,14 @@ impl Config {
     /// An engine with this configuration, whose files lie in `dir`. It is empty, and refuses most commands until `load`.
     fn build(&self, py: Python<'_>) -> PyResult<Engine> {
         let path = PathBuf::from(OsString::from_vec(self.values.text(b"dir").unwrap_or_default()));
-        let files = Some(crate::files::open(py, &path)?);
-        Engine::build(py, EngineOptions { config: self.values.clone(), files, ..EngineOptions::default() })
+        let options = EngineOptions {
+            config: self.values.clone(),
+            files: Some(crate::files::open(py, &path)?),
+            config_file: self.path.clone(),
+            renames: self.renames.clone(),
+            ..EngineOptions::default()
+        };
+        Engine::build(py, options)
     }
 }
 
@@ -124,14 +133,20 @@ fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     let refuse = |error: config::ConfigError| ConfigError::new_err(error.to_string());
     let loaded = config::load(&arguments, &stdin, &Disk).map_err(refuse)?;
     refuse_openness(&loaded)?;
-    let Loaded { config, ineffective, .. } = loaded;
-    Ok(Config { values: config, ineffective, file: arguments.file.map(OsString::from_vec) })
+    let Loaded { config, ineffective, directives } = loaded;
+    let file = arguments.file.map(OsString::from_vec);
+    let path = file.as_ref().map(std::path::absolute).transpose()?;
+    let renames = directives.into_iter().filter(|directive| directive.kind == DirectiveKind::RenameCommand);
+    let renames = renames.filter_map(|directive| <[Vec<u8>; 2]>::try_from(directive.words).ok());
+    let renames = renames.map(|[name, new]| (name, new)).collect();
+    Ok(Config { values: config, ineffective, file, path, renames })
 }
 
 /// Refuses what would leave the server more open than its file says, if it were read over.
 fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
-    if let Some(directive) = loaded.directives.first() {
-        return Err(ConfigError::new_err(directive.refuse(reason(directive)).to_string()));
+    let refused = loaded.directives.iter().find_map(|directive| Some((directive, reason(directive)?)));
+    if let Some((directive, reason)) = refused {
+        return Err(ConfigError::new_err(directive.refuse(reason).to_string()));
     }
     for (name, off, why) in [
         ("aclfile", "", "users with rules are not supported, so its users would not exist"),
@@ -144,11 +159,12 @@ fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
     Ok(())
 }
 
-const fn reason(directive: &Directive) -> &'static str {
+/// Why a directive cannot be followed; `None`: it can.
+const fn reason(directive: &Directive) -> Option<&'static str> {
     match directive.kind {
-        DirectiveKind::LoadModule => "rkv loads no modules",
-        DirectiveKind::RenameCommand => "renaming commands is not supported, so the command would keep its name",
-        DirectiveKind::User => "users with rules are not supported, so this user would not exist",
+        DirectiveKind::LoadModule => Some("rkv loads no modules"),
+        DirectiveKind::RenameCommand => None,
+        DirectiveKind::User => Some("users with rules are not supported, so this user would not exist"),
     }
 }
 

@@ -142,7 +142,7 @@ impl Engine {
             Some(clock) => clock.get().clock.clone(),
             None => Arc::new(SystemClock::new()),
         };
-        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, rows: &[], files };
+        let options = EngineOptions { config, shard_bits: SHARD_BITS, clock: time, files, ..EngineOptions::default() };
         let engine = Self::build(py, options)?;
         if let Some(clock) = clock {
             clock.get().engines().push(Arc::downgrade(engine.inner()));

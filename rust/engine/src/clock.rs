@@ -16,6 +16,12 @@ pub trait Clock: Send + Sync {
     /// Wall-clock microseconds since 1970-01-01 UTC; negative before.
     fn unix_us(&self) -> i64;
 
+    /// Wall-clock nanoseconds since 1970-01-01 UTC; negative before. For what is timed while the time of day is read anyway:
+    /// a difference may be wrong, even negative, when somebody sets the clock.
+    fn unix_ns(&self) -> i64 {
+        self.unix_us().saturating_mul(1_000)
+    }
+
     /// Microseconds since some fixed instant; never goes back.
     fn monotonic_us(&self) -> u64;
 
@@ -59,6 +65,16 @@ impl Clock for SystemClock {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |us| -us),
+        }
+    }
+
+    #[inline]
+    fn unix_ns(&self) -> i64 {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => {
+                (since.as_secs() as i64).saturating_mul(1_000_000_000).saturating_add(i64::from(since.subsec_nanos()))
+            }
+            Err(_) => self.unix_us().saturating_mul(1_000),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::client::{Client, NoWake, Origin, Wake};
 use crate::clock::{Clock, SystemClock};
 use crate::commands;
 use crate::config::{Config, options};
-use crate::dispatch::{self, Admission, Blocked, Call, Mode};
+use crate::dispatch::{self, Admission, Blocked, Call, Cost, Mode};
 use crate::error::{self, Error};
 use crate::files::Files;
 use crate::handler::{Args, Command, CommandTable, Row, Store};
@@ -32,6 +33,10 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// Rows beyond the engine's own, for tests.
     pub rows: &'static [Row],
+    /// Commands that get another name, and that name; an empty one: they cannot be called.
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The absolute path of the file that the configuration came from.
+    pub config_file: Option<PathBuf>,
     /// The directory of its files; `None`: what is stored ends with it.
     pub files: Option<Arc<dyn Files>>,
 }
@@ -42,6 +47,14 @@ pub enum BuildError {
     /// The system gives no random bytes.
     #[error(transparent)]
     Random(#[from] getrandom::Error),
+    /// A command cannot be renamed.
+    #[error("rename-command {name}: {reason}")]
+    Rename {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The directory is in use, or cannot be locked.
     #[error("{0}")]
     Directory(io::Error),
@@ -67,7 +80,15 @@ pub enum OpenError {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { config: Config::default(), shard_bits: 6, clock: Arc::new(SystemClock::new()), rows: &[], files: None }
+        Self {
+            config: Config::default(),
+            shard_bits: 6,
+            clock: Arc::new(SystemClock::new()),
+            rows: &[],
+            renames: Vec::new(),
+            config_file: None,
+            files: None,
+        }
     }
 }
 
@@ -112,9 +133,14 @@ impl Engine {
         let run_id = String::from_utf8_lossy(&random::run_id()?).into_owned();
         let families: Vec<_> = commands::FAMILIES.iter().copied().chain([options.rows]).collect();
         let is_manual = options.clock.is_manual();
+        let mut table = CommandTable::new(&families);
+        for (name, new) in &options.renames {
+            let refused = |reason| BuildError::Rename { name: String::from_utf8_lossy(name).into_owned(), reason };
+            table.rename(name, new).map_err(refused)?;
+        }
         let store = Arc::new(Store::new(
             Keyspace::new(options.shard_bits, secret),
-            CommandTable::new(&families),
+            table,
             options.config,
             options.clock,
             Xoshiro256::from_system()?,
@@ -124,6 +150,9 @@ impl Engine {
         ));
         let weak: Weak<Store> = Arc::downgrade(&store);
         store.persist.attach(weak);
+        if let Some(path) = options.config_file {
+            store.set_config_file(path);
+        }
         Self::begin_files(&store)?;
         let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
         let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));
@@ -274,13 +303,19 @@ pub struct Caller {
     store: Arc<Store>,
     client: Client,
     blocked: Option<Arc<Blocked>>,
+    /// Calls so far: one in [`TIMED`] is timed.
+    calls: u32,
 }
+
+/// Reading the clock twice takes a fifth of the time of a GET, so that only one call of so many is timed, and every one
+/// that may take long.
+const TIMED: u32 = 16;
 
 impl Caller {
     /// A caller who is told through `wake` that a reply is there.
     pub fn new(store: Arc<Store>, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(Origin::embedded(), store.clock.unix_ms(), wake);
-        Self { store, client: Client::new(link, true), blocked: None }
+        Self { store, client: Client::new(link, true), blocked: None, calls: 0 }
     }
 
     /// What all share.
@@ -300,8 +335,12 @@ impl Caller {
         let call = Call { command, args: Args::new(words) };
         self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
             Ok(Admission::Run) => {
-                let now_ms = caller.store.clock.unix_ms();
+                let now_ns = caller.store.clock.unix_ns();
+                let now_ms = now_ns.div_euclid(1_000_000);
                 caller.blocked = dispatch::execute(&caller.store, &mut caller.client, &call, mode, now_ms, reply);
+                if caller.blocked.is_none() {
+                    caller.record(&call, now_ns);
+                }
             }
             other => caller.turn_away(other, &call, reply),
         });
@@ -352,11 +391,31 @@ impl Caller {
         let mut done = true;
         self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
             Ok(Admission::Run) => {
+                let is_timed = caller.is_timed(&call);
+                let begin_ns = if is_timed { caller.store.clock.unix_ns() } else { 0 };
                 done = dispatch::try_execute(&caller.store, &mut caller.client, &call, reply);
+                match (done, is_timed) {
+                    (false, _) => {}
+                    (true, true) => caller.record(&call, begin_ns),
+                    (true, false) => caller.store.observed.commands.called(command.id),
+                }
             }
             other => caller.turn_away(other, &call, reply),
         });
         done
+    }
+
+    /// Whether the next call is one of those that are timed.
+    #[inline]
+    fn is_timed(&mut self, call: &Call<'_>) -> bool {
+        self.calls = self.calls.wrapping_add(1);
+        self.calls % TIMED == 1 || !call.command.shares_locks() || self.store.observed.needs_attention()
+    }
+
+    fn record(&self, call: &Call<'_>, begin_ns: i64) {
+        let end_ns = self.store.clock.unix_ns();
+        let (ns, now_ms) = (dispatch::elapsed_ns(begin_ns, end_ns), end_ns.div_euclid(1_000_000));
+        dispatch::record(&self.store, &self.client, call, Cost { ns, reply_bytes: 0, now_ms });
     }
 
     /// Runs up to [`dispatch::WINDOW_CALLS_MAX`] commands in order under one set of locks, if all of them fit a window and
@@ -370,12 +429,17 @@ impl Caller {
             dispatch::fits_window(call, bytes)
                 && (is_open || matches!(dispatch::admit(&caller.store, &caller.client, call), Ok(Admission::Run)))
         };
-        if self.store.is_poisoned() || !self.client.is_plain() || !calls.iter().all(|call| fits(self, call)) {
+        if self.store.is_poisoned()
+            || self.store.observed.needs_attention()
+            || !self.client.is_plain()
+            || !calls.iter().all(|call| fits(self, call))
+        {
             return false;
         }
         let mut done = calls.len();
         self.guarded(tape, |caller, reply| {
-            let now_ms = caller.store.clock.unix_ms();
+            let begin_ns = caller.store.clock.unix_ns();
+            let now_ms = begin_ns.div_euclid(1_000_000);
             let (store, client) = (&caller.store, &mut caller.client);
             done = dispatch::execute_window(store, client, calls, now_ms, reply);
             if done > 0 {
@@ -383,6 +447,8 @@ impl Caller {
                 for call in calls.iter().skip(done) {
                     dispatch::execute(store, client, call, Mode::Now, now_ms, reply);
                 }
+                let ns = dispatch::elapsed_ns(begin_ns, store.clock.unix_ns());
+                dispatch::record_window(store, client, calls, Cost { ns, reply_bytes: 0, now_ms });
             }
         });
         done > 0

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rkv_collections::region;
 
 use crate::config::KeyspaceEvents;
+use crate::dispatch;
 use crate::handler::Store;
 use crate::journal::Batch;
 use crate::keyspace::{Db, Expired, KeyHasher, Shard, Watches};
@@ -30,13 +31,25 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Does what is due; returns when something is due again, in Unix milliseconds, `i64::MAX` if nothing is.
 pub fn tick(store: &Store) -> i64 {
     let persist_ms = store.persist.tick(store);
-    expire(store).min(persist_ms)
+    tidy(store).min(persist_ms)
 }
 
-/// Frees what waits and expires what is due; returns when the next key expires.
-fn expire(store: &Store) -> i64 {
+/// Frees what waits, makes room and expires what is due; returns when there is more to do.
+fn tidy(store: &Store) -> i64 {
     store.lazyfree.run();
+    let has_debt = dispatch::pay_debt(store);
     let now_ms = store.clock.unix_ms();
+    if has_debt {
+        return now_ms.min(expire(store, now_ms));
+    }
+    expire(store, now_ms)
+}
+
+/// Deletes keys whose time is over; returns when the next one expires.
+fn expire(store: &Store, now_ms: i64) -> i64 {
+    if let Some((_, left_us)) = store.pause.left(store.clock.monotonic_us()) {
+        return now_ms.saturating_add_unsigned(left_us / 1_000 + 1);
+    }
     if !expires(store) {
         return i64::MAX;
     }
@@ -44,6 +57,7 @@ fn expire(store: &Store) -> i64 {
         return store.expiry.next_ms();
     }
     store.expiry.forget();
+    let begin_us = store.clock.monotonic_us();
     // One turn for each shard that has more, round and round, so that nobody waits for one shard until all of it is done.
     let mut due = store.keyspace.all();
     while due != 0 {
@@ -54,6 +68,7 @@ fn expire(store: &Store) -> i64 {
             }
         }
     }
+    store.observed.latency.add("expire-cycle", store.clock.monotonic_us() - begin_us, now_ms);
     store.expiry.next_ms()
 }
 

@@ -155,6 +155,14 @@ pub struct LinkFlags {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// CLIENT PAUSE holds its next command back.
+    pub paused: AtomicBool,
+    /// It sees every command.
+    pub monitor: AtomicBool,
+    /// CLIENT CAPA REDIRECT.
+    pub capa_redirect: AtomicBool,
+    /// CLIENT IMPORT-SOURCE.
+    pub import_source: AtomicBool,
     /// It will be closed when its output is sent.
     pub closing: AtomicBool,
 }
@@ -198,6 +206,8 @@ pub struct Link {
     pub input_bytes: AtomicUsize,
     /// Bytes of replies not yet sent.
     pub output_bytes: AtomicUsize,
+    /// What was counted of its buffers for `maxmemory-clients`.
+    pub counted_bytes: AtomicUsize,
     /// Bytes received in all.
     pub received_bytes: AtomicU64,
     /// Bytes sent in all.
@@ -239,6 +249,7 @@ impl Link {
             queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            counted_bytes: AtomicUsize::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -305,6 +316,17 @@ impl Link {
     pub fn kill(&self) {
         self.flags.kill.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Bytes of memory of its buffers and of itself.
+    pub fn memory_bytes(&self) -> usize {
+        let buffers = [&self.input_bytes, &self.output_bytes, &self.queued_bytes];
+        buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>() + size_of::<Self>()
+    }
+
+    /// Whether its command waits: for a key, or because of CLIENT PAUSE.
+    pub fn is_blocked(&self) -> bool {
+        !self.blocking.is_idle() || self.flags.paused.load(Ordering::Relaxed)
     }
 
     /// Whether somebody wants it closed.

@@ -5,11 +5,13 @@
 //! else is locked while they are held.
 
 mod link;
+mod pause;
 mod registry;
 mod state;
 mod wake;
 
 pub use link::{Blocking, Ending, Link, LinkFlags, Message, Names, Origin, Transport, Unblock};
+pub use pause::Pause;
 pub use registry::Registry;
 pub use state::{Client, Queued, ReplyMode, Transaction, Watched, Watching};
 pub use wake::{NoWake, Wake};

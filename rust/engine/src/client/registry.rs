@@ -14,6 +14,10 @@ pub struct Registry {
     last_id: AtomicU64,
     connected: AtomicUsize,
     received: AtomicU64,
+    /// Bytes that clients' buffers may take together; 0: no limit.
+    bytes_max: AtomicU64,
+    /// Bytes that they take, counted while there is a limit.
+    bytes: AtomicUsize,
 }
 
 impl Registry {
@@ -34,9 +38,46 @@ impl Registry {
         link
     }
 
+    /// Sets how many bytes clients' buffers may take together; 0: no limit.
+    pub fn set_bytes_max(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Whether clients' buffers have a limit.
+    #[inline]
+    pub fn has_limit(&self) -> bool {
+        self.bytes_max.load(Ordering::Relaxed) != 0
+    }
+
+    /// Counts what a client's buffers take now; whether all take too much.
+    pub fn count_bytes(&self, link: &Link) -> bool {
+        let bytes = link.memory_bytes();
+        let before = link.counted_bytes.swap(bytes, Ordering::Relaxed);
+        let all = self.bytes.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        let all = all.wrapping_add(bytes).wrapping_sub(before);
+        all as u64 > self.bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Chooses the clients with the largest buffers, so many that the others take no more than they may. Those that are being
+    /// closed count no more; those with CLIENT NO-EVICT stay.
+    pub fn largest(&self) -> Vec<Arc<Link>> {
+        let limit = self.bytes_max.load(Ordering::Relaxed);
+        let mut links: Vec<_> = self.all().into_iter().filter(|link| !link.is_killed()).collect();
+        let mut all: u64 = links.iter().map(|link| link.memory_bytes() as u64).sum();
+        links.retain(|link| !link.flags.no_evict.load(Ordering::Relaxed));
+        links.sort_by_key(|link| std::cmp::Reverse(link.memory_bytes()));
+        let is_needed = |link: &Arc<Link>| {
+            let is_needed = limit != 0 && all > limit;
+            all -= if is_needed { link.memory_bytes() as u64 } else { 0 };
+            is_needed
+        };
+        links.into_iter().take_while(is_needed).collect()
+    }
+
     /// Forgets a client.
     pub fn remove(&self, id: u64) {
-        if self.links().remove(&id).is_some() {
+        if let Some(link) = self.links().remove(&id) {
+            self.bytes.fetch_sub(link.counted_bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
             self.connected.fetch_sub(1, Ordering::Relaxed);
         }
     }

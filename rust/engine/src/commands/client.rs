@@ -1,6 +1,7 @@
 //! Clients: what each says about itself, and what it may know of and do to others.
 
 mod filter;
+mod state;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,6 +19,11 @@ pub(super) const ROWS: &[Row] = &[Row::container("CLIENT", Group::Connection, SU
 
 /// Subcommands of CLIENT.
 const SUBCOMMANDS: &[Row] = &[
+    Row::new("CAPA", -3, Group::Connection, state::capa)
+        .since("8.0.0")
+        .doc("Says what this connection understands.", "O(1)")
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
+        .usage("capability:string..."),
     Row::new("GETNAME", 2, Group::Connection, getname)
         .since("2.6.9")
         .doc("Tells the name of this connection.", "O(1)")
@@ -30,6 +36,11 @@ const SUBCOMMANDS: &[Row] = &[
         .since("5.0.0")
         .doc("Tells the number of this connection.", "O(1)")
         .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY)),
+    Row::new("IMPORT-SOURCE", 3, Group::Connection, state::import_source)
+        .since("8.1.0")
+        .doc("Says that this connection brings data from elsewhere, while the server is in import mode.", "O(1)")
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SESSION))
+        .usage("enabled:(ON | OFF)"),
     Row::new("INFO", 2, Group::Connection, info)
         .since("6.2.0")
         .doc("Describes this connection.", "O(1)")
@@ -87,6 +98,11 @@ const SUBCOMMANDS: &[Row] = &[
         .doc("Lets commands of this connection leave the access clocks of keys alone.", "O(1)")
         .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
         .usage("enabled:(ON | OFF)"),
+    Row::new("PAUSE", -3, Group::Connection, state::pause)
+        .since("3.0.0")
+        .doc("Lets the commands of all connections wait for a while.", "O(1)")
+        .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::SESSION))
+        .usage("timeout:integer [mode:(WRITE | ALL)@6.2.0]"),
     Row::new("REPLY", 3, Group::Connection, reply)
         .since("3.2.0")
         .doc("Switches the replies to this connection on or off.", "O(1)")
@@ -116,6 +132,10 @@ const SUBCOMMANDS: &[Row] = &[
         .doc("Ends the wait of a connection, as if its time were over or with an error.", "O(1)")
         .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE))
         .usage("client-id:integer [unblock-type:(TIMEOUT | ERROR)]"),
+    Row::new("UNPAUSE", 2, Group::Connection, state::unpause)
+        .since("6.2.0")
+        .doc("Lets commands go on that CLIENT PAUSE stopped.", "O(N) Where N is the number of paused clients")
+        .flags(Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE)),
 ];
 
 fn unblock(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -145,10 +165,14 @@ fn getname(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) ->
 
 fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let lines = [
+        "CAPA <capability> [<capability> ...]",
+        "    Say what this connection understands: REDIRECT.",
         "GETNAME",
         "    Tell the name of this connection.",
         "ID",
         "    Tell the number of this connection.",
+        "IMPORT-SOURCE <ON|OFF>",
+        "    Say that this connection brings data from elsewhere, in import mode.",
         "INFO",
         "    Describe this connection.",
         "KILL <ip:port>",
@@ -164,6 +188,8 @@ fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         "    Exempt this connection from client eviction.",
         "NO-TOUCH <ON|OFF>",
         "    Leave the access clocks of the keys alone that this connection reads.",
+        "PAUSE <milliseconds> [WRITE|ALL]",
+        "    Let commands wait for so long, all or those that may write.",
         "REPLY <ON|OFF|SKIP>",
         "    Send replies to this connection, send none, or leave out the next one.",
         "SETINFO <LIB-NAME|LIB-VER> <value>",
@@ -172,6 +198,8 @@ fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         "    Name this connection.",
         "UNBLOCK <id> [TIMEOUT|ERROR]",
         "    End the wait of a connection, as if its time were over or with an error.",
+        "UNPAUSE",
+        "    Let commands go on that CLIENT PAUSE stopped.",
     ];
     subcommand::help("CLIENT", &lines, reply);
     Ok(Effect::none())
@@ -304,14 +332,16 @@ fn setname(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
 fn flags(link: &Link) -> String {
     let flags = &link.flags;
     let letters = [
+        ('O', flags.monitor.load(Ordering::Relaxed)),
         ('x', link.queued.load(Ordering::Relaxed) >= 0),
-        ('b', !link.blocking.is_idle()),
+        ('b', link.is_blocked()),
         ('d', link.is_dirty()),
         ('c', flags.closing.load(Ordering::Relaxed)),
         ('A', link.is_killed()),
         ('U', link.origin.transport == Transport::Unix),
         ('e', flags.no_evict.load(Ordering::Relaxed)),
         ('T', flags.no_touch.load(Ordering::Relaxed)),
+        ('I', flags.import_source.load(Ordering::Relaxed)),
     ];
     let text: String = letters.iter().filter(|(_, is_set)| *is_set).map(|(letter, _)| *letter).collect();
     if text.is_empty() { "N".into() } else { text }
@@ -328,7 +358,7 @@ fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
     // A String takes whatever is written.
     let _ = writeln!(
         into,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa= db={} sub=0 psub=0 ssub=0 multi={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub=0 psub=0 ssub=0 multi={} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} \
          tot-mem={} events={} cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} \
          tot-net-out={} tot-cmds={}",
@@ -340,11 +370,12 @@ fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
         seconds(link.created_ms),
         seconds(link.active_ms.load(Ordering::Relaxed)),
         flags(link),
+        if link.flags.capa_redirect.load(Ordering::Relaxed) { "r" } else { "" },
         load(&link.db),
         link.queued.load(Ordering::Relaxed),
         load(&link.flags.watching),
         usize::from(output > 0),
-        size_of::<Link>() + input + output + queued,
+        link.memory_bytes(),
         if output > 0 { "rw" } else { "r" },
         link.protocol.load(Ordering::Relaxed),
         names.library,

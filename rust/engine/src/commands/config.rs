@@ -1,9 +1,13 @@
 //! CONFIG: the live configuration.
 
+use std::io;
+use std::path::Path;
+
 use crate::config::{SetError, options};
 use crate::error::Error;
+use crate::files::{Files, RealFiles};
 use crate::glob;
-use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Row, subcommand};
+use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Row, Store, subcommand};
 use crate::resp::Reply;
 
 const BASE: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
@@ -26,6 +30,11 @@ const SUBCOMMANDS: &[Row] = &[
         .since("2.0.0")
         .doc("Puts the statistics of the server back to zero.", "O(1)")
         .keys(Keys::Each)
+        .flags(BASE.with(Flags::LINEAR))
+        .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    Row::new("REWRITE", 2, Group::Server, config_rewrite)
+        .since("2.8.0")
+        .doc("Writes the values of now to the configuration file.", "O(1)")
         .flags(BASE.with(Flags::LINEAR))
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     Row::new("SET", -4, Group::Server, config_set)
@@ -53,6 +62,8 @@ fn config_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
         "    Read the options whose names match a pattern.",
         "SET <directive> <value> [<directive> <value> ...]",
         "    Change options: all of them, or none if one is refused.",
+        "REWRITE",
+        "    Write the values of now to the configuration file, whose comments stay.",
         "RESETSTAT",
         "    Put the statistics of INFO back to zero.",
     ];
@@ -63,9 +74,66 @@ fn config_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
 fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     context.visit_shards(|shard| (shard.hits, shard.misses, shard.expired) = (0, 0, 0));
     context.store.counters.reset();
+    context.store.eviction.reset();
+    context.store.observed.commands.reset();
     context.store.clients.reset_received();
     reply.ok();
     Ok(Effect::none())
+}
+
+fn config_rewrite(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
+    let Some(path) = context.store.config_file() else {
+        return Err(Error::fixed("ERR The server is running without a config file"));
+    };
+    if let Err(error) = rewrite(context.store, path) {
+        log::warn!("CONFIG REWRITE failed: {}: {error}", path.display());
+        return Err(Error::text(format!("ERR Rewriting config file: {error}")));
+    }
+    log::info!("CONFIG REWRITE executed with success.");
+    reply.ok();
+    Ok(Effect::none())
+}
+
+/// A configuration file is not longer than this.
+const CONFIG_BYTES_MAX: u64 = 16 << 20;
+
+/// Writes a new file beside the old one and puts it in its place, so that a crash leaves one or the other.
+fn rewrite(store: &Store, path: &Path) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(dir), Some(name)) = (path.parent(), name) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let files = RealFiles::open(dir)?;
+    let mut old = Vec::new();
+    match files.open(name) {
+        Ok(file) => {
+            let len = file.len()?;
+            if len > CONFIG_BYTES_MAX {
+                return Err(io::Error::other("the file is too long for a configuration"));
+            }
+            old.resize(len as usize, 0);
+            let mut done = 0;
+            while let Some(rest) = old.get_mut(done..).filter(|rest| !rest.is_empty()) {
+                match file.read_at(done as u64, rest)? {
+                    0 => break,
+                    count => done += count,
+                }
+            }
+            old.truncate(done);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let text = store.config().rewritten(&old);
+    let temporary = format!("{name}.{}.tmp", store.run_id);
+    let written = files.create(&temporary).and_then(|mut file| {
+        file.write(&text)?;
+        file.sync()
+    });
+    let placed = written.and_then(|()| files.rename(&temporary, name)).and_then(|()| files.sync_dir(""));
+    if placed.is_err() {
+        // Nothing more can be done if it cannot be removed either.
+        let _ = files.remove(&temporary);
+    }
+    placed
 }
 
 fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
@@ -83,6 +151,10 @@ fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     if changes.iter().any(|change| change.option.name == "maxmemory") && store.settings.maxmemory() > 0 {
         // Without a limit nobody publishes what shards use, so what is published may be as old as the last limit.
         measure(context);
+        store.expiry.wake();
+    }
+    if changes.iter().any(|change| change.option.name.starts_with("maxmemory")) && store.clients.has_limit() {
+        store.evict_clients();
     }
     reply.ok();
     Ok(Effect::none())

@@ -191,6 +191,7 @@ fn quit(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Ou
 }
 
 fn reset(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    context.store.end_monitor(&context.client.link);
     let client = &mut *context.client;
     client.end_transaction();
     client.unwatch(&context.store.keyspace);

@@ -46,6 +46,8 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
             reload(context, words)?;
             reply.ok();
         }
+        // Buffers are as large as what they hold, and nothing but expiry is done by the clock.
+        (b"REPLYBUFFER", [_, _]) | (b"PAUSE-CRON", [_]) => reply.ok(),
         (b"SET-ACTIVE-EXPIRE", [switch]) => {
             context.store.settings.set_active_expire(leading_integer(switch) != 0);
             context.store.expiry.wake();
@@ -85,6 +87,10 @@ fn help(reply: &mut Reply<'_>) {
         "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
         "    Save a snapshot, remove all keys, and load it, while nobody else does anything.",
         "    With MERGE, keys that are there already are replaced.",
+        "PAUSE-CRON <0|1>",
+        "    Without effect, as no work is done at regular times.",
+        "REPLYBUFFER <subcommand> <value>",
+        "    Without effect, as buffers are as large as what they hold.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    With 0, keys whose time is over are deleted only when they are written to.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",

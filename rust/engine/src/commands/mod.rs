@@ -19,7 +19,9 @@ mod hyperloglog;
 mod info;
 #[cfg(test)]
 mod journal_tests;
+mod latency;
 mod list;
+mod logs;
 mod memory;
 mod persistence;
 mod scan;
@@ -59,6 +61,8 @@ pub const FAMILIES: &[&[Row]] = &[
     info::ROWS,
     server::ROWS,
     memory::ROWS,
+    latency::ROWS,
+    logs::ROWS,
     persistence::ROWS,
     backup::ROWS,
     debug::ROWS,

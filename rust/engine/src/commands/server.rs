@@ -12,9 +12,6 @@ const STALE: Flags = Flags::LOADING.with(Flags::STALE);
 const BASE: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(STALE);
 
 pub(super) const ROWS: &[Row] = &[
-    Row::container("LATENCY", Group::Server, LATENCY_SUBCOMMANDS)
-        .since("2.8.13")
-        .doc("Container of commands about slow events.", "Depends on subcommand."),
     Row::new("LOLWUT", -1, Group::Server, lolwut)
         .since("5.0.0")
         .doc("Draws something, and tells the version.", "O(1)")
@@ -23,6 +20,9 @@ pub(super) const ROWS: &[Row] = &[
     Row::container("MODULE", Group::Server, MODULE_SUBCOMMANDS)
         .since("4.0.0")
         .doc("Container of commands about modules, of which there are none.", "Depends on subcommand."),
+    Row::new("MONITOR", 1, Group::Server, monitor)
+        .doc("Shows every command to this connection.", "O(1)")
+        .flags(BASE.with(Flags::SESSION)),
     Row::new("ROLE", 1, Group::Server, role)
         .since("2.8.12")
         .doc("Tells the role in replication.", "O(1)")
@@ -42,30 +42,6 @@ pub(super) const ROWS: &[Row] = &[
         .tips(&["nondeterministic_output"]),
 ];
 
-const LATENCY_SUBCOMMANDS: &[Row] = &[
-    Row::new("HELP", 2, Group::Server, latency_help)
-        .since("2.8.13")
-        .doc("Lists the subcommands of LATENCY.", "O(1)")
-        .flags(STALE),
-    Row::new("HISTORY", 3, Group::Server, latency_none)
-        .since("2.8.13")
-        .doc("Tells the samples of an event.", "O(1)")
-        .flags(BASE)
-        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"])
-        .usage("event:string"),
-    Row::new("LATEST", 2, Group::Server, latency_none)
-        .since("2.8.13")
-        .doc("Tells the latest samples of all events.", "O(1)")
-        .flags(BASE)
-        .tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
-    Row::new("RESET", -2, Group::Server, latency_reset)
-        .since("2.8.13")
-        .doc("Forgets the samples of events.", "O(1)")
-        .flags(BASE)
-        .tips(&["request_policy:all_nodes", "response_policy:agg_sum"])
-        .usage("[event:string...]"),
-];
-
 const MODULE_SUBCOMMANDS: &[Row] = &[
     Row::new("HELP", 2, Group::Server, module_help)
         .since("5.0.0")
@@ -76,7 +52,24 @@ const MODULE_SUBCOMMANDS: &[Row] = &[
         .doc("Lists the modules, of which there are none.", "O(N) for N modules")
         .flags(Flags::ADMIN.with(Flags::NOSCRIPT))
         .tips(&["nondeterministic_output_order"]),
+    Row::new("LOAD", -3, Group::Server, module_refused)
+        .since("4.0.0")
+        .doc("Would load a module; always refused.", "O(1)")
+        .flags(MODULE_FLAGS)
+        .usage("path:string [arg:string...]"),
+    Row::new("LOADEX", -3, Group::Server, module_refused)
+        .since("7.0.0")
+        .doc("Would load a module with parameters; always refused.", "O(1)")
+        .flags(MODULE_FLAGS)
+        .usage("path:string [CONFIG configs:(name:string value:string)]... [ARGS args:string...]"),
+    Row::new("UNLOAD", 3, Group::Server, module_refused)
+        .since("4.0.0")
+        .doc("Would unload a module; always refused.", "O(1)")
+        .flags(MODULE_FLAGS)
+        .usage("name:string"),
 ];
+
+const MODULE_FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING);
 
 fn lolwut(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let mut words = args.cursor(1);
@@ -210,28 +203,22 @@ fn time(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Re
     Ok(Effect::none())
 }
 
-fn latency_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    let lines = [
-        "HISTORY <event>",
-        "    Tell the samples of an event. None are taken yet.",
-        "LATEST",
-        "    Tell the latest samples of all events. None are taken yet.",
-        "RESET [<event> ...]",
-        "    Forget the samples of some events, or of all.",
-    ];
-    subcommand::help("LATENCY", &lines, reply);
+fn monitor(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
+    if context.client.link.origin.transport == Transport::Embedded {
+        return Err(Error::fixed("ERR MONITOR needs a connection that can be sent what it shows"));
+    }
+    if context.store.begin_monitor(&context.client.link) {
+        reply.ok();
+    }
     Ok(Effect::none())
 }
 
-/// No samples are taken.
-fn latency_none(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    reply.array(0);
-    Ok(Effect::none())
-}
-
-fn latency_reset(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    reply.integer(0);
-    Ok(Effect::none())
+/// The words of a real server whose `enable-module-command` is not set. Here no setting helps: there are no modules.
+fn module_refused(_: &mut Context<'_, '_>, _: Args<'_>, _: &mut Reply<'_>) -> Result<Effect, Error> {
+    Err(Error::fixed(
+        "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a \
+         local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
+    ))
 }
 
 fn module_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {

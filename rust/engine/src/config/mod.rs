@@ -22,6 +22,7 @@ mod number;
 mod option;
 pub mod options;
 mod parse;
+mod rewrite;
 mod suggest;
 mod table;
 #[cfg(test)]

@@ -334,4 +334,5 @@ typed! {
     OutputLimits => &'a OutputLimits: OutputLimits(limits) => limits;
     KeyspaceEvents => KeyspaceEvents: KeyspaceEvents(events) => *events;
     Share => Share: Share(share) => *share;
+    [f64] => &'a [f64]: Percentiles(percents) => percents;
 }

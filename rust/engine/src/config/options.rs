@@ -1,7 +1,7 @@
 //! Handles of the options that code reads: `config.get(options::PORT)`. Further options get one when something reads them.
 
 use super::option::Handle;
-use super::value::{KeyspaceEvents, OutputLimits, SavePoint};
+use super::value::{KeyspaceEvents, OutputLimits, SavePoint, Share};
 
 macro_rules! handles {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $option:literal;)*) => {
@@ -63,6 +63,16 @@ handles! {
     MAXMEMORY: u64 = "maxmemory";
     /// What to evict.
     MAXMEMORY_POLICY: str = "maxmemory-policy";
+    /// How many keys eviction looks at for each that goes, at least.
+    MAXMEMORY_SAMPLES: i64 = "maxmemory-samples";
+    /// What all clients' buffers may take; a share is one of `maxmemory`.
+    MAXMEMORY_CLIENTS: Share = "maxmemory-clients";
+    /// How much harder every further count of a use is.
+    LFU_LOG_FACTOR: i64 = "lfu-log-factor";
+    /// Minutes without use that cost one count.
+    LFU_DECAY_TIME: i64 = "lfu-decay-time";
+    /// Whether evicted values of many bytes are dropped in the background.
+    LAZYFREE_LAZY_EVICTION: bool = "lazyfree-lazy-eviction";
     /// Which keyspace events are published.
     NOTIFY_KEYSPACE_EVENTS: KeyspaceEvents = "notify-keyspace-events";
     /// Seconds to wait for replicas at shutdown.
@@ -105,6 +115,20 @@ handles! {
     SLOWLOG_LOG_SLOWER_THAN: i64 = "commandlog-execution-slower-than";
     /// Entries of the slow log.
     SLOWLOG_MAX_LEN: i64 = "commandlog-slow-execution-max-len";
+    /// Bytes above which a request enters its log; -1 none.
+    COMMANDLOG_REQUEST_LARGER_THAN: i64 = "commandlog-request-larger-than";
+    /// Entries of the log of large requests.
+    COMMANDLOG_LARGE_REQUEST_MAX_LEN: i64 = "commandlog-large-request-max-len";
+    /// Bytes above which a reply enters its log; -1 none.
+    COMMANDLOG_REPLY_LARGER_THAN: i64 = "commandlog-reply-larger-than";
+    /// Entries of the log of large replies.
+    COMMANDLOG_LARGE_REPLY_MAX_LEN: i64 = "commandlog-large-reply-max-len";
+    /// Milliseconds from which on an event enters the latency monitor; 0: none does.
+    LATENCY_MONITOR_THRESHOLD: i64 = "latency-monitor-threshold";
+    /// Whether the times of commands are kept as histograms.
+    LATENCY_TRACKING: bool = "latency-tracking";
+    /// Percentiles of INFO latencystats.
+    LATENCY_TRACKING_INFO_PERCENTILES: [f64] = "latency-tracking-info-percentiles";
     /// Fields of a packed hash.
     HASH_MAX_LISTPACK_ENTRIES: i64 = "hash-max-listpack-entries";
     /// Bytes of a field or a value of a packed hash.

@@ -27,6 +27,9 @@ pub fn is_authenticated(store: &Store, client: &Client) -> bool {
 /// A stranger does not learn which commands there are.
 pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error: &Error) -> Error {
     store.counters.count_error(error);
+    if let Some(call) = call {
+        store.observed.commands.rejected(call.command.id);
+    }
     let Some(call) = call else {
         client.break_transaction();
         return if is_authenticated(store, client) { error.clone() } else { error::NO_AUTH };
@@ -100,11 +103,13 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
 }
 
 fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
-    let limit = store.settings.maxmemory();
-    if limit == 0 || !is_any(store, client, call, |flags| flags.has(Flags::DENYOOM)) {
+    if store.settings.maxmemory() == 0
+        || super::evict::make_room(store)
+        || !is_any(store, client, call, |flags| flags.has(Flags::DENYOOM))
+    {
         return Ok(());
     }
-    if store.is_memory_full() { Err(error::OUT_OF_MEMORY) } else { Ok(()) }
+    Err(error::OUT_OF_MEMORY)
 }
 
 /// Whether a command, or one that EXEC is going to run, has such flags.
@@ -113,6 +118,11 @@ fn is_any(store: &Store, client: &Client, call: &Call<'_>, has: impl Fn(Flags) -
     let queued = client.transaction.iter().filter(|_| row.name == "EXEC").flat_map(|transaction| &transaction.queue);
     let mut queued = queued.filter_map(|queued| store.table.all().get(queued.command as usize));
     has(row.flags) || queued.any(|command| has(command.row.flags))
+}
+
+/// Whether CLIENT PAUSE WRITE holds a command back: it may change data, or reach others by the journal.
+pub fn may_write(store: &Store, client: &Client, call: &Call<'_>) -> bool {
+    is_any(store, client, call, |flags| flags.has(Flags::WRITE.with(Flags::MAY_REPLICATE)))
 }
 
 /// What may change data is refused while it could not be kept. PING, too, so that who watches a server sees it.

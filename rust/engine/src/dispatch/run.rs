@@ -193,6 +193,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
         }
         Err(error) => {
             context.store.counters.count_error(error);
+            context.store.observed.commands.failed(call.command.id);
             reply.error(error);
             if context.has_trace() {
                 apply(context, db, call, &Effect::none());

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::plan::{self, Plan};
+use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, run};
 use crate::client::Queued;
 use crate::error;
@@ -25,7 +26,18 @@ impl Door for Queue {
         let mut plan = Plan::default();
         plan::plan(store, context.client, &call, &mut plan);
         context.account.batch.set_transaction();
+        let begin_ns = match context.account.clock_ns {
+            0 => store.clock.unix_ns(),
+            end_ns => end_ns,
+        };
+        let position = reply.position();
         run(&mut Context::new(context.world(), &plan.keys), &call, reply);
+        // The end of one is the beginning of the next.
+        let end_ns = store.clock.unix_ns();
+        context.account.clock_ns = end_ns;
+        let reply_bytes = reply.position() - position;
+        let cost = Cost { ns: elapsed_ns(begin_ns, end_ns), reply_bytes, now_ms: context.now_ms() };
+        record_locked(store, context.client, &call, cost, context.account);
         reply.set_protocol(context.client.protocol);
     }
 }

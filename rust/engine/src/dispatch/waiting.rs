@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::client::{Client, Ending, Link, Message, Unblock};
@@ -181,6 +182,7 @@ fn serve_one<'e>(
     };
     let mut client = blocked.deputy();
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
+    let begin_ns = store.clock.unix_ns();
     let wait = blocked.with_call(store, |call| {
         let world =
             World { store, client: &mut client, door: &Queue, locks, account, now_ms, waiting: Waiting::MayBegin };
@@ -191,6 +193,8 @@ fn serve_one<'e>(
         blocked.link.blocking.release();
         return Turn::Waits;
     }
+    let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: output.position(), now_ms };
+    blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(tape),
@@ -231,9 +235,13 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
     } else if let Some(reply) = reply {
         let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
         blocked.with_call(store, |call| {
+            let begin_ns = store.clock.unix_ns();
             let (locks, account) = (&mut locks, &mut account);
-            let world = World { store, client, door: &Queue, locks, account, now_ms, waiting: Waiting::IsOver };
+            let world =
+                World { store, client: &mut *client, door: &Queue, locks, account, now_ms, waiting: Waiting::IsOver };
             run(&mut Context::new(world, &keys), call, reply);
+            let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: 0, now_ms };
+            record_locked(store, client, call, cost, account);
         });
     }
     blocked.link.blocking.finish();

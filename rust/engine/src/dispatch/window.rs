@@ -9,11 +9,13 @@ use smallvec::SmallVec;
 use super::ahead::Ahead;
 use super::elements::fetch_elements;
 use super::plan::add_keys;
+use super::record::log_large_reply;
 use super::run::{Call, depend, finish, run, settle};
 use super::transaction::Queue;
 use crate::client::Client;
 use crate::handler::{Account, Context, Store, Waiting, World};
 use crate::keyspace::Key;
+use crate::observe::LogKind;
 use crate::resp::Reply;
 use crate::values::Named;
 
@@ -89,6 +91,8 @@ fn run_all<'a, 'c: 'a>(
 ) -> usize {
     let (store, db, now_ms) = (context.store, context.db(), context.now_ms());
     let mut ahead = Ahead::default();
+    let reply_bytes_max = store.observed.logs.of(LogKind::LargeReply).threshold();
+    let mut position = reply.position();
     let (mut begin, mut done) = (0, 0);
     for (call, &end) in calls {
         context.named = names.get(done);
@@ -98,6 +102,10 @@ fn run_all<'a, 'c: 'a>(
         let (own, later) = std::mem::take(&mut keys).split_at_mut(count);
         (context.keys, keys, begin) = (own, later, end);
         run(&mut context, call, reply);
+        let before = std::mem::replace(&mut position, reply.position());
+        if position.wrapping_sub(before) >= reply_bytes_max {
+            log_large_reply(store, context.client, call, position.wrapping_sub(before), now_ms);
+        }
         settle(store, context.locks, context.account, now_ms);
         done += 1;
         if context.account.has_strays() {

@@ -75,6 +75,8 @@ pub struct Account {
     pub offset: u64,
     /// Keys that were changed and that somebody waits for.
     pub ready: Vec<(usize, Box<[u8]>)>,
+    /// When the last queued command ended, in Unix nanoseconds; 0: none ran.
+    pub clock_ns: i64,
     /// What few commands leave to do.
     rare: Option<Box<Rare>>,
 }
@@ -713,6 +715,11 @@ impl<'a, 'e> Context<'a, 'e> {
             self.account.add().wakes.push(link);
         }
         unblocked
+    }
+
+    /// Wakes the driver of a client when no lock is held any more.
+    pub fn wake_later(&mut self, link: Arc<Link>) {
+        self.account.add().wakes.push(link);
     }
 
     /// Asks the driver of a client to close its connection; the driver hears of it when no lock is held any more.

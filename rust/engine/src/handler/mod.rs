@@ -5,11 +5,13 @@
 //! never locks, journals, notifies or wakes: it returns an [`Effect`], and the door does it. The one upward need, commands
 //! that run commands (EXEC), goes through the trait [`Door`].
 
+mod access;
 mod args;
 mod context;
 mod dataset;
 pub mod deadline;
 mod effect;
+mod eviction;
 pub mod keys;
 mod memory;
 mod row;
@@ -20,12 +22,14 @@ mod table;
 pub mod usage;
 pub mod waiting;
 
+pub use access::{AccessClock, Counting};
 pub use args::{Args, Cursor};
 pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
 pub(crate) use context::{Waiting, World};
 pub use effect::{Effect, Event, Log, Wait, Words};
+pub use eviction::{Eviction, Policy, Rank};
 pub use keys::{KeyAt, KeyPositions, KeysError, KeysFound, each_key, key_positions};
 pub use memory::{MemoryUsage, ratio};
 pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};
-pub use store::{AccessClock, ApplyConfig, Counters, Settings, Shutdown, Store};
+pub use store::{ApplyConfig, Counters, Settings, Shutdown, Store};
 pub use table::{Command, CommandTable, unknown_command, unknown_subcommand};

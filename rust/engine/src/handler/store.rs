@@ -3,19 +3,23 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use std::path::{Path, PathBuf};
+
 use rkv_collections::region;
 
+use super::access::{AccessClock, Counting};
+use super::eviction::Eviction;
 use super::table::CommandTable;
-use crate::client::Registry;
+use crate::client::{Link, Pause, Registry};
 use crate::clock::Clock;
-use crate::config::{Change, Config, KeyspaceEvents, SetError, options};
+use crate::config::{Change, Config, KeyspaceEvents, SetError, Share, options};
 use crate::error::Error;
 use crate::files::Files;
 use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
-use crate::observe::{ErrorCodes, Observer, Process, Rates, ThisProcess, Totals};
+use crate::observe::{Attention, ErrorCodes, Monitors, Observed, Observer, Process, Rates, ThisProcess, Totals};
 use crate::persist::{Persist, Refusal};
-use crate::random::Xoshiro256;
+use crate::random::{Random, Xoshiro256};
 use crate::values::{Large, Rules};
 
 /// Everything that commands of all clients share.
@@ -40,6 +44,14 @@ pub struct Store {
     pub lazyfree: Lazyfree,
     /// Snapshots, and why commands are refused for the sake of files.
     pub persist: Persist,
+    /// What is remembered of commands that ran.
+    pub observed: Observed,
+    /// Who sees every command.
+    pub monitors: Monitors,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// How room is made when memory ends.
+    pub eviction: Eviction,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// 40 hexadecimal digits, new at every start.
@@ -53,6 +65,7 @@ pub struct Store {
     /// Monotonic microseconds of the last time that all shards were asked what they use.
     measured_us: AtomicI64,
     process: OnceLock<Box<dyn Process>>,
+    config_file: OnceLock<PathBuf>,
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
     poisoned: AtomicBool,
@@ -99,14 +112,21 @@ impl Store {
         let started_ms = clock.unix_ms();
         let persist = Persist::new(files, started_ms);
         persist.follow(&config);
+        let mut random = random;
+        let eviction = Eviction::new(random.next_u64());
         let settings = Settings::default();
         settings.follow(&config);
         follow_limits(&rules, &config);
+        eviction.follow(&config);
+        let observed = Observed::new(table.all().len());
+        observed.follow(&config);
+        let clients = Registry::default();
+        clients.set_bytes_max(client_bytes_max(&config));
         settings.set_active_expire(true);
         Self {
             keyspace,
             journal: Journal::default(),
-            clients: Registry::default(),
+            clients,
             table,
             settings,
             rules,
@@ -114,6 +134,10 @@ impl Store {
             expiry: Expiry::default(),
             lazyfree: Lazyfree::default(),
             persist,
+            observed,
+            monitors: Monitors::default(),
+            pause: Pause::default(),
+            eviction,
             clock,
             run_id,
             started_ms,
@@ -122,6 +146,7 @@ impl Store {
             on_config: Mutex::new(None),
             measured_us: AtomicI64::new(i64::MIN),
             process: OnceLock::new(),
+            config_file: OnceLock::new(),
             observer: OnceLock::new(),
             random: Mutex::new(random),
             poisoned: AtomicBool::new(false),
@@ -162,6 +187,9 @@ impl Store {
         self.settings.follow(&next);
         follow_limits(&self.rules, &next);
         self.persist.follow(&next);
+        self.eviction.follow(&next);
+        self.observed.follow(&next);
+        self.clients.set_bytes_max(client_bytes_max(&next));
         *self.config_mut() = next;
         // Save points may be nearer now.
         self.expiry.wake();
@@ -171,6 +199,16 @@ impl Store {
     /// Sets who applies changes of the configuration to the world outside; without anybody they are only stored.
     pub fn on_config(&self, apply: Option<Arc<ApplyConfig>>) {
         *unpoisoned(self.on_config.lock()) = apply;
+    }
+
+    /// The file that CONFIG REWRITE writes; `None`: the configuration came from none.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config_file.get().map(AsRef::as_ref)
+    }
+
+    /// Sets the absolute path of the file that CONFIG REWRITE writes; once.
+    pub fn set_config_file(&self, path: PathBuf) {
+        let _ = self.config_file.set(path);
     }
 
     /// What is known about this process.
@@ -242,15 +280,25 @@ impl Store {
         self.published_bytes() > limit
     }
 
+    /// Bytes by which the data is above `maxmemory`, as published.
+    #[inline]
+    pub fn excess_bytes(&self) -> u64 {
+        let limit = self.settings.maxmemory();
+        if limit == 0 { 0 } else { (self.keyspace.published_bytes() as u64).saturating_sub(limit) }
+    }
+
     fn published_bytes(&self) -> u64 {
         (self.keyspace.published_bytes() + self.lazyfree.bytes()) as u64
     }
 
-    /// Whether so little memory is left that commands must be admitted one at a time.
+    /// Whether so little memory is left that commands must be admitted one at a time. Where eviction makes room before
+    /// commands run, some of them together may take a quarter of a percent more.
     #[inline]
     pub fn is_memory_short(&self, reserve_bytes: usize) -> bool {
         let limit = self.settings.maxmemory();
-        limit != 0 && self.published_bytes() + reserve_bytes as u64 > limit
+        limit != 0
+            && self.published_bytes() + reserve_bytes as u64 > limit
+            && !(self.eviction.is_on() && reserve_bytes as u64 <= limit >> 8)
     }
 
     /// Cuts for a snapshot: what is stored now is told by the [`Cut`], and the journal from this offset on says what was done
@@ -260,6 +308,31 @@ impl Store {
     /// [`CutError::Busy`] while another cut lives.
     pub fn begin_cut(&self) -> Result<(Cut<'_>, u64), CutError> {
         self.keyspace.begin_cut(|_| self.journal.cut())
+    }
+
+    /// Closes the clients with the largest buffers while all take more than `maxmemory-clients`. Not with a shard held.
+    #[cold]
+    pub fn evict_clients(&self) {
+        for link in self.clients.largest() {
+            log::info!("client {} closed: clients take more than maxmemory-clients", link.id);
+            self.eviction.clients.fetch_add(1, Ordering::Relaxed);
+            link.kill();
+        }
+    }
+
+    /// MONITOR: whether the client is new among those who see every command.
+    pub fn begin_monitor(&self, link: &Arc<Link>) -> bool {
+        let is_new = self.monitors.add(link);
+        link.flags.monitor.store(true, Ordering::Relaxed);
+        self.observed.pay(Attention::Monitor, true);
+        is_new
+    }
+
+    /// The client sees commands no more, if it did.
+    pub fn end_monitor(&self, link: &Link) {
+        if link.flags.monitor.swap(false, Ordering::Relaxed) && self.monitors.remove(link.id) {
+            self.observed.pay(Attention::Monitor, false);
+        }
     }
 
     /// Sets who hears of keyspace events; once, before the first command.
@@ -347,8 +420,16 @@ impl std::fmt::Debug for Store {
 
 /// How far a shard's use may move, in bytes, before it is published. With 64 shards the total is then off by less than
 /// 64/16384 of the limit, 0.4 %, and a shared line is written once for many commands.
-const fn published_step(limit: u64) -> usize {
+pub(super) const fn published_step(limit: u64) -> usize {
     (limit >> 14) as usize
+}
+
+/// What `maxmemory-clients` allows, in bytes.
+fn client_bytes_max(config: &Config) -> u64 {
+    match config.get(options::MAXMEMORY_CLIENTS) {
+        Share::Bytes(bytes) => bytes,
+        Share::Percent(percent) => (config.get(options::MAXMEMORY) / 100).saturating_mul(u64::from(percent)),
+    }
 }
 
 /// Takes over the limits of packed encodings.
@@ -375,7 +456,7 @@ pub struct Settings {
     maxmemory: AtomicU64,
     events: AtomicU16,
     requires_password: AtomicBool,
-    counts_frequency: AtomicBool,
+    counting: AtomicU64,
     active_expire: AtomicBool,
     debug: AtomicU8,
 }
@@ -390,7 +471,12 @@ impl Settings {
         self.maxmemory.store(config.get(options::MAXMEMORY), order);
         self.events.store(config.get(options::NOTIFY_KEYSPACE_EVENTS).bits(), order);
         self.requires_password.store(!config.get(options::REQUIREPASS).is_empty(), order);
-        self.counts_frequency.store(config.get(options::MAXMEMORY_POLICY).contains("lfu"), order);
+        let counting = if config.get(options::MAXMEMORY_POLICY).contains("lfu") {
+            Counting::new(config.get(options::LFU_LOG_FACTOR) as u32, config.get(options::LFU_DECAY_TIME) as u32)
+        } else {
+            Counting::NONE
+        };
+        self.counting.store(counting.bits(), order);
         let debug = match config.get(options::ENABLE_DEBUG_COMMAND) {
             "yes" => 2,
             "local" => 1,
@@ -437,7 +523,7 @@ impl Settings {
     /// Whether the access clock counts uses instead of telling the last one.
     #[inline]
     pub fn counts_frequency(&self) -> bool {
-        self.counts_frequency.load(Ordering::Relaxed)
+        Counting::from_bits(self.counting.load(Ordering::Relaxed)).is_on()
     }
 
     /// Whether keys are deleted when their time is over, and not only when a writer meets them.
@@ -462,74 +548,7 @@ impl Settings {
     /// What the access clock of an entry becomes at this time.
     #[inline]
     pub fn access_clock(&self, now_ms: i64) -> AccessClock {
-        AccessClock { now_ms, counts_frequency: self.counts_frequency() }
-    }
-}
-
-/// Writes access clocks: 24 bits of seconds, or 16 bits of minutes above 8 bits of a logarithmic count.
-#[derive(Clone, Copy, Debug)]
-pub struct AccessClock {
-    now_ms: i64,
-    counts_frequency: bool,
-}
-
-/// A new key starts with this count, so that it is not the first to be evicted.
-const FREQUENCY_START: u32 = 5;
-/// How much harder every further count is.
-const FREQUENCY_FACTOR: u32 = 10;
-
-impl AccessClock {
-    const fn seconds(self) -> u32 {
-        (self.now_ms / 1000) as u32 & 0xFF_FFFF
-    }
-
-    const fn minutes(self) -> u32 {
-        (self.now_ms / 60_000) as u32 & 0xFFFF
-    }
-
-    /// Of a key that was just written.
-    #[inline]
-    pub const fn first(self) -> u32 {
-        if self.counts_frequency { self.minutes() << 8 | FREQUENCY_START } else { self.seconds() }
-    }
-
-    /// Of a key about whose use somebody else tells; what the policy does not ask for is left aside.
-    pub const fn told(self, idle_s: Option<u64>, frequency: Option<u8>) -> u32 {
-        match (self.counts_frequency, idle_s, frequency) {
-            (true, _, Some(frequency)) => self.minutes() << 8 | frequency as u32,
-            (false, Some(idle_s), _) => {
-                // The clock goes round; who was idle for longer than it can tell was idle for as long as it can.
-                let idle_s = if idle_s > 0xFF_FFFF { 0xFF_FFFF } else { idle_s as u32 };
-                self.seconds().wrapping_sub(idle_s) & 0xFF_FFFF
-            }
-            _ => self.first(),
-        }
-    }
-
-    /// Of a key that was just read.
-    #[inline]
-    pub fn next(self, clock: u32) -> u32 {
-        if self.counts_frequency { self.minutes() << 8 | self.counted(clock) } else { self.seconds() }
-    }
-
-    /// The count after one more use: it rises with probability 1 / ((count - start) * factor + 1).
-    fn counted(self, clock: u32) -> u32 {
-        let count = self.frequency(clock);
-        let odds = count.saturating_sub(FREQUENCY_START) * FREQUENCY_FACTOR + 1;
-        // The clock and the time together are random enough for a count, and cost nothing.
-        let mixed = (self.now_ms as u64 ^ u64::from(clock) << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        if count < 255 && (mixed as u32).is_multiple_of(odds) { count + 1 } else { count }
-    }
-
-    /// The count now: one less for every minute without use.
-    pub const fn frequency(self, clock: u32) -> u32 {
-        let idle = self.minutes().wrapping_sub(clock >> 8) & 0xFFFF;
-        (clock & 0xFF).saturating_sub(idle)
-    }
-
-    /// Seconds since the last use.
-    pub const fn idle_s(self, clock: u32) -> u32 {
-        self.seconds().wrapping_sub(clock) & 0xFF_FFFF
+        AccessClock::new(now_ms, Counting::from_bits(self.counting.load(Ordering::Relaxed)))
     }
 }
 
@@ -550,6 +569,8 @@ pub struct Counters {
     pub dirty: AtomicU64,
     /// AUTH with a wrong password.
     pub auth_failures: AtomicU64,
+    /// Clients closed because they sent more than `client-query-buffer-limit` ahead of execution.
+    pub query_limit_closed: AtomicU64,
     /// Highest memory use that anybody measured.
     pub peak_bytes: AtomicU64,
     /// Error replies by their code word.

@@ -25,6 +25,8 @@ pub struct Command {
     /// Its name, if that alone says what it is, and no more than 16 bytes.
     plain_name: Folded,
     full_name: Box<str>,
+    /// By which it is called: its own name, or what `rename-command` made of it; empty: it cannot be called.
+    called: Box<[u8]>,
     subcommands: Range<u16>,
 }
 
@@ -108,7 +110,18 @@ impl CommandTable {
         let shares_locks = row.shares_locks();
         let is_plain = parent.is_none() && row.subcommands.is_empty() && row.name.len() <= 16;
         let plain_name = if is_plain { Folded::raw(row.name.as_bytes()) } else { Folded::default() };
-        Command { row, parent, id: id as u16, single_key, shares_locks, plain_name, full_name, subcommands: 0..0 }
+        let called = row.name.as_bytes().into();
+        Command {
+            row,
+            parent,
+            id: id as u16,
+            single_key,
+            shares_locks,
+            plain_name,
+            full_name,
+            called,
+            subcommands: 0..0,
+        }
     }
 
     fn insert(&mut self, at: usize) {
@@ -116,15 +129,44 @@ impl CommandTable {
         let name = command.row.name;
         let twin = self.commands[..at].iter().find(|other| other.full_name == command.full_name);
         assert!(twin.is_none() && !name.is_empty(), "two rows are called '{}'", command.full_name);
-        if command.parent.is_some() {
+        self.file(at);
+    }
+
+    /// Makes a command known by the name by which it is called.
+    fn file(&mut self, at: usize) {
+        let command = &self.commands[at];
+        if command.parent.is_some() || command.called.is_empty() {
             return;
         }
-        let folded = Folded::new(name.as_bytes());
+        let folded = Folded::new(&command.called);
         let mut place = folded.place(self.shift);
         while self.slots[place].name.length != 0 {
             place = (place + 1) % self.slots.len();
         }
         self.slots[place] = Slot { name: folded, id: at as u16 };
+    }
+
+    /// Gives a command another name: `rename-command`. Without a new one it cannot be called any more.
+    ///
+    /// # Errors
+    /// There is no such command, or the new name belongs to another.
+    pub fn rename(&mut self, name: &[u8], new: &[u8]) -> Result<(), &'static str> {
+        let Some(at) = self.command_named(name).map(|command| usize::from(command.id)) else {
+            return Err("No such command in rename-command");
+        };
+        if !new.is_empty() && self.command_named(new).is_some() {
+            return Err("Target command name already exists");
+        }
+        let command = &mut self.commands[at];
+        command.called = new.into();
+        if command.plain_name != Folded::default() {
+            command.plain_name = Folded::raw(if new.len() <= 16 { new } else { b"" });
+        }
+        self.slots.fill(Slot::default());
+        for at in 0..self.commands.len() {
+            self.file(at);
+        }
+        Ok(())
     }
 
     /// The command with this name, whatever its case.
@@ -139,7 +181,7 @@ impl CommandTable {
             let slot = self.slots.get(place)?;
             if slot.name == folded {
                 let command = self.commands.get(usize::from(slot.id))?;
-                if folded.is_whole() || command.row.name.as_bytes().eq_ignore_ascii_case(name) {
+                if folded.is_whole() || command.called.eq_ignore_ascii_case(name) {
                     return Some(command);
                 }
             } else if slot.name.length == 0 {

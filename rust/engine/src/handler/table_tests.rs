@@ -34,6 +34,23 @@ fn table() -> CommandTable {
     CommandTable::new(&[ROWS, MORE])
 }
 
+#[test]
+fn a_renamed_command_has_its_new_name_only() {
+    let mut table = table();
+    table.rename(b"get", b"a-very-long-name-for-get").unwrap();
+    assert!(table.command_named(b"GET").is_none());
+    assert_eq!(table.command_named(b"A-very-long-name-for-get").unwrap().full_name(), "get");
+    assert!(table.command_named(b"A-very-long-name-for-gex").is_none());
+    assert!(table.command_named(b"set").unwrap().is_named(b"SET"));
+    table.rename(b"SET", b"get").unwrap();
+    assert!(table.command_named(b"GET").unwrap().is_named(b"get") && table.command_named(b"SET").is_none());
+    assert!(table.rename(b"SET", b"x").is_err() && table.rename(b"GET", b"A-VERY-long-name-for-get").is_err());
+    table.rename(b"GET", b"").unwrap();
+    assert!(table.command_named(b"").is_none() && table.command_named(b"GET").is_none());
+    table.rename(b"client", b"c").unwrap();
+    assert_eq!(table.resolve(Args::new(&[b"C", b"id"])).unwrap().full_name(), "client|id");
+}
+
 fn resolve(words: &[&[u8]]) -> Result<String, String> {
     let found = table().resolve(Args::new(words)).map(|command| command.full_name().to_owned());
     found.map_err(|error| error.as_str().to_owned())

@@ -38,6 +38,8 @@ pub struct Totals {
     pub expired: u64,
     /// Commands that changed something.
     pub changes: u64,
+    /// Keys that somebody waits for.
+    pub blocking_keys: usize,
     /// Bytes that the data needs.
     pub used_bytes: usize,
     /// Bytes taken from the allocator for it.
@@ -51,6 +53,7 @@ impl Totals {
         self.misses += shard.misses;
         self.expired += shard.expired;
         self.changes += shard.changes;
+        self.blocking_keys += shard.waiters.len();
         self.used_bytes += shard.used_bytes();
         self.reserved_bytes += shard.bytes();
         for (number, db) in shard.dbs() {

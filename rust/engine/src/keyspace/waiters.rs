@@ -28,6 +28,11 @@ impl Waiters {
         self.queues.is_empty()
     }
 
+    /// How many keys somebody waits for.
+    pub fn len(&self) -> usize {
+        self.queues.len()
+    }
+
     /// The keys of a database that somebody waits for.
     pub fn keys(&self, db: usize) -> impl Iterator<Item = &[u8]> {
         self.queues.keys().filter(move |(other, _)| *other == db).map(|(_, key)| &**key)

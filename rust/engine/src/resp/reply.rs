@@ -49,6 +49,15 @@ impl<'a> Reply<'a> {
         Reply { sink, protocol: self.protocol }
     }
 
+    /// The position behind the last byte on the wire; always 0 on a tape.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        match &self.sink {
+            Sink::Wire(output) => output.position(),
+            Sink::Tape(_) => 0,
+        }
+    }
+
     /// The protocol of the reader.
     #[inline]
     pub const fn protocol(&self) -> Protocol {

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::OUTPUT_PAUSE_BYTES;
 use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
-use crate::dispatch::{self, Admission, Blocked, Call, Mode, WINDOW_BYTES_MAX};
+use crate::dispatch::{self, Admission, Blocked, Call, Cost, Mode, WINDOW_BYTES_MAX, elapsed_ns};
 use crate::error::{self, Error};
 use crate::handler::Store;
 use crate::limits::{UNAUTHENTICATED_OUTPUT_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX};
+use crate::observe::Attention;
 use crate::resp::{Output, ProtocolError, Reply};
 
 /// The client, its output, and the command that waits.
@@ -25,6 +26,10 @@ pub(super) struct Core {
     now_ms: i64,
     /// The journal offset whose release will wake it.
     awaited: Option<u64>,
+    /// Unix nanoseconds, when it began.
+    now_ns: i64,
+    /// CLIENT PAUSE holds the next command back, until then in monotonic microseconds.
+    paused_us: Option<u64>,
 }
 
 impl Core {
@@ -40,12 +45,15 @@ impl Core {
             commands: 0,
             now_ms: 0,
             awaited: None,
+            now_ns: 0,
+            paused_us: None,
         }
     }
 
     #[inline]
     fn read_clock(&mut self) -> i64 {
-        self.now_ms = self.store.clock.unix_ms();
+        self.now_ns = self.store.clock.unix_ns();
+        self.now_ms = self.now_ns.div_euclid(1_000_000);
         self.now_ms
     }
 
@@ -55,6 +63,7 @@ impl Core {
     pub(super) fn is_parked(&self) -> bool {
         self.blocked.is_some()
             || self.client.is_closing
+            || self.paused_us.is_some()
             // Most outputs are below the limits of everybody.
             || (self.output.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX && self.output.len() > self.output_bytes_max())
             || (self.store.journal.is_crowded() && self.client.offset > self.store.journal.gate.released())
@@ -100,7 +109,14 @@ impl Core {
             Ok(Admission::Run) => {
                 let mode = Mode::MayWait(Unblock::Wire(self.client.protocol));
                 let mut reply = Reply::wire(&mut self.output, self.client.protocol);
+                let position = reply.position();
                 self.blocked = dispatch::execute(&self.store, &mut self.client, call, mode, now_ms, &mut reply);
+                // What waits is counted when it has its reply.
+                if self.blocked.is_none() {
+                    let ns = elapsed_ns(self.now_ns, self.store.clock.unix_ns());
+                    let cost = Cost { ns, reply_bytes: self.output.position() - position, now_ms };
+                    dispatch::record(&self.store, &self.client, call, cost);
+                }
             }
         }
     }
@@ -141,13 +157,17 @@ impl Core {
         }
         let now_ms = self.read_clock();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
-        let done = if self.store.is_poisoned() {
+        let done = if self.store.is_poisoned() || !dispatch::make_room(&self.store) {
             0
         } else {
             dispatch::execute_window(&self.store, &mut self.client, calls, now_ms, &mut reply)
         };
         let (together, alone) = calls.split_at(done);
         self.commands += done as u64;
+        if done > 0 {
+            let ns = elapsed_ns(self.now_ns, self.store.clock.unix_ns());
+            dispatch::record_window(&self.store, &self.client, together, Cost { ns, reply_bytes: 0, now_ms });
+        }
         if let Some(last) = together.last() {
             self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
         }
@@ -160,7 +180,10 @@ impl Core {
     #[inline]
     pub(super) fn may_share(&self) -> bool {
         // Where memory ends, what one command took must be known before the next is admitted.
-        self.client.is_plain() && !self.store.is_memory_short(WINDOW_BYTES_MAX) && !self.store.persist.refusals.any()
+        self.client.is_plain()
+            && !self.store.is_memory_short(WINDOW_BYTES_MAX)
+            && !self.store.persist.refusals.any()
+            && !self.store.observed.needs_attention()
     }
 
     /// Answers malformed input and closes.
@@ -184,6 +207,7 @@ impl Core {
         }
         self.take_mail();
         let now_us = self.store.clock.monotonic_us();
+        self.end_pause(now_us);
         let is_over = self.client.link.blocking.is_unblocked()
             || self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us);
         if is_over && !self.stop_waiting(true) {
@@ -241,7 +265,35 @@ impl Core {
     }
 
     pub(super) fn deadline_us(&self) -> Option<u64> {
-        self.blocked.as_ref().and_then(|blocked| blocked.deadline_us)
+        self.blocked.as_ref().and_then(|blocked| blocked.deadline_us).or(self.paused_us)
+    }
+
+    /// CLIENT PAUSE: whether a command must wait. It is not run then, and comes again when the pause is over.
+    #[inline]
+    pub(super) fn is_held_back(&mut self, call: Result<&Call<'_>, &Error>) -> bool {
+        self.store.observed.attends(Attention::Pause) && self.hold_back(call.ok())
+    }
+
+    #[cold]
+    fn hold_back(&mut self, call: Option<&Call<'_>>) -> bool {
+        let now_us = self.store.clock.monotonic_us();
+        let may_write = call.is_some_and(|call| dispatch::may_write(&self.store, &self.client, call));
+        let until_us = self.store.pause.holds(now_us, may_write);
+        if until_us.is_none() && !self.store.pause.is_on(now_us) {
+            self.store.observed.pay(Attention::Pause, false);
+        }
+        self.paused_us = until_us;
+        self.client.link.flags.paused.store(until_us.is_some(), Ordering::Relaxed);
+        until_us.is_some()
+    }
+
+    /// Lets the command that was held back come again if the pause is over, or is another one now.
+    fn end_pause(&mut self, now_us: u64) {
+        let is_over = self.paused_us.is_some_and(|until_us| until_us <= now_us) || !self.store.pause.is_on(now_us);
+        if self.paused_us.is_some() && is_over {
+            self.paused_us = None;
+            self.client.link.flags.paused.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Lets others see how much the peer has not read yet.
@@ -286,6 +338,11 @@ impl Core {
         let link = &self.client.link;
         link.flags.closing.store(self.client.is_closing, Ordering::Relaxed);
         link.input_bytes.store(input_bytes, Ordering::Relaxed);
+        if self.store.clients.has_limit() && self.store.clients.count_bytes(link) {
+            self.store.evict_clients();
+            self.is_cut_off();
+        }
+        let link = &self.client.link;
         if self.commands > 0 {
             let now_ms = self.now_ms;
             link.active_ms.store(now_ms, Ordering::Relaxed);
@@ -309,6 +366,7 @@ impl Drop for Core {
             dispatch::time_out(&self.store, &blocked, &mut self.client, None);
         }
         self.client.unwatch(&self.store.keyspace);
+        self.store.end_monitor(&self.client.link);
         self.store.clients.remove(self.client.link.id);
     }
 }

@@ -58,10 +58,14 @@ impl Intake {
                     }
                 },
                 // By far the most frequent round of an unpipelined client.
-                [Request { end, .. }] => {
-                    self.last_command = run_alone(core, &self.store.table, self.last_command, Args::new(&words));
-                    at = end;
-                }
+                [Request { end, .. }] => match run_alone(core, &self.store.table, self.last_command, Args::new(&words))
+                {
+                    Some(command) => {
+                        self.last_command = command;
+                        at = end;
+                    }
+                    None => break,
+                },
                 _ => at = self.execute(core, at, &words, &requests),
             }
         }
@@ -85,12 +89,16 @@ impl Intake {
     fn run_unusual(&mut self, core: &mut Core, input: &[u8], at: usize) -> Result<Option<usize>, ProtocolError> {
         let limits = request_limits(core);
         let mut spans = std::mem::take(&mut self.spans);
-        let outcome = self.parser.next(input, at, &limits, &mut spans);
+        let mut outcome = self.parser.next(input, at, &limits, &mut spans);
         if let Ok(Some(_)) = outcome {
             let words: SmallVec<[&[u8]; 8]> = spans.iter().map(|span| self.parser.word(input, *span)).collect();
             let args = Args::new(&words);
             if !args.is_empty() {
-                self.last_command = run_alone(core, &self.store.table, self.last_command, args);
+                match run_alone(core, &self.store.table, self.last_command, args) {
+                    Some(command) => self.last_command = command,
+                    // It is parsed again when it may run.
+                    None => outcome = Ok(None),
+                }
             }
         }
         spans.clear();
@@ -123,6 +131,9 @@ impl Intake {
                     if core.is_parked() {
                         return begin;
                     }
+                    if core.is_held_back(call.as_ref()) {
+                        return begin;
+                    }
                     run_one(core, args, call.as_ref());
                     if core.is_parked() || !core.is_authenticated() {
                         return request.end;
@@ -147,12 +158,16 @@ fn resolve<'a>(table: &'a CommandTable, last: Option<&'a Command>, args: Args<'a
     }
 }
 
-/// Runs one request; `last` is the number of a command that it probably asks for, and so is the result.
+/// Runs one request; `last` is the number of a command that it probably asks for, and so is the result. `None`: it must
+/// wait, and was not run.
 #[inline]
-fn run_alone(core: &mut Core, table: &CommandTable, last: usize, args: Args<'_>) -> usize {
+fn run_alone(core: &mut Core, table: &CommandTable, last: usize, args: Args<'_>) -> Option<usize> {
     let call = resolve(table, table.all().get(last), args);
+    if core.is_held_back(call.as_ref()) {
+        return None;
+    }
     run_one(core, args, call.as_ref());
-    call.map_or(last, |call| usize::from(call.command.id))
+    Some(call.map_or(last, |call| usize::from(call.command.id)))
 }
 
 fn run_one(core: &mut Core, args: Args<'_>, call: Result<&Call<'_>, &Error>) {

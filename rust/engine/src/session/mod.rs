@@ -107,6 +107,7 @@ impl Session {
         }
         if self.input.len() > self.core.query_bytes_max() {
             log::warn!("client {} closed: it sent more than client-query-buffer-limit ahead of execution", self.id());
+            self.core.store.counters.query_limit_closed.fetch_add(1, Ordering::Relaxed);
             self.core.client.is_closing = true;
             self.input = Vec::new();
         }

@@ -48,7 +48,7 @@ fn engine(settings: &[(&str, &str)]) -> (Arc<Engine>, Arc<ManualClock>) {
         config.set(name.as_bytes(), &[value]).unwrap();
     }
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-    let options = EngineOptions { config, shard_bits: 4, clock: clock.clone(), rows: ROWS, files: None };
+    let options = EngineOptions { config, shard_bits: 4, clock: clock.clone(), rows: ROWS, ..EngineOptions::default() };
     (Engine::new(options).unwrap(), clock)
 }
 

@@ -201,8 +201,8 @@ impl Test<'_> {
                 let flags = flags(link);
                 letters.iter().all(|letter| flags.as_bytes().contains(letter))
             }
-            // Nobody has a capability, as there is no command to claim one.
-            Self::Capa(letters) => letters.is_empty(),
+            // There is one capability, and its letter was checked.
+            Self::Capa(letters) => letters.is_empty() || link.flags.capa_redirect.load(Ordering::Relaxed),
             Self::Db(db) => link.db.load(Ordering::Relaxed) == *db,
             Self::MaxAge(seconds) => age_s(link.created_ms) >= *seconds,
             Self::Idle(seconds) => age_s(link.active_ms.load(Ordering::Relaxed)) >= *seconds,

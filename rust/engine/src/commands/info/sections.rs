@@ -6,7 +6,7 @@ use super::{Report, Section, Text};
 use crate::REDIS_VERSION;
 use crate::config::options;
 use crate::handler::ratio;
-use crate::observe::CpuTimes;
+use crate::observe::{CommandStat, CpuTimes};
 use crate::persist::aof::State;
 use crate::persist::{Progress, Refusal, Work};
 
@@ -28,14 +28,14 @@ pub(super) const SECTIONS: &[Section] = &[
     section("replication", "Replication", true, replication),
     section("cpu", "CPU", true, cpu),
     section("modules", "Modules", true, nothing),
-    section("commandstats", "Commandstats", false, nothing),
+    section("commandstats", "Commandstats", false, commandstats),
     section("errorstats", "Errorstats", true, errorstats),
-    section("latencystats", "Latencystats", false, nothing),
+    section("latencystats", "Latencystats", false, latencystats),
     section("cluster", "Cluster", true, cluster),
     section("keyspace", "Keyspace", true, keyspace),
 ];
 
-/// There are no modules, and the time of single commands is not taken.
+/// There are no modules.
 fn nothing(_: &Report<'_>, _: &mut Text) {}
 
 fn server(report: &Report<'_>, text: &mut Text) {
@@ -63,7 +63,8 @@ fn server(report: &Report<'_>, text: &mut Text) {
     if let Some(executable) = process.executable() {
         text.field("executable", executable);
     }
-    text.field("config_file", process.config_file());
+    let file = store.config_file().map(|path| path.display().to_string());
+    text.field("config_file", file.unwrap_or_else(|| process.config_file()));
     text.field("io_threads_active", u8::from(config.get(options::IO_THREADS) > 0));
     if is_served {
         listeners(report, text);
@@ -89,7 +90,8 @@ fn listeners(report: &Report<'_>, text: &mut Text) {
 
 fn clients(report: &Report<'_>, text: &mut Text) {
     let links = report.store.clients.all();
-    let waiting = links.iter().filter(|link| !link.blocking.is_idle()).count();
+    let waiting = links.iter().filter(|link| link.is_blocked()).count();
+    let paused = report.store.pause.left(report.store.clock.monotonic_us());
     let watched: Vec<usize> = links.iter().map(|link| link.flags.watching.load(Ordering::Relaxed)).collect();
     text.field("connected_clients", report.store.clients.connected());
     text.field("cluster_connections", 0);
@@ -100,7 +102,17 @@ fn clients(report: &Report<'_>, text: &mut Text) {
     text.field("tracking_clients", 0);
     text.field("pubsub_clients", 0);
     text.field("watching_clients", watched.iter().filter(|keys| **keys > 0).count());
+    text.field("clients_in_timeout_table", 0);
     text.field("total_watched_keys", watched.iter().sum::<usize>());
+    let blocking = report.shards.blocking_keys;
+    text.fields(&[("total_blocking_keys", blocking), ("total_blocking_keys_on_nokey", 0)]);
+    let (reason, actions) = match paused {
+        None => ("none", "none"),
+        Some((true, _)) => ("client_pause", "all"),
+        Some((false, _)) => ("client_pause", "write"),
+    };
+    text.fields(&[("paused_reason", reason), ("paused_actions", actions)]);
+    text.field("paused_timeout_milliseconds", paused.map_or(0, |(_, left_us)| left_us / 1000));
 }
 
 fn memory(report: &Report<'_>, text: &mut Text) {
@@ -230,14 +242,26 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("rejected_connections", counters.rejected.load(Ordering::Relaxed));
     text.fields(&[("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
     text.field("expired_keys", shards.expired);
-    text.fields(&[("evicted_keys", 0), ("evicted_clients", 0)]);
+    let eviction = &store.eviction;
+    let (exceeded_us, current_us) = eviction.exceeded(store.clock.monotonic_us());
+    text.field("evicted_keys", eviction.evicted.load(Ordering::Relaxed));
+    text.field("evicted_clients", eviction.clients.load(Ordering::Relaxed));
+    text.field("evicted_scripts", 0);
+    text.field("total_eviction_exceeded_time", exceeded_us / 1000);
+    text.field("current_eviction_exceeded_time", current_us / 1000);
     text.field("keyspace_hits", shards.hits);
     text.field("keyspace_misses", shards.misses);
     text.fields(&[("pubsub_channels", 0), ("pubsub_patterns", 0), ("pubsubshard_channels", 0)]);
     text.fields(&[("latest_fork_usec", 0), ("total_forks", 0), ("migrate_cached_sockets", 0)]);
-    text.fields(&[("slave_expires_tracked_keys", 0), ("active_defrag_hits", 0), ("tracking_total_keys", 0)]);
+    text.field("slave_expires_tracked_keys", 0);
+    text.fields(&[("active_defrag_hits", 0), ("active_defrag_misses", 0)]);
+    text.fields(&[("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0)]);
+    text.fields(&[("tracking_total_keys", 0), ("tracking_total_items", 0), ("tracking_total_prefixes", 0)]);
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", counters.errors.load(Ordering::Relaxed));
+    text.field("dump_payload_sanitizations", 0);
+    let exceeded = store.counters.query_limit_closed.load(Ordering::Relaxed);
+    text.field("client_query_buffer_limit_disconnections", exceeded);
     text.field("acl_access_denied_auth", counters.auth_failures.load(Ordering::Relaxed));
 }
 
@@ -265,6 +289,48 @@ fn cpu(report: &Report<'_>, text: &mut Text) {
         let Some(CpuTimes { user_s, system_s }) = times else { continue };
         text.field(&format!("used_cpu_sys{part}"), format_args!("{system_s:.6}"));
         text.field(&format!("used_cpu_user{part}"), format_args!("{user_s:.6}"));
+    }
+}
+
+/// The commands that were called, refused or failed, with their figures.
+fn known_commands<'a>(report: &'a Report<'_>) -> impl Iterator<Item = (&'a str, &'a CommandStat)> {
+    let store = report.store;
+    let all = store
+        .table
+        .all()
+        .iter()
+        .filter_map(|command| Some((command.full_name(), store.observed.commands.of(command.id)?)));
+    all.filter(|(_, stat)| stat.is_known())
+}
+
+fn commandstats(report: &Report<'_>, text: &mut Text) {
+    for (name, stat) in known_commands(report) {
+        text.field(
+            &format!("cmdstat_{name}"),
+            format_args!(
+                "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                stat.calls(),
+                stat.usec(),
+                stat.usec_per_call(),
+                stat.rejected.load(Ordering::Relaxed),
+                stat.failed.load(Ordering::Relaxed),
+            ),
+        );
+    }
+}
+
+fn latencystats(report: &Report<'_>, text: &mut Text) {
+    let config = report.store.config();
+    if !config.get(options::LATENCY_TRACKING) {
+        return;
+    }
+    let percents = config.get(options::LATENCY_TRACKING_INFO_PERCENTILES);
+    for (name, stat) in known_commands(report) {
+        let Some(histogram) = stat.histogram() else { continue };
+        let values = percents
+            .iter()
+            .map(|percent| format!("p{percent}={:.3}", histogram.percentile_ns(*percent) as f64 / 1000.0));
+        text.field(&format!("latency_percentiles_usec_{name}"), values.collect::<Vec<_>>().join(","));
     }
 }
 

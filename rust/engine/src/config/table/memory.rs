@@ -16,15 +16,15 @@ const POLICY: Kind = Kind::Enum(&[
 
 pub(super) const ROWS: &[ConfigOption] = &[
     supported("maxmemory", memory(0, u64::MAX), "0"),
-    known("maxmemory-policy", POLICY, "noeviction"),
+    supported("maxmemory-policy", POLICY, "noeviction"),
     // Valkey stops at 64; a redis.conf that asks for more shall start.
-    known("maxmemory-samples", integer(1, INT_MAX), "5"),
+    supported("maxmemory-samples", integer(1, INT_MAX), "5"),
     known("maxmemory-eviction-tenacity", integer(0, 100), "10"),
-    known("maxmemory-clients", Kind::MemoryOrPercent, "0"),
-    known("lfu-log-factor", COUNT, "10"),
-    known("lfu-decay-time", COUNT, "1"),
+    supported("maxmemory-clients", Kind::MemoryOrPercent, "0"),
+    supported("lfu-log-factor", COUNT, "10"),
+    supported("lfu-decay-time", COUNT, "1"),
     known("active-expire-effort", integer(1, 10), "1"),
-    known("lazyfree-lazy-eviction", BOOL, "yes").debug(),
+    supported("lazyfree-lazy-eviction", BOOL, "yes").debug(),
     known("lazyfree-lazy-expire", BOOL, "yes").debug(),
     known("lazyfree-lazy-server-del", BOOL, "yes").debug(),
     known("lazyfree-lazy-user-del", BOOL, "yes").debug(),
