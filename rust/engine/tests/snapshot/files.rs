@@ -9,6 +9,7 @@ use rkv_engine::clock::ManualClock;
 use rkv_engine::config::Config;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::files::{Damage, Fault, Files, SimulatedFiles};
+use rkv_engine::keyspace::Shard;
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::{Kind, ValueRef};
 use rkv_engine::{Caller, Engine, EngineOptions, OpenError};
@@ -57,7 +58,7 @@ fn shadow(engine: &Engine, now_ms: i64) -> BTreeMap<(usize, Vec<u8>), Shadow> {
     let keyspace = &engine.store().keyspace;
     let locks = keyspace.lock(keyspace.all()).unwrap();
     let mut all = BTreeMap::new();
-    for (number, db) in locks.iter().flat_map(|shard| shard.dbs()) {
+    for (number, db) in locks.iter().flat_map(Shard::dbs) {
         for entry in db.iter().filter(|entry| !entry.is_expired(now_ms)) {
             let value = entry.value();
             let string = match value {
@@ -457,6 +458,7 @@ fn debug_reload_changes_nothing() {
 #[test]
 fn writers_wait_while_a_snapshot_needs_too_much_memory() {
     use rkv_engine::persist::{Refusal, limit_bytes};
+    const KEYS: usize = 2_500;
     let files = SimulatedFiles::new();
     let engine = open(&files, START_MS, &[("rdb-key-save-delay", &["-1"])]).unwrap();
     let mut caller = engine.caller();
@@ -465,7 +467,6 @@ fn writers_wait_while_a_snapshot_needs_too_much_memory() {
         let mut random = Random(1);
         (0..40_000).map(|_| random.next() as u8).collect()
     };
-    const KEYS: usize = 2_500;
     for number in 0..KEYS {
         run(&mut caller, &[b"SET", format!("{number}").as_bytes(), &value]);
     }
