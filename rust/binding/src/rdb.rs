@@ -128,7 +128,7 @@ fn refused(kind: FileKind) -> Failure {
 /// `progress` is called with the bytes read and those of the file, some times a second; what it raises ends the work.
 #[pyfunction]
 #[pyo3(signature = (path, progress=None))]
-fn check_file<'py>(py: Python<'py>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+fn check_file(py: Python<'_>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<Bound<'_, PyDict>> {
     let report = py.detach(|| check(&path, progress)).map_err(|failure| exception(py, &path, failure))?;
     let (report, total) = report;
     let told = PyDict::new(py);
