@@ -62,8 +62,13 @@ def test_slow_commands_are_remembered(with_valkey: Pair) -> None:
     assert isinstance(mine, Array)
     assert len(mine.items) == 1
     for server in (with_valkey.rkv, with_valkey.peer):
-        assert re.match(r"command - high 1\d\d ms, low 1\d\d ms \(all time high 1\d\d ms\)\n-{80}\n", text(server, "LATENCY", "GRAPH", "command"))
-        assert re.search(r"1\. command: 1 latency spikes \(average \d+ms, mean deviation 0ms", text(server, "LATENCY", "DOCTOR"))
+        assert re.match(
+            r"command - high 1\d\d ms, low 1\d\d ms \(all time high 1\d\d ms\)\n-{80}\n",
+            text(server, "LATENCY", "GRAPH", "command"),
+        )
+        assert re.search(
+            r"1\. command: 1 latency spikes \(average \d+ms, mean deviation 0ms", text(server, "LATENCY", "DOCTOR")
+        )
     with_valkey.same("LATENCY", "RESET", "nosuch", "command")
     with_valkey.same("LATENCY", "LATEST")
 
@@ -75,15 +80,23 @@ def test_histogram(with_valkey: Pair) -> None:
     with_valkey.same("CONFIG", "GET", "maxmemory")
     for server in (with_valkey.rkv, with_valkey.peer):
         reply = server.call("LATENCY", "HISTOGRAM", "set", "config", "nosuch", "get")
-        pairs = list(reply.pairs) if isinstance(reply, Map) else list(zip(reply.items[::2], reply.items[1::2], strict=True))
+        pairs = (
+            list(reply.pairs) if isinstance(reply, Map) else list(zip(reply.items[::2], reply.items[1::2], strict=True))
+        )
         names = {name.data for name, _ in pairs}
         assert names >= {b"set", b"config|get"}
         assert b"get" not in names
         value = dict(pairs)[Bulk(b"set")]
-        inner = dict(value.pairs) if isinstance(value, Map) else dict(zip(value.items[::2], value.items[1::2], strict=True))
+        inner = (
+            dict(value.pairs) if isinstance(value, Map) else dict(zip(value.items[::2], value.items[1::2], strict=True))
+        )
         assert inner[Bulk(b"calls")] == Integer(5)
         spread = inner[Bulk(b"histogram_usec")]
-        spread = list(spread.pairs) if isinstance(spread, Map) else list(zip(spread.items[::2], spread.items[1::2], strict=True))
+        spread = (
+            list(spread.pairs)
+            if isinstance(spread, Map)
+            else list(zip(spread.items[::2], spread.items[1::2], strict=True))
+        )
         assert spread[-1][1] == Integer(5)
         powers = [power.value for power, _ in spread]
         assert powers == sorted(powers)
@@ -104,7 +117,8 @@ def test_commandstats(with_valkey: Pair) -> None:
         ("set", 1, 1, 0), ("incr", 1, 0, 1), ("client|no-touch", 1, 0, 0), ("multi", 1, 0, 0), ("exec", 1, 0, 1)
     ):  # fmt: skip
         for server in (with_valkey.rkv, with_valkey.peer):
-            pattern = rf"^cmdstat_{re.escape(name)}:calls={calls},usec=\d+,usec_per_call=\d+\.\d\d,rejected_calls={rejected},failed_calls={failed}\r$"
+            figures = rf"calls={calls},usec=\d+,usec_per_call=\d+\.\d\d,rejected_calls={rejected},failed_calls={failed}"
+            pattern = rf"^cmdstat_{re.escape(name)}:{figures}\r$"
             report = text(server, "INFO", "commandstats")
             assert re.search(pattern, report, re.MULTILINE), (name, report)
 
@@ -115,7 +129,9 @@ def test_percentiles(with_valkey: Pair) -> None:
     with_valkey.same("PING")
     for server in (with_valkey.rkv, with_valkey.peer):
         report = text(server, "INFO", "latencystats")
-        assert re.search(r"^latency_percentiles_usec_ping:p10=\d+\.\d{3},p50\.5=\d+\.\d{3},p100=\d+\.\d{3}\r$", report, re.MULTILINE), report
+        assert re.search(
+            r"^latency_percentiles_usec_ping:p10=\d+\.\d{3},p50\.5=\d+\.\d{3},p100=\d+\.\d{3}\r$", report, re.MULTILINE
+        ), report
     with_valkey.same("CONFIG", "SET", "latency-tracking", "no")
     for server in (with_valkey.rkv, with_valkey.peer):
         assert "latency_percentiles" not in text(server, "INFO", "latencystats")

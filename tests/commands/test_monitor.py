@@ -15,6 +15,7 @@ from support.side_by_side import Pair
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.resp import Connection
     from support.servers import Server
 
 
@@ -44,7 +45,7 @@ def seen_by_monitor(server: Server) -> list[str]:
         client.call("EXEC")
         client.call("SELECT", "0")
         client.call("PING", "end")
-        lines = []
+        lines: list[str] = []
         while not lines or "end" not in lines[-1]:
             line = monitor.read()
             assert isinstance(line, Simple), line
@@ -88,6 +89,10 @@ def test_same_replies(both: tuple[Server, Server]) -> None:
                     Pair(rkv, valkey).same(*call.split())
 
 
+def set_key(writer: Connection, replies: list[object]) -> None:
+    replies.append(writer.call("SET", "k", "after"))
+
+
 @pytest.mark.parametrize("mode", ["WRITE", "ALL"])
 def test_commands_wait_while_paused(both: tuple[Server, Server], mode: str) -> None:
     for server in both:
@@ -96,7 +101,7 @@ def test_commands_wait_while_paused(both: tuple[Server, Server], mode: str) -> N
             boss.call("CLIENT", "PAUSE", "400", mode)
             begin = time.monotonic()
             replies: list[object] = []
-            waiting = threading.Thread(target=lambda: replies.append(writer.call("SET", "k", "after")))
+            waiting = threading.Thread(target=set_key, args=(writer, replies))
             waiting.start()
             read = reader.call("GET", "k")
             if mode == "WRITE":

@@ -113,7 +113,9 @@ def test_large_requests_and_replies(with_valkey: Pair, pipelined: bool) -> None:
             for call in calls:
                 server.call(*call)
     for kind in ("large-request", "large-reply"):
-        mine, theirs = ([entry[2:4] for entry in entries(server, kind)] for server in (with_valkey.rkv, with_valkey.peer))
+        mine, theirs = (
+            [entry[2:4] for entry in entries(server, kind)] for server in (with_valkey.rkv, with_valkey.peer)
+        )
         assert mine == theirs, kind
         assert len(mine) == (2 if kind == "large-request" else 1)
 

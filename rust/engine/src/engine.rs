@@ -335,11 +335,11 @@ impl Caller {
         let call = Call { command, args: Args::new(words) };
         self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
             Ok(Admission::Run) => {
-                let now_ns = caller.store.clock.unix_ns();
-                let now_ms = now_ns.div_euclid(1_000_000);
+                let begin_ns = caller.store.clock.unix_ns();
+                let now_ms = begin_ns.div_euclid(1_000_000);
                 caller.blocked = dispatch::execute(&caller.store, &mut caller.client, &call, mode, now_ms, reply);
                 if caller.blocked.is_none() {
-                    caller.record(&call, now_ns);
+                    caller.record(&call, begin_ns);
                 }
             }
             other => caller.turn_away(other, &call, reply),

@@ -46,15 +46,14 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
             reload(context, words)?;
             reply.ok();
         }
-        // Buffers are as large as what they hold, and nothing but expiry is done by the clock.
-        (b"REPLYBUFFER", [_, _]) | (b"PAUSE-CRON", [_]) => reply.ok(),
         (b"SET-ACTIVE-EXPIRE", [switch]) => {
             context.store.settings.set_active_expire(leading_integer(switch) != 0);
             context.store.expiry.wake();
             reply.ok();
         }
-        // There are no scripts that could be denied anything.
-        (b"SET-DISABLE-DENY-SCRIPTS", [_]) => reply.ok(),
+        // There are no scripts that could be denied anything, buffers are as large as what they hold, and no work is done at
+        // regular times.
+        (b"SET-DISABLE-DENY-SCRIPTS" | b"PAUSE-CRON", [_]) | (b"REPLYBUFFER", [_, _]) => reply.ok(),
         (b"SLEEP", [seconds]) => {
             let seconds = number::parse_f64(seconds).unwrap_or(0.0).max(0.0);
             std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));

@@ -74,17 +74,17 @@ fn make_room_slowly(store: &Store, time_us: u64) -> bool {
 fn evict_one(store: &Store, policy: Policy, pool: &mut Pool) -> bool {
     let now_ms = store.clock.unix_ms();
     let clock = store.settings.access_clock(now_ms);
-    let score = |entry: &Entry<'_>| score_of(policy, clock, entry);
-    pool.look(&store.keyspace, store.eviction.samples(), policy.only_deadlines, &score);
+    let worth = |entry: &Entry<'_>| score_of(policy, clock, entry);
+    pool.look(&store.keyspace, store.eviction.samples(), policy.only_deadlines, &worth);
     while let Some(candidate) = pool.take() {
-        let goes = |entry: &Entry<'_>| score(entry).is_some_and(|now| now >= candidate.score);
+        let goes = |entry: &Entry<'_>| worth(entry).is_some_and(|now| now >= candidate.score);
         if evict(store, &candidate, now_ms, goes) {
             return true;
         }
     }
     // All that were remembered were used meanwhile or are gone. So few keys are there that a second look tells whether any
     // is left.
-    pool.look(&store.keyspace, store.eviction.samples(), policy.only_deadlines, &score);
+    pool.look(&store.keyspace, store.eviction.samples(), policy.only_deadlines, &worth);
     pool.take().is_some_and(|candidate| evict(store, &candidate, now_ms, |_| true))
 }
 

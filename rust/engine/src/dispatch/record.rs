@@ -31,7 +31,9 @@ pub fn elapsed_ns(begin_ns: i64, end_ns: i64) -> u64 {
 pub fn record(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     note(store, client, call, cost);
     if store.observed.attends(Attention::Monitor) {
-        show(store, client, call).iter().for_each(|monitor| monitor.wake());
+        for monitor in show(store, client, call) {
+            monitor.wake();
+        }
     }
 }
 

@@ -75,8 +75,8 @@ impl Pool {
         while seen < samples && looks > 0 {
             looks -= 1;
             let shard = self.random.below(keyspace.len() as u64) as usize;
-            let Ok(Some(locks)) = keyspace.try_lock(1 << shard) else { continue };
-            seen += self.sample(locks.hasher(), (shard, locks.peek(shard)), only_deadlines, score);
+            let Ok(Some(held)) = keyspace.try_lock(1 << shard) else { continue };
+            seen += self.sample(held.hasher(), (shard, held.peek(shard)), only_deadlines, score);
         }
         if seen < samples && self.candidates.is_empty() {
             self.sweep(keyspace, samples, only_deadlines, score);

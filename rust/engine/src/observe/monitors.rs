@@ -45,42 +45,42 @@ impl Monitors {
 
     /// Leaves a message about a command of a client with all, and gives those who must be woken.
     pub fn show(&self, link: &Link, db: usize, words: &[&[u8]], unix_us: i64) -> Vec<Arc<Link>> {
-        let line: Arc<[u8]> = line(link, db, words, unix_us).into_bytes().into();
+        let shown: Arc<[u8]> = line(link, db, words, unix_us).into_bytes().into();
         let links = self.links().clone();
         for monitor in &links {
-            monitor.leave(Message::Push(Arc::clone(&line)));
+            monitor.leave(Message::Push(Arc::clone(&shown)));
         }
         links
     }
 }
 
 fn line(link: &Link, db: usize, words: &[&[u8]], unix_us: i64) -> String {
-    let mut line = String::new();
+    let mut text = String::new();
     let peer = &link.origin.peer;
     let from = match link.origin.transport {
         Transport::Unix => format!("unix:{}", peer.rsplit_once(':').map_or(peer.as_str(), |(path, _)| path)),
         _ => peer.clone(),
     };
     // A String takes whatever is written.
-    let _ = write!(line, "+{}.{:06} [{db} {from}]", unix_us.div_euclid(1_000_000), unix_us.rem_euclid(1_000_000));
+    let _ = write!(text, "+{}.{:06} [{db} {from}]", unix_us.div_euclid(1_000_000), unix_us.rem_euclid(1_000_000));
     for word in secret::redacted(words) {
-        line.push_str(" \"");
+        text.push_str(" \"");
         for byte in word {
             match byte {
-                b'\\' | b'"' => line.extend(['\\', char::from(*byte)]),
-                b'\n' => line.push_str("\\n"),
-                b'\r' => line.push_str("\\r"),
-                b'\t' => line.push_str("\\t"),
-                7 => line.push_str("\\a"),
-                8 => line.push_str("\\b"),
-                b' '..=b'~' => line.push(char::from(*byte)),
-                _ => drop(write!(line, "\\x{byte:02x}")),
+                b'\\' | b'"' => text.extend(['\\', char::from(*byte)]),
+                b'\n' => text.push_str("\\n"),
+                b'\r' => text.push_str("\\r"),
+                b'\t' => text.push_str("\\t"),
+                7 => text.push_str("\\a"),
+                8 => text.push_str("\\b"),
+                b' '..=b'~' => text.push(char::from(*byte)),
+                _ => drop(write!(text, "\\x{byte:02x}")),
             }
         }
-        line.push('"');
+        text.push('"');
     }
-    line.push_str("\r\n");
-    line
+    text.push_str("\r\n");
+    text
 }
 
 #[cfg(test)]

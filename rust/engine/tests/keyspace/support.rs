@@ -68,7 +68,8 @@ impl Lab {
 
     pub fn with(shard_bits: u32, config: Config) -> Self {
         let clock = Arc::new(ManualClock::new(START_MS));
-        let options = EngineOptions { config, shard_bits, clock: clock.clone(), rows: ROWS, ..EngineOptions::default() };
+        let options =
+            EngineOptions { config, shard_bits, clock: clock.clone(), rows: ROWS, ..EngineOptions::default() };
         let engine = Engine::new(options).expect("an engine");
         let events = Events::default();
         engine.store().set_observer(Box::new(events.clone()));
