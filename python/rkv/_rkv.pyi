@@ -19,6 +19,7 @@ __all__ = [
     "ManualClock",
     "Reactor",
     "Session",
+    "Subscriber",
     "WakeQueue",
     "__version__",
     "check_file",
@@ -484,3 +485,29 @@ class WakeQueue:
 
     def take(self) -> list[int]:
         """The numbers of those to be woken, each once. Silences the bell."""
+
+@final
+class Subscriber:
+    """Listens to channels. With a queue its number is told there when messages come; without one a thread waits.
+
+    A kind is 0 for channels, 1 for patterns, 2 for shard channels.
+    """
+
+    def __new__(cls, keyspace: Keyspace[Any], queue: WakeQueue | None = None, number: int = 0) -> Self: ...
+    def subscribe(self, kind: int, name: bytes) -> int:
+        """Listen to a name, too; how many there are now."""
+
+    def unsubscribe(self, kind: int, name: bytes) -> int:
+        """Listen to a name no more; how many there are now."""
+
+    def names(self, kind: int) -> list[bytes]:
+        """To what it listens."""
+
+    def get(self, timeout_s: float | None = 0.0) -> tuple[bytes, ...] | None:
+        """The words of the next message, or None if there is none within `timeout_s`; None waits for ever.
+
+        Raises `rkv.SlowSubscriberError` if too many messages were left unread.
+        """
+
+    def close(self) -> None:
+        """Listen to nothing any more. Closing twice does nothing."""

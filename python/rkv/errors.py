@@ -24,6 +24,7 @@ __all__ = [
     "ReadOnlyError",
     "ResponseError",
     "RkvError",
+    "SlowSubscriberError",
     "SnapshotError",
     "WatchError",
     "WrongPassError",
@@ -73,6 +74,10 @@ class SnapshotError(RkvError):
 
 class NotAvailableError(RkvError, NotImplementedError):
     """Something that this version cannot do yet."""
+
+
+class SlowSubscriberError(RkvError):
+    """A listener left too many messages unread, so all of them were dropped and it listens to nothing any more."""
 
 
 class ResponseError(RkvError):

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from rkv.aio import AsyncKeyspace
     from rkv.commands.form import R, Shape, Word
     from rkv.pipeline import Pipeline
+    from rkv.pubsub import PubSub
 
 
 class Keyspace(_rkv.Keyspace[T], Scans[T]):
@@ -59,6 +61,19 @@ class Keyspace(_rkv.Keyspace[T], Scans[T]):
         from rkv.pipeline import Pipeline
 
         return Pipeline(self, transaction)
+
+    def pubsub(self, ignore_subscribe_messages: bool = False) -> PubSub[T]:
+        """Listen to channels; use it with ``with``."""
+        from rkv.pubsub import PubSub
+
+        return PubSub(_rkv.Subscriber(self), self.text, ignore_subscribe_messages)
+
+    @property
+    def aio(self) -> AsyncKeyspace[T]:
+        """What a task of trio or asyncio awaits."""
+        from rkv.aio import AsyncKeyspace
+
+        return AsyncKeyspace(self)
 
     def transaction(
         self,

@@ -26,7 +26,7 @@ UNSAFE_MAX_BINDING = 1
 # Top-level modules of the engine, from the highest floor to the lowest. Imports go down; on one floor they may go
 # sideways, but not in a circle. A new module is entered here first.
 ENGINE_FLOORS = (
-    ("engine",),
+    ("engine", "subscriber"),
     ("session", "housekeeper"),
     ("dispatch",),
     ("commands",),

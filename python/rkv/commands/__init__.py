@@ -9,6 +9,7 @@ from rkv.commands.hashes import HashCommands
 from rkv.commands.hyperloglog import HyperloglogCommands
 from rkv.commands.keys import KeyCommands
 from rkv.commands.lists import ListCommands
+from rkv.commands.pubsub import PubSubCommands
 from rkv.commands.sets import SetCommands
 from rkv.commands.sorted_sets import SortedSetCommands
 from rkv.commands.store import StoreCommands
@@ -28,6 +29,7 @@ class Commands(
     StreamCommands[T],
     KeyCommands[T],
     StoreCommands[T],
+    PubSubCommands[T],
 ):
     """All families, but for what a keyspace has in the extension (:class:`rkv.commands.hot.HotCommands`)."""
 

@@ -25,11 +25,11 @@ const SLOTS: usize = 8;
 /// A request of more words than this runs with the GIL released, whatever the command.
 const WORDS_WITH_GIL: usize = 256;
 /// How long a waiting thread sleeps between two looks at signals.
-const SIGNALS: Duration = Duration::from_millis(50);
+pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
 
 /// Wakes a thread that waits for its reply.
 #[derive(Default)]
-struct Bell {
+pub(crate) struct Bell {
     rung: Mutex<bool>,
     ring: Condvar,
 }
@@ -43,7 +43,7 @@ impl Wake for Bell {
 
 impl Bell {
     /// Waits until it rings or the time is over, and forgets that it rang.
-    fn wait(&self, timeout: Duration) {
+    pub(crate) fn wait(&self, timeout: Duration) {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut rung, _) =
             self.ring.wait_timeout_while(rung, timeout, |rung| !*rung).unwrap_or_else(PoisonError::into_inner);

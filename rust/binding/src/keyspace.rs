@@ -1,6 +1,8 @@
 //! One database as Python calls it: the hot commands, `execute` and `execute_many`. The rest of redis-py's methods stands in
 //! `rkv/commands` and ends in `execute`.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
@@ -11,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::batch;
 use crate::caller::{Callers, State};
-use crate::engine::Engine;
+use crate::engine::{Engine, Handle};
 use crate::error;
 use crate::value::{Text, integer};
 use crate::words::{Refs, Word, bytes, with_words};
@@ -62,6 +64,11 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
+    /// The store.
+    pub(crate) fn share(&self) -> Arc<Handle> {
+        self.callers.share()
+    }
+
     /// Every command.
     pub(crate) fn table(&self) -> &CommandTable {
         &self.callers.handle().core().store().table

@@ -17,6 +17,7 @@ mod log;
 mod rdb;
 mod reactor;
 mod session;
+mod subscriber;
 mod value;
 mod wake;
 mod words;
@@ -32,6 +33,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine::ManualClock>()?;
     module.add_class::<keyspace::Keyspace>()?;
+    module.add_class::<subscriber::Subscriber>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
     backup::register(module)?;

@@ -506,7 +506,7 @@ impl Caller {
     pub fn take_reply(&mut self) -> Option<Tape> {
         let messages = self.client.link.take_mail();
         let tape = messages.into_iter().find_map(|message| match message {
-            crate::client::Message::Tape(tape) => Some(tape),
+            crate::client::Message::Tape(tape) => Some(*tape),
             _ => None,
         })?;
         self.blocked = None;
@@ -545,6 +545,7 @@ impl Drop for Caller {
         self.cancel();
         let store = Arc::clone(&self.store);
         self.client.unwatch(&store.keyspace);
+        store.leave_pubsub(&mut self.client);
         store.clients.remove(self.client.link.id);
     }
 }

@@ -50,6 +50,14 @@ impl Error {
         ))
     }
 
+    /// Not while a client listens by RESP2.
+    pub fn only_listens(name: &str) -> Self {
+        Self::text(format!(
+            "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context"
+        ))
+    }
+
     /// A time to live out of range.
     pub fn invalid_expire(name: &str) -> Self {
         Self::text(format!("ERR invalid expire time in '{name}' command"))
@@ -143,6 +151,30 @@ fixed! {
     XAUTOCLAIM_IDLE_MIN = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
     /// XAUTOCLAIM with a count that is none.
     CLAIM_COUNT = "ERR COUNT must be > 0";
+    /// Invalidations for a call, which has one reply.
+    CANNOT_TRACK = "ERR CLIENT TRACKING isn't allowed for a DENY BLOCKING client";
+    /// CLIENT TRACKING with REDIRECT twice.
+    TWO_REDIRECTS = "ERR A client can only redirect to a single other client";
+    /// CLIENT TRACKING REDIRECT to nobody.
+    NO_REDIRECT_CLIENT = "ERR The client ID you want redirect to does not exist";
+    /// CLIENT TRACKING with PREFIX alone.
+    PREFIX_WITHOUT_BCAST = "ERR PREFIX option requires BCAST mode to be enabled";
+    /// CLIENT TRACKING with another mode than before.
+    BCAST_SWITCH = "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a different mode.";
+    /// CLIENT TRACKING with options for keys that were read.
+    OPT_WITH_BCAST = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+    /// CLIENT TRACKING with opposite options.
+    OPTIN_AND_OPTOUT = "ERR You can't specify both OPTIN mode and OPTOUT mode";
+    /// CLIENT TRACKING with the opposite of what was.
+    OPT_SWITCH = "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.";
+    /// CLIENT CACHING of a client that does not cache.
+    CACHING_WITHOUT_TRACKING = "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled";
+    /// CLIENT CACHING YES of a client that did not ask for that.
+    CACHING_YES_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+    /// CLIENT CACHING NO of a client that did not ask for that.
+    CACHING_NO_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
+    /// A subscription in a call, which has one reply.
+    CANNOT_LISTEN = "ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client";
     /// An option or argument that the syntax does not allow.
     SYNTAX = "ERR syntax error";
     /// A key holds another type.

@@ -16,6 +16,7 @@ use crate::dispatch;
 use crate::handler::Store;
 use crate::journal::Batch;
 use crate::keyspace::{Db, Expired, KeyHasher, Shard, Watches};
+use crate::pubsub::Changed;
 use crate::values::Piece;
 
 /// Looks at the wheel of each shard per lock: at less than a microsecond each, four shards are held for some 100 us.
@@ -131,6 +132,7 @@ fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
     store.publish_memory(&mut locks);
     // Before what was removed is dropped, which takes time.
     drop(locks);
+    store.clients.wake_all();
     drop(dropped);
     more
 }
@@ -138,7 +140,7 @@ fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
 /// Removes what came due in a shard, and tells everybody who must know; true if more fields are due.
 fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i64) -> bool {
     let (mut more, mut count, mut gone) = (false, 0, Vec::new());
-    let tells = store.journal.is_on() || !shard.watches.is_empty() || store.has_observer();
+    let tells = store.journal.is_on() || shard.is_observed() || store.has_observer();
     for (number, db) in shard.dbs_mut() {
         more |= db.expire(hasher, now_ms, BUDGET, |expired| match expired {
             Expired::Key(key) => {
@@ -158,8 +160,16 @@ fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i6
     }
     shard.expired += count;
     shard.changes += count;
+    let mut changed = Changed::new();
     for gone in &gone {
         gone.tell(store, &shard.watches);
+        if !shard.tracked.is_empty() {
+            store.pubsub.trackers.invalidate(shard, &gone.key, 0, &store.clients);
+            changed.insert(gone.key.clone());
+        }
+    }
+    if shard.tracked.is_broadcast {
+        store.pubsub.trackers.broadcast(&changed, 0, &store.clients);
     }
     if let Some(next_ms) = shard.next_deadline_ms() {
         store.expiry.due_at(next_ms);

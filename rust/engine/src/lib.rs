@@ -1,6 +1,6 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
-//! Imports go down only: engine > session > dispatch > commands > handler > persist > journal, rdb, config, observe >
+//! Imports go down only: engine > session > dispatch > commands > handler > persist > journal, rdb, pubsub, config, observe >
 //! client, keyspace > values > resp and the leaves (limits, clock, random, files, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
@@ -28,13 +28,16 @@ mod names;
 pub mod number;
 pub mod observe;
 pub mod persist;
+pub mod pubsub;
 pub mod random;
 pub mod rdb;
 pub mod resp;
 pub mod session;
 mod slab;
 pub mod slot;
+mod subscriber;
 pub mod values;
 
 pub use engine::{BuildError, Caller, Engine, EngineOptions, OpenError};
 pub use housekeeper::Housekeeper;
+pub use subscriber::{Flooded, Subscriber};

@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
+use super::frame::{Frame, Invalidation};
 use super::wake::Wake;
 use crate::keyspace::WatchFlag;
 use crate::resp::{Protocol, Tape};
@@ -50,13 +53,33 @@ impl Origin {
 /// A finished reply for a client that waited.
 #[derive(Debug)]
 pub enum Message {
-    /// Encoded bytes between commands: an invalidation, a message of a channel.
+    /// Encoded bytes between commands.
     Push(Arc<[u8]>),
+    /// A message of a channel.
+    Frame(Arc<Frame>),
+    /// Keys that it may have cached have changed.
+    Invalidate(Arc<Invalidation>),
     /// The reply of the blocked command, in the client's protocol.
     Reply(Vec<u8>),
     /// The reply of the blocked command of a caller in this process.
-    Tape(Tape),
+    Tape(Box<Tape>),
 }
+
+impl Message {
+    /// Bytes that its reader will be sent.
+    fn len(&self) -> usize {
+        match self {
+            Self::Push(bytes) => bytes.len(),
+            Self::Frame(frame) => frame.len(),
+            Self::Invalidate(keys) => keys.len(),
+            Self::Reply(bytes) => bytes.len(),
+            Self::Tape(_) => 0,
+        }
+    }
+}
+
+/// Messages on their way to a client. Most wait alone, and then need no memory of their own.
+pub type Mail = SmallVec<[Message; 1]>;
 
 /// How the reply of a command that was served later is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +188,14 @@ pub struct LinkFlags {
     pub import_source: AtomicBool,
     /// It will be closed when its output is sent.
     pub closing: AtomicBool,
+    /// It did not read what it was sent, and too much of it waits.
+    pub is_flooded: AtomicBool,
+    /// CLIENT TRACKING.
+    pub tracking: AtomicBool,
+    /// CLIENT TRACKING with BCAST.
+    pub broadcast: AtomicBool,
+    /// The client to which its invalidations went is gone.
+    pub broken_redirect: AtomicBool,
 }
 
 /// Names a client gave itself.
@@ -214,9 +245,15 @@ pub struct Link {
     pub sent_bytes: AtomicU64,
     /// Commands run in all.
     pub commands: AtomicU64,
+    /// How many channels, patterns and shard channels it listens to.
+    pub subscribed: [AtomicUsize; 3],
+    /// Number of the client to which its invalidations go; 0: to itself, -1: it tracks nothing.
+    pub redirect: AtomicI64,
     names: Mutex<Names>,
     watch: Mutex<Option<Arc<WatchFlag>>>,
-    inbox: Mutex<Vec<Message>>,
+    inbox: Mutex<Mail>,
+    /// Bytes of the messages in the inbox.
+    inbox_bytes: AtomicUsize,
     mail: AtomicBool,
     wake: Arc<dyn Wake>,
 }
@@ -253,9 +290,12 @@ impl Link {
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            subscribed: Default::default(),
+            redirect: AtomicI64::new(-1),
             names: Mutex::default(),
             watch: Mutex::default(),
             inbox: Mutex::default(),
+            inbox_bytes: AtomicUsize::new(0),
             mail: AtomicBool::new(false),
             wake,
         }
@@ -283,10 +323,51 @@ impl Link {
         self.wake();
     }
 
-    /// Leaves a message; the caller wakes the driver when it holds no lock any more.
-    pub fn leave(&self, message: Message) {
-        locked(&self.inbox).push(message);
+    /// Leaves a message; the caller wakes the driver when it holds no lock any more. False if another message waits, whose
+    /// sender does that.
+    pub fn leave(&self, message: Message) -> bool {
+        let bytes = message.len();
+        let mut inbox = locked(&self.inbox);
+        let is_first = inbox.is_empty();
+        inbox.push(message);
+        self.inbox_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.mail.store(true, Ordering::Release);
+        is_first
+    }
+
+    /// Leaves a message like [`Link::leave`], unless more than `hard_bytes` wait for the client to read them: then it is
+    /// forsaken, and its driver closes it. From `soft_bytes` on its driver measures the time.
+    pub fn leave_within(&self, message: Message, (soft_bytes, hard_bytes): (usize, usize)) -> bool {
+        if self.flags.is_flooded.load(Ordering::Relaxed) {
+            return false;
+        }
+        let before = self.unread_bytes();
+        let after = before.saturating_add(message.len());
+        if after <= hard_bytes {
+            return self.leave(message) || (before <= soft_bytes && after > soft_bytes);
+        }
+        if self.flags.is_flooded.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let _ = self.take_mail();
+        true
+    }
+
+    /// Bytes that the client was sent and has not read, whether they are in its output or still in the inbox.
+    pub fn unread_bytes(&self) -> usize {
+        self.output_bytes.load(Ordering::Relaxed) + self.inbox_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the messages in the inbox.
+    #[inline]
+    pub fn inbox_bytes(&self) -> usize {
+        self.inbox_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether it listens to anything.
+    #[inline]
+    pub fn is_subscribed(&self) -> bool {
+        self.subscribed.iter().any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// Whether it calls from this process and needs no password.
@@ -306,9 +387,10 @@ impl Link {
     }
 
     /// Takes all messages, in order.
-    pub fn take_mail(&self) -> Vec<Message> {
+    pub fn take_mail(&self) -> Mail {
         let mut inbox = locked(&self.inbox);
         self.mail.store(false, Ordering::Release);
+        self.inbox_bytes.store(0, Ordering::Relaxed);
         std::mem::take(&mut *inbox)
     }
 

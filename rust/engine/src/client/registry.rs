@@ -1,7 +1,7 @@
 //! Who is connected.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::link::{Link, Origin, Transport};
@@ -18,6 +18,9 @@ pub struct Registry {
     bytes_max: AtomicU64,
     /// Bytes that they take, counted while there is a limit.
     bytes: AtomicUsize,
+    /// Who got messages from somebody who holds locks.
+    to_wake: Mutex<Vec<Arc<Link>>>,
+    has_to_wake: AtomicBool,
 }
 
 impl Registry {
@@ -90,6 +93,33 @@ impl Registry {
     /// All clients in order of arrival.
     pub fn all(&self) -> Vec<Arc<Link>> {
         self.links().values().cloned().collect()
+    }
+
+    /// Remembers clients who were left messages, until somebody who holds no shard calls [`Registry::wake_all`].
+    pub fn wake_later(&self, links: impl IntoIterator<Item = Arc<Link>>) {
+        let mut to_wake = self.to_wake.lock().unwrap_or_else(PoisonError::into_inner);
+        to_wake.extend(links);
+        if !to_wake.is_empty() {
+            self.has_to_wake.store(true, Ordering::Release);
+        }
+    }
+
+    /// Wakes the drivers of all who were left messages. Not under a shard lock.
+    #[inline]
+    pub fn wake_all(&self) {
+        if self.has_to_wake.load(Ordering::Relaxed) {
+            self.wake_them();
+        }
+    }
+
+    #[cold]
+    fn wake_them(&self) {
+        let links = {
+            let mut to_wake = self.to_wake.lock().unwrap_or_else(PoisonError::into_inner);
+            self.has_to_wake.store(false, Ordering::Relaxed);
+            std::mem::take(&mut *to_wake)
+        };
+        links.iter().for_each(|link| link.wake());
     }
 
     /// How many are connected.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::link::Link;
+use super::subscription::{Subscriptions, Tracking};
 use crate::keyspace::{Key, Keyspace, Locks, WatchFlag};
 use crate::resp::Protocol;
 
@@ -79,6 +80,14 @@ pub struct Client {
     pub watching: Option<Box<Watching>>,
     /// How far the journal must be released before the client may see what it was replied so far.
     pub offset: u64,
+    /// What it listens to.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// Listening by RESP2, it may not do anything else.
+    pub only_listens: bool,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Arc<Tracking>>,
+    /// CLIENT CACHING, for the next command or transaction.
+    pub caches_next: bool,
     /// QUIT, CLIENT KILL or a protocol error: close when the output is sent.
     pub is_closing: bool,
 }
@@ -96,6 +105,10 @@ impl Client {
             transaction: None,
             watching: None,
             offset: 0,
+            subscriptions: None,
+            only_listens: false,
+            tracking: None,
+            caches_next: false,
             is_closing: false,
         }
     }
@@ -110,6 +123,13 @@ impl Client {
     pub fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.link.protocol.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+        self.settle_subscriptions();
+    }
+
+    /// Forgets empty subscriptions, and what follows of them for what it may do.
+    pub fn settle_subscriptions(&mut self) {
+        self.subscriptions.take_if(|subscriptions| subscriptions.is_empty());
+        self.only_listens = self.subscriptions.is_some() && self.protocol == Protocol::Resp2;
     }
 
     /// CLIENT NO-TOUCH.
@@ -156,6 +176,7 @@ impl Client {
             && self.transaction.is_none()
             && matches!(self.reply_mode, ReplyMode::On)
             && !self.is_closing
+            && !self.only_listens
     }
 
     /// Watches a key of the chosen database, whose shard is held.

@@ -2,6 +2,7 @@
 
 mod filter;
 mod state;
+mod tracking;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 use self::filter::Filter;
 use crate::client::{Link, ReplyMode, Transport};
 use crate::error::{self, Error};
-use crate::handler::{Args, Context, Effect, Flags, Group, Outcome, Row, Store, subcommand};
+use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Outcome, Row, Store, subcommand};
 use crate::resp::Reply;
 
 pub(super) const ROWS: &[Row] = &[Row::container("CLIENT", Group::Connection, SUBCOMMANDS)
@@ -24,6 +25,28 @@ const SUBCOMMANDS: &[Row] = &[
         .doc("Says what this connection understands.", "O(1)")
         .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
         .usage("capability:string..."),
+    Row::new("CACHING", 3, Group::Connection, tracking::caching)
+        .since("6.0.0")
+        .doc("Says whether the keys of the next command are cached.", "O(1)")
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(Flags::SESSION))
+        .usage("mode:(YES | NO)"),
+    Row::new("GETREDIR", 2, Group::Connection, tracking::getredir)
+        .since("6.0.0")
+        .doc("Tells to which connection the invalidations of this one go.", "O(1)")
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY)),
+    Row::new("TRACKING", -3, Group::Connection, tracking::tracking)
+        .since("6.0.0")
+        .doc("Switches invalidations of cached keys on or off.", "O(1), O(N) for N prefixes")
+        .keys(Keys::Each)
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SESSION))
+        .usage(
+            "status:(ON | OFF) [REDIRECT client-id:integer] [PREFIX prefix:string]... [BCAST] [OPTIN] [OPTOUT] \
+             [NOLOOP]",
+        ),
+    Row::new("TRACKINGINFO", 2, Group::Connection, tracking::trackinginfo)
+        .since("6.2.0")
+        .doc("Tells which keys this connection hears of.", "O(1)")
+        .flags(Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE)),
     Row::new("GETNAME", 2, Group::Connection, getname)
         .since("2.6.9")
         .doc("Tells the name of this connection.", "O(1)")
@@ -169,6 +192,10 @@ fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         "    Say what this connection understands: REDIRECT.",
         "GETNAME",
         "    Tell the name of this connection.",
+        "CACHING <YES|NO>",
+        "    Say whether the keys of the next command are cached, after TRACKING with OPTIN or OPTOUT.",
+        "GETREDIR",
+        "    Tell to which connection the invalidations of this one go.",
         "ID",
         "    Tell the number of this connection.",
         "IMPORT-SOURCE <ON|OFF>",
@@ -196,6 +223,10 @@ fn help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
         "    Say which client library, or which version of it, this connection uses.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING <ON|OFF> [REDIRECT <id>] [BCAST] [PREFIX <prefix> ...] [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Switch invalidations of cached keys on or off.",
+        "TRACKINGINFO",
+        "    Tell which keys this connection hears of.",
         "UNBLOCK <id> [TIMEOUT|ERROR]",
         "    End the wait of a connection, as if its time were over or with an error.",
         "UNPAUSE",
@@ -338,6 +369,10 @@ fn flags(link: &Link) -> String {
         ('d', link.is_dirty()),
         ('c', flags.closing.load(Ordering::Relaxed)),
         ('A', link.is_killed()),
+        ('P', link.is_subscribed()),
+        ('t', flags.tracking.load(Ordering::Relaxed)),
+        ('R', flags.broken_redirect.load(Ordering::Relaxed)),
+        ('B', flags.broadcast.load(Ordering::Relaxed)),
         ('U', link.origin.transport == Transport::Unix),
         ('e', flags.no_evict.load(Ordering::Relaxed)),
         ('T', flags.no_touch.load(Ordering::Relaxed)),
@@ -348,19 +383,20 @@ fn flags(link: &Link) -> String {
 }
 
 /// Appends the line of CLIENT LIST about a client: the fields of Redis and Valkey in Valkey's order.
-fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
+pub(super) fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
     let names = link.names().clone();
     let load = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
-    let (input, output, queued) = (load(&link.input_bytes), load(&link.output_bytes), load(&link.queued_bytes));
+    let (input, output, queued) = (load(&link.input_bytes), link.unread_bytes(), load(&link.queued_bytes));
+    let [channels, patterns, shards] = &link.subscribed;
     let last = link.last_command.load(Ordering::Relaxed).checked_sub(1);
     let command = last.and_then(|number| store.table.all().get(number as usize)).map_or("NULL", |row| row.full_name());
     let seconds = |since_ms: i64| now_ms.saturating_sub(since_ms).max(0) / 1000;
     // A String takes whatever is written.
     let _ = writeln!(
         into,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub=0 psub=0 ssub=0 multi={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub={} psub={} ssub={} multi={} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={} events={} cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} \
+         tot-mem={} events={} cmd={command} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} \
          tot-net-out={} tot-cmds={}",
         link.id,
         link.origin.peer,
@@ -372,11 +408,15 @@ fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut String) {
         flags(link),
         if link.flags.capa_redirect.load(Ordering::Relaxed) { "r" } else { "" },
         load(&link.db),
+        load(channels),
+        load(patterns),
+        load(shards),
         link.queued.load(Ordering::Relaxed),
         load(&link.flags.watching),
         usize::from(output > 0),
         link.memory_bytes(),
         if output > 0 { "rw" } else { "r" },
+        link.redirect.load(Ordering::Relaxed),
         link.protocol.load(Ordering::Relaxed),
         names.library,
         names.library_version,

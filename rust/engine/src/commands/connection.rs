@@ -56,8 +56,14 @@ pub(super) const ROWS: &[Row] = &[
         .flags(STRANGER.with(Flags::UNQUEUED)),
 ];
 
-fn ping(_: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn ping(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.words() {
+        // Among messages by RESP2 a reply must look like one.
+        [_] | [_, _] if context.client.only_listens => {
+            reply.array(2);
+            reply.bulk(b"pong");
+            reply.bulk(args.get(1).unwrap_or_default());
+        }
         [_] => reply.simple("PONG"),
         [_, message] => reply.bulk(message),
         _ => return Err(Error::arity("ping")),
@@ -195,6 +201,7 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> O
     let client = &mut *context.client;
     client.end_transaction();
     client.unwatch(&context.store.keyspace);
+    context.store.leave_pubsub(client);
     client.select(0);
     client.speak(Protocol::Resp2);
     client.is_authenticated = client.link.is_embedded() || !context.store.settings.requires_password();

@@ -153,7 +153,7 @@ fn set_deadline(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply
     reply.integer(1);
     if new_ms <= context.now_ms() {
         context.remove(key);
-        return Ok(Effect::instead([b"DEL", key.bytes()]).event(KeyspaceEvents::GENERIC, "del", 0));
+        return Ok(Effect::instead([b"DEL", key.bytes()]).event(KeyspaceEvents::EXPIRED, "expired", 0));
     }
     context.set_deadline(key, Some(new_ms));
     let effect = Effect::instead([b"PEXPIREAT", key.bytes(), Decimal::from(new_ms).as_bytes()]);

@@ -166,6 +166,7 @@ fn copy(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let Some(source) = source else { return Ok(Effect::none()) };
     let deadline = source.deadline_ms.map_or(Deadline::Clear, Deadline::At);
     context.put_in(db, to, source.value(), deadline);
+    context.tell_new(db, to);
     Ok(Effect::changed().event_in(db, KeyspaceEvents::GENERIC, "copy_to", 1))
 }
 
@@ -297,7 +298,7 @@ fn type_of(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) ->
 }
 
 fn object_encoding(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    match context.inspect(context.key(0)).map(|entry| entry.encoding()) {
+    match context.examine(context.key(0)).map(|entry| entry.encoding()) {
         Some(name) => reply.bulk(name.as_bytes()),
         None => reply.null(),
     }
@@ -308,7 +309,7 @@ fn object_encoding(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply
 fn tell_clock(context: &mut Context<'_, '_>, reply: &mut Reply<'_>, wants_frequency: bool, refused: Error) -> Outcome {
     let now = context.store.settings.access_clock(context.now_ms());
     let key: Key<'_> = context.key(0);
-    let Some(clock) = context.inspect(key).map(|entry| entry.clock()) else {
+    let Some(clock) = context.examine(key).map(|entry| entry.clock()) else {
         reply.null();
         return Ok(Effect::none());
     };
@@ -348,7 +349,7 @@ fn object_idletime(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply
 
 fn object_refcount(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let is_small = |value: ValueRef<'_>| matches!(value, ValueRef::Integer(0..SHARED_INTEGERS));
-    match context.inspect(context.key(0)).map(|entry| is_small(entry.value())) {
+    match context.examine(context.key(0)).map(|entry| is_small(entry.value())) {
         Some(is_small) if is_small && shares_integers(context) => reply.integer(REFCOUNT_SHARED),
         Some(_) => reply.integer(1),
         None => reply.null(),

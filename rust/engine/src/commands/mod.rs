@@ -24,6 +24,7 @@ mod list;
 mod logs;
 mod memory;
 mod persistence;
+mod pubsub;
 mod scan;
 mod server;
 mod set;
@@ -34,7 +35,10 @@ mod transaction;
 mod zset;
 
 use crate::error::{self, Error};
-use crate::handler::Row;
+use std::sync::Arc;
+
+use crate::client::Link;
+use crate::handler::{Row, Store};
 
 /// All families.
 pub const FAMILIES: &[&[Row]] = &[
@@ -52,6 +56,7 @@ pub const FAMILIES: &[&[Row]] = &[
     expire::ROWS,
     scan::ROWS,
     sort::ROWS,
+    pubsub::ROWS,
     connection::ROWS,
     command::ROWS,
     client::ROWS,
@@ -67,6 +72,13 @@ pub const FAMILIES: &[&[Row]] = &[
     backup::ROWS,
     debug::ROWS,
 ];
+
+/// The line of CLIENT LIST about a client, for the log.
+pub(crate) fn client_line(store: &Store, link: &Arc<Link>, now_ms: i64) -> String {
+    let mut line = String::new();
+    client::describe(store, link, now_ms, &mut line);
+    line
+}
 
 /// A name that a client gives itself: visible characters only, so that CLIENT LIST stays readable.
 fn client_name(name: &[u8]) -> Result<&str, Error> {

@@ -73,6 +73,8 @@ handles! {
     LFU_DECAY_TIME: i64 = "lfu-decay-time";
     /// Whether evicted values of many bytes are dropped in the background.
     LAZYFREE_LAZY_EVICTION: bool = "lazyfree-lazy-eviction";
+    /// Keys that are remembered for clients that cache; 0 is no limit.
+    TRACKING_TABLE_MAX_KEYS: i64 = "tracking-table-max-keys";
     /// Which keyspace events are published.
     NOTIFY_KEYSPACE_EVENTS: KeyspaceEvents = "notify-keyspace-events";
     /// Seconds to wait for replicas at shutdown.

@@ -45,7 +45,7 @@ pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error
 
 type Check = fn(&Store, &Client, &Call<'_>) -> Result<(), Error>;
 
-const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory, files, loading];
+const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory, files, listening, loading];
 
 /// Lets a command in, or says why not.
 ///
@@ -100,6 +100,25 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
         return Ok(());
     }
     Err(error::NOT_IN_TRANSACTION)
+}
+
+/// By RESP2 a client that listens cannot tell replies from messages, so it may do little else.
+fn listening(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    const ALLOWED: [&str; 9] = [
+        "PING",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "PSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        "SSUBSCRIBE",
+        "SUNSUBSCRIBE",
+        "QUIT",
+        "RESET",
+    ];
+    if client.only_listens && !ALLOWED.contains(&call.command.row.name) {
+        return Err(Error::only_listens(call.command.full_name()));
+    }
+    Ok(())
 }
 
 fn memory(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {

@@ -10,6 +10,7 @@ mod admission;
 mod ahead;
 mod elements;
 mod evict;
+mod heard;
 mod plan;
 mod record;
 mod run;

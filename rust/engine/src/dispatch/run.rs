@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::ahead::{self, Ahead};
+use super::heard;
 use super::plan::{self, Plan};
 use super::transaction::Queue;
 use super::waiting;
 use crate::client::{Client, Unblock};
+use crate::config::KeyspaceEvents;
 use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Keys, Log, Store, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks};
@@ -170,6 +172,10 @@ pub(super) fn finish(store: &Store, account: &mut Account, now_ms: i64) {
             store.persist.save_after_flush();
         }
     }
+    if store.pubsub.trackers.is_full() {
+        heard::make_room(store);
+    }
+    store.clients.wake_all();
 }
 
 /// Runs the handler and puts what it did to the account.
@@ -189,6 +195,10 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
             } else if !matches!(effect.log, Log::Nothing) {
                 context.count_change();
             }
+            if context.client.tracking.is_some() {
+                heard::remember(context, call);
+                heard::end_caching(context.client, call);
+            }
             effect.wait.as_deref().copied()
         }
         Err(error) => {
@@ -206,7 +216,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
 /// Puts what a command did to the account: journal records, events, watches, keys that somebody waits for.
 fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Effect) {
     let store = context.store;
-    let trace = std::mem::take(&mut context.trace);
+    let mut trace = std::mem::take(&mut context.trace);
     if store.journal.is_on() {
         for (db, key) in &trace.expired {
             context.account.batch.push(*db, &[b"DEL".as_slice(), key.bytes()]);
@@ -229,18 +239,17 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
     }
     for (db, key) in &trace.expired {
         context.locks().shard(key.shard()).watches.touch_expired(*db, key.bytes());
-        store.observe(*db, crate::config::KeyspaceEvents::EXPIRED, "expired", key.bytes());
+        store.observe(*db, KeyspaceEvents::EXPIRED, "expired", key.bytes());
+        heard::tell_change(context, key.shard(), key.bytes());
     }
-    for event in &effect.events {
-        let key = context.key(event.key as usize);
-        store.observe(event.db.map_or(db, usize::from), event.class, event.name, key.bytes());
-    }
+    heard::tell_events(context, db, effect, &mut trace);
     for (db, key) in &trace.changed {
         let shard = context.locks().shard(key.shard());
         shard.watches.touch(*db, key.bytes());
         if !shard.waiters.is_empty() {
             context.account.ready.push((*db, key.bytes().into()));
         }
+        heard::tell_change(context, key.shard(), key.bytes());
     }
 }
 
@@ -256,6 +265,7 @@ pub(super) fn settle<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut 
 #[inline(never)]
 fn close<'e>(store: &'e Store, locks: &mut Locks<'e>, account: &mut Account, now_ms: i64) {
     write(store, locks, account);
+    heard::close(store, locks, account);
     let databases = account.rare().map(|rare| std::mem::take(&mut rare.databases)).unwrap_or_default();
     for db in databases {
         let keys = locks.iter().flat_map(|shard| shard.waiters.keys(db)).map(|key| (db, key.into()));

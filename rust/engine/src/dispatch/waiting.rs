@@ -197,7 +197,7 @@ fn serve_one<'e>(
     blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
-        Unblock::Tape(_) => Message::Tape(tape),
+        Unblock::Tape(_) => Message::Tape(Box::new(tape)),
     };
     blocked.link.leave(message);
     blocked.link.blocking.finish();

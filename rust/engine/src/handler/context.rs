@@ -10,12 +10,14 @@ use smallvec::SmallVec;
 use super::effect::{Effect, Words};
 use super::store::Store;
 use crate::client::{Client, Link, Queued};
+use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
 use crate::journal::Batch;
 use crate::keyspace::{
-    Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals, Updated,
+    Before, Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals, Updated,
 };
 use crate::number;
+use crate::pubsub::Changed;
 use crate::random::Random;
 use crate::resp::Reply;
 use crate::values::{Collection, Named, NewValue, Reading, Rules, to_store};
@@ -53,6 +55,17 @@ pub(crate) struct Trace<'a> {
     pub changed: SmallVec<[(usize, Key<'a>); 1]>,
     /// Keys that were deleted because a writer found them expired.
     pub expired: SmallVec<[(usize, Key<'a>); 1]>,
+    /// Events that the handler does not know of: keys that are new, and those that were looked up and are not there.
+    pub noticed: SmallVec<[(usize, Key<'a>, Notice); 1]>,
+}
+
+/// What the keyspace says of a key, whatever the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// It was not there and is now.
+    New,
+    /// It was looked up and is not there.
+    Miss,
 }
 
 /// A key that was changed, and the shards of all keys that its first waiter waits for.
@@ -86,6 +99,12 @@ pub struct Account {
 pub struct Rare {
     /// Changed keys whose waiters need more shards than are held.
     pub strays: Vec<Stray>,
+    /// Keys that were changed while somebody hears of all keys with a prefix.
+    pub broadcast: Changed,
+    /// Number of the client that changed them.
+    pub author: u64,
+    /// A database was emptied.
+    pub is_flush: bool,
     /// Databases that were emptied or exchanged.
     pub databases: SmallVec<[usize; 2]>,
     /// What emptied databases held; dropped with the account, when no lock is held any more.
@@ -274,11 +293,45 @@ impl<'a, 'e> Context<'a, 'e> {
         let clock = self.store.settings.access_clock(self.now_ms);
         let touches = !self.client.no_touch;
         let next = |old| if touches { clock.next(old) } else { old };
+        self.tell_miss(key);
         self.locks.shard(key.shard()).read(self.client.db, &key, self.now_ms, next)
+    }
+
+    /// Events ask for keys that are looked up and are not there.
+    #[cold]
+    fn notice_miss(&mut self, key: Key<'_>) {
+        // A key of the plan lives as long as the trace; no other is looked up by name.
+        let known = self.keys.iter().find(|known| known.bytes() == key.bytes());
+        let is_wanted = self.store.settings.events().contains(KeyspaceEvents::KEY_MISS);
+        if let (true, Some(known)) = (is_wanted && self.peek(key).is_none(), known) {
+            self.trace.noticed.push((self.client.db, *known, Notice::Miss));
+        }
+    }
+
+    /// Events ask for keys that are new.
+    #[inline]
+    fn notice_new(&mut self, db: usize, key: Key<'a>) {
+        if self.store.settings.notifies() && self.store.settings.events().contains(KeyspaceEvents::NEW) {
+            self.trace.noticed.push((db, key, Notice::New));
+        }
     }
 
     /// The live entry of a key for a question about it: counts a hit or miss and leaves the access clock alone.
     pub fn inspect(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
+        self.tell_miss(key);
+        self.examine(key)
+    }
+
+    /// Lets those who listen hear that a key was looked up, if it is not there.
+    #[inline]
+    pub fn tell_miss(&mut self, key: Key<'_>) {
+        if self.store.settings.notifies() {
+            self.notice_miss(key);
+        }
+    }
+
+    /// Like [`Context::inspect`], but nobody hears of a key that is not there.
+    pub fn examine(&mut self, key: Key<'_>) -> Option<Entry<'_>> {
         let (now_ms, db) = (self.now_ms, self.client.db);
         let shard = self.locks.shard(key.shard());
         let place = shard.db(db).and_then(|part| part.find_live(&key, now_ms));
@@ -413,6 +466,9 @@ impl<'a, 'e> Context<'a, 'e> {
         if is_observed {
             self.record_change(db, key);
         }
+        if before == Before::Absent || before.is_expired(now_ms) {
+            self.notice_new(db, key);
+        }
         self.watch_clock(deadline_ms);
         self.watch_clock(filed_ms);
     }
@@ -525,6 +581,9 @@ impl<'a, 'e> Context<'a, 'e> {
         if is_observed {
             self.record_change(db, key);
         }
+        if edited.created {
+            self.notice_new(db, key);
+        }
         self.watch_clock(filed_ms);
         Ok(edited)
     }
@@ -558,6 +617,9 @@ impl<'a, 'e> Context<'a, 'e> {
         let edited = edited.map_err(|_| error::WRONG_TYPE)?;
         if edited.changed {
             self.mutate(db, key);
+        }
+        if edited.created {
+            self.notice_new(db, key);
         }
         free_dropped(self.store, self.locks.shard(key.shard()).db_mut(db));
         Ok(edited)
@@ -624,6 +686,16 @@ impl<'a, 'e> Context<'a, 'e> {
     pub fn attach_in(&mut self, db: usize, key: Key<'a>, detached: &Detached) {
         let deadline = detached.deadline_ms.map_or(Deadline::Clear, Deadline::At);
         self.store_in(db, key, detached.value(), deadline, detached.clock);
+        self.tell_new(db, key);
+    }
+
+    /// Lets those who listen hear that a key is new although it was there: it was deleted, in between.
+    pub fn tell_new(&mut self, db: usize, key: Key<'a>) {
+        let is_known =
+            |(noticed_db, noticed, _): &(usize, Key<'a>, Notice)| *noticed_db == db && noticed.bytes() == key.bytes();
+        if !self.trace.noticed.iter().any(is_known) {
+            self.notice_new(db, key);
+        }
     }
 
     /// Shows one shard under its lock, taken for the visit unless it is held already. For plans of [`Keys::Each`] or all
@@ -657,6 +729,7 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Empties a database. Needs a plan of all shards.
     pub fn clear(&mut self, db: usize, dropped: Dropped) {
         self.touch_database(db);
+        self.account.add().is_flush = true;
         let store = self.store;
         let parts = self.locks.iter_mut().filter_map(|(_, shard)| shard.take(db));
         match dropped {
@@ -731,7 +804,7 @@ impl<'a, 'e> Context<'a, 'e> {
     /// Whether something was changed that others must hear of.
     #[inline]
     pub(crate) fn has_trace(&self) -> bool {
-        !self.trace.changed.is_empty() || !self.trace.expired.is_empty()
+        !self.trace.changed.is_empty() || !self.trace.expired.is_empty() || !self.trace.noticed.is_empty()
     }
 
     /// Counts a change for `rdb_changes_since_last_save`: in the first shard held, so that no line is shared.

@@ -25,6 +25,7 @@ pub mod waiting;
 pub use access::{AccessClock, Counting};
 pub use args::{Args, Cursor};
 pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
+pub(crate) use context::{Notice, Trace};
 pub(crate) use context::{Waiting, World};
 pub use effect::{Effect, Event, Log, Wait, Words};
 pub use eviction::{Eviction, Policy, Rank};

@@ -508,7 +508,6 @@ impl Group {
             Self::Set => Categories::SET,
             Self::SortedSet => Categories::SORTEDSET,
             Self::Hash => Categories::HASH,
-            Self::Pubsub => Categories::PUBSUB,
             Self::Transactions => Categories::TRANSACTION,
             Self::Connection => Categories::CONNECTION,
             Self::Scripting => Categories::SCRIPTING,
@@ -516,7 +515,8 @@ impl Group {
             Self::Geo => Categories::GEO,
             Self::Stream => Categories::STREAM,
             Self::Bitmap => Categories::BITMAP,
-            Self::Server | Self::Cluster => Categories::NONE,
+            // Commands about channels say so by their flag; those that only help do not.
+            Self::Server | Self::Cluster | Self::Pubsub => Categories::NONE,
         }
     }
 }

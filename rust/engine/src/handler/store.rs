@@ -10,7 +10,7 @@ use rkv_collections::region;
 use super::access::{AccessClock, Counting};
 use super::eviction::Eviction;
 use super::table::CommandTable;
-use crate::client::{Link, Pause, Registry};
+use crate::client::{Client, Kind, Link, Pause, Registry};
 use crate::clock::Clock;
 use crate::config::{Change, Config, KeyspaceEvents, SetError, Share, options};
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{Attention, ErrorCodes, Monitors, Observed, Observer, Process, Rates, ThisProcess, Totals};
 use crate::persist::{Persist, Refusal};
+use crate::pubsub::PubSub;
 use crate::random::{Random, Xoshiro256};
 use crate::values::{Large, Rules};
 
@@ -30,6 +31,8 @@ pub struct Store {
     pub journal: Journal,
     /// Who is connected.
     pub clients: Registry,
+    /// Who listens to channels, and who caches keys.
+    pub pubsub: PubSub,
     /// Every command.
     pub table: CommandTable,
     /// Hot values of the configuration.
@@ -123,10 +126,13 @@ impl Store {
         let clients = Registry::default();
         clients.set_bytes_max(client_bytes_max(&config));
         settings.set_active_expire(true);
+        let pubsub = PubSub::default();
+        follow_clients(&pubsub, &config);
         Self {
             keyspace,
             journal: Journal::default(),
             clients,
+            pubsub,
             table,
             settings,
             rules,
@@ -190,6 +196,7 @@ impl Store {
         self.eviction.follow(&next);
         self.observed.follow(&next);
         self.clients.set_bytes_max(client_bytes_max(&next));
+        follow_clients(&self.pubsub, &next);
         *self.config_mut() = next;
         // Save points may be nearer now.
         self.expiry.wake();
@@ -343,20 +350,74 @@ impl Store {
     /// Whether the journal or an observer takes what commands do.
     #[inline]
     pub fn is_heard(&self) -> bool {
-        self.journal.is_on() || self.observer.get().is_some()
+        self.journal.is_on() || self.observer.get().is_some() || self.settings.notifies()
     }
 
     /// Whether anybody hears of keyspace events.
     pub fn has_observer(&self) -> bool {
-        self.observer.get().is_some()
+        self.observer.get().is_some() || self.settings.notifies()
     }
 
-    /// Tells a keyspace event to who wants to hear of it. Called under the key's shard lock.
+    /// Tells a keyspace event to who wants to hear of it. Called under the key's shard lock; the drivers of those who
+    /// listen are woken by [`Registry::wake_all`], later.
     #[inline]
     pub fn observe(&self, db: usize, class: KeyspaceEvents, name: &'static str, key: &[u8]) {
         if let Some(observer) = self.observer.get() {
             observer.event(db, class, name, key);
         }
+        if self.settings.notifies() {
+            self.notify(db, class, name, key);
+        }
+    }
+
+    #[cold]
+    fn notify(&self, db: usize, class: KeyspaceEvents, name: &'static str, key: &[u8]) {
+        let events = self.settings.events();
+        if events.contains(class) && self.pubsub.has_listeners() {
+            let mut woken = Vec::new();
+            self.pubsub.notify(events, db, (name, key), &mut woken);
+            self.clients.wake_later(woken);
+        }
+    }
+
+    /// A client listens to nothing any more and caches nothing. Locks one shard after the other if it was the last that
+    /// heard of all changes.
+    pub fn leave_pubsub(&self, client: &mut Client) {
+        if let Some(subscriptions) = client.subscriptions.take() {
+            for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+                for name in subscriptions.names(kind) {
+                    self.pubsub.unsubscribe(&client.link, kind, name);
+                }
+                client.link.subscribed[kind as usize].store(0, Ordering::Relaxed);
+            }
+        }
+        client.only_listens = false;
+        if let Some(tracking) = client.tracking.take() {
+            client.caches_next = false;
+            self.pubsub.trackers.remove(&client.link);
+            self.settle_trackers(tracking.is_broadcast(), |store, settle| {
+                for shard in 0..store.keyspace.len() {
+                    if let Ok(mut locks) = store.keyspace.lock(1 << shard) {
+                        settle(locks.shard(shard));
+                    }
+                }
+            });
+        }
+    }
+
+    /// Makes the shards know whether somebody hears of all changes, and forget all keys if nobody caches any more.
+    /// `visit` shows every shard under its lock. `broadcast` says whether a client that hears of all changes came or went.
+    pub fn settle_trackers(&self, broadcast: bool, visit: impl FnOnce(&Self, &mut dyn FnMut(&mut Shard))) {
+        let trackers = &self.pubsub.trackers;
+        if !broadcast && (trackers.count() > 0 || trackers.keys() == 0) {
+            return;
+        }
+        visit(self, &mut |shard| {
+            shard.tracked.is_broadcast = trackers.has_broadcasts();
+            if trackers.count() == 0 {
+                trackers.forget(shard);
+            }
+        });
     }
 
     /// Random numbers for sampling.
@@ -432,6 +493,12 @@ fn client_bytes_max(config: &Config) -> u64 {
     }
 }
 
+/// Takes over what clients may leave unread, and how many keys they may cache.
+fn follow_clients(pubsub: &PubSub, config: &Config) {
+    pubsub.follow(config.get(options::CLIENT_OUTPUT_BUFFER_LIMIT).pubsub);
+    pubsub.trackers.set_keys_max(config.get(options::TRACKING_TABLE_MAX_KEYS).unsigned_abs());
+}
+
 /// Takes over the limits of packed encodings.
 fn follow_limits(rules: &Rules, config: &Config) {
     rules.set_hash_entries_max(config.get(options::HASH_MAX_LISTPACK_ENTRIES));
@@ -453,6 +520,7 @@ pub struct Settings {
     databases: AtomicUsize,
     bulk_bytes_max: AtomicUsize,
     query_bytes_max: AtomicUsize,
+    output_bytes_least: AtomicUsize,
     maxmemory: AtomicU64,
     events: AtomicU16,
     requires_password: AtomicBool,
@@ -470,6 +538,10 @@ impl Settings {
         self.query_bytes_max.store(config.get(options::CLIENT_QUERY_BUFFER_LIMIT) as usize, order);
         self.maxmemory.store(config.get(options::MAXMEMORY), order);
         self.events.store(config.get(options::NOTIFY_KEYSPACE_EVENTS).bits(), order);
+        let limits = config.get(options::CLIENT_OUTPUT_BUFFER_LIMIT);
+        let bytes = [limits.normal, limits.pubsub].map(|limit| [limit.hard_bytes, limit.soft_bytes]);
+        let least = bytes.iter().flatten().filter(|bytes| **bytes > 0).min();
+        self.output_bytes_least.store(least.map_or(usize::MAX, |bytes| *bytes as usize), order);
         self.requires_password.store(!config.get(options::REQUIREPASS).is_empty(), order);
         let counting = if config.get(options::MAXMEMORY_POLICY).contains("lfu") {
             Counting::new(config.get(options::LFU_LOG_FACTOR) as u32, config.get(options::LFU_DECAY_TIME) as u32)
@@ -512,6 +584,18 @@ impl Settings {
     #[inline]
     pub fn events(&self) -> KeyspaceEvents {
         KeyspaceEvents::from_bits(self.events.load(Ordering::Relaxed))
+    }
+
+    /// Whether any keyspace event is published.
+    #[inline]
+    pub fn notifies(&self) -> bool {
+        self.events.load(Ordering::Relaxed) != 0
+    }
+
+    /// More bytes than this waiting for a client may be too many; the limits of its class say so.
+    #[inline]
+    pub fn output_bytes_least(&self) -> usize {
+        self.output_bytes_least.load(Ordering::Relaxed)
     }
 
     /// Whether new clients must send AUTH.
@@ -567,6 +651,8 @@ pub struct Counters {
     pub rejected: AtomicU64,
     /// Changes since the last snapshot.
     pub dirty: AtomicU64,
+    /// Clients closed because they did not read what they were sent.
+    pub floods: AtomicU64,
     /// AUTH with a wrong password.
     pub auth_failures: AtomicU64,
     /// Clients closed because they sent more than `client-query-buffer-limit` ahead of execution.

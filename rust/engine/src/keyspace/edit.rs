@@ -16,6 +16,8 @@ pub struct Edited<R> {
     pub result: R,
     /// Whether anything changed.
     pub changed: bool,
+    /// Whether the key was not there before.
+    pub created: bool,
     /// Whether the last element went, and the key with it.
     pub emptied: bool,
 }
@@ -70,7 +72,7 @@ impl Db {
                     self.put_over(hasher, key, None, value, None, now);
                 });
             }
-            return Ok(Edited { result, changed: changed && !emptied, emptied: false });
+            return Ok(Edited { result, changed: changed && !emptied, created: !emptied, emptied: false });
         };
         let entry = self.blobs.entry(place);
         if entry.is_expired(now.unix_ms) {
@@ -91,7 +93,7 @@ impl Db {
                     self.scratch = collection.into_buffer();
                     false
                 };
-                Ok(Edited { result, changed, emptied })
+                Ok(Edited { result, changed, created: false, emptied })
             }
             Form::Large(large) => self.edit_large(hasher, key, place, large, now, change),
             _ => Err(Refused::WrongType),
@@ -146,7 +148,7 @@ impl Db {
         } else {
             self.scratch = buffer;
         }
-        Ok(Edited { result, changed, emptied: false })
+        Ok(Edited { result, changed, created: changed && found.is_none(), emptied: false })
     }
 
     /// Stores the bytes of a string, and keeps the buffer for the next change where the blob has room for them.
@@ -190,7 +192,7 @@ impl Db {
                 self.blobs.account(large, after);
                 blob::set_clock(self.blobs.arena.bytes_mut(place), now.clock);
                 self.scratch = buffer;
-                return Edited { result, changed: rewrite == Rewrite::Changed, emptied: false };
+                return Edited { result, changed: rewrite == Rewrite::Changed, created: false, emptied: false };
             }
             buffer.extend_from_slice(shared);
         }
@@ -199,7 +201,7 @@ impl Db {
         if changed {
             self.put_bytes(hasher, key, Some(place), buffer, deadline_ms, now);
         }
-        Edited { result, changed, emptied: false }
+        Edited { result, changed, created: false, emptied: false }
     }
 
     /// Stores a small collection that was changed; whether it is empty and its key is gone.
@@ -259,6 +261,6 @@ impl Db {
         } else if let Some(due_ms) = due_ms {
             self.file_elements(key.hash(), now.unix_ms, due_ms);
         }
-        Ok(Edited { result, changed, emptied })
+        Ok(Edited { result, changed, created: false, emptied })
     }
 }

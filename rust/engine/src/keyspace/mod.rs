@@ -8,6 +8,7 @@
 //! Keyspace ─┬─ Shard 0  = one mutex ─┬─ Db 0: table ▸ blob, large values, wheel
 //!           ├─ Shard 1               ├─ Db 1 …
 //!           └─ … (a power of two)    ├─ watches   who must know that a key changed
+//!                                    ├─ tracked   who caches a key
 //!                                    └─ waiters   who waits for a key, first come first served
 //! ```
 //!
@@ -41,6 +42,7 @@ mod hash;
 mod scan;
 mod shard;
 mod totals;
+mod tracked;
 mod waiters;
 mod watch;
 
@@ -56,5 +58,6 @@ pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
 pub use shard::{Keyspace, Locks, Shard};
 pub use totals::{DbTotals, Totals};
+pub use tracked::{Readers, Tracked};
 pub use waiters::{Waiter, Waiters};
 pub use watch::{Presence, WatchFlag, Watches};

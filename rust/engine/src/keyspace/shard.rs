@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use super::blobs::Entry;
 use super::db::Db;
 use super::hash::{Key, KeyHasher};
+use super::tracked::Tracked;
 use super::waiters::Waiters;
 use super::watch::Watches;
 
@@ -19,6 +20,8 @@ pub struct Shard {
     pub(super) emptied: Vec<Db>,
     /// Who must know that a key changed.
     pub watches: Watches,
+    /// Who caches a key.
+    pub tracked: Tracked,
     /// Who waits for a key.
     pub waiters: Waiters,
     /// Reads that found their key.
@@ -61,7 +64,7 @@ impl Shard {
     /// Whether anybody must know that a key here changed.
     #[inline]
     pub fn is_observed(&self) -> bool {
-        !self.watches.is_empty() || !self.waiters.is_empty()
+        !self.watches.is_empty() || !self.waiters.is_empty() || !self.tracked.is_empty()
     }
 
     /// All databases' parts with their numbers.

@@ -106,13 +106,19 @@ impl Output {
 
     /// Appends a shared buffer as it is; a large one is not copied.
     pub fn splice(&mut self, buffer: &Shared) {
-        if buffer.len() < SPLICE_BYTES_MIN {
-            self.bytes.extend_from_slice(buffer);
+        self.splice_from(buffer, 0);
+    }
+
+    /// Appends a shared buffer from an index on; a large one is not copied.
+    pub fn splice_from(&mut self, buffer: &Shared, start: usize) {
+        let end = buffer.len();
+        if end < SPLICE_BYTES_MIN {
+            self.bytes.extend_from_slice(buffer.get(start..).unwrap_or_default());
             return;
         }
-        let end = buffer.len();
-        self.splices.push_back(Splice { at: self.bytes.len(), buffer: buffer.clone(), start: 0, end });
-        self.spliced += end;
+        let start = start.min(end);
+        self.splices.push_back(Splice { at: self.bytes.len(), buffer: buffer.clone(), start, end });
+        self.spliced += end - start;
     }
 
     /// Everything that is left, marks or not, as one piece.

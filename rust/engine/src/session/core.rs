@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::OUTPUT_PAUSE_BYTES;
+use super::flood::{Flood, MAIL_PAUSE_BYTES};
 use crate::client::{Client, Message, Origin, ReplyMode, Unblock, Wake};
 use crate::dispatch::{self, Admission, Blocked, Call, Cost, Mode, WINDOW_BYTES_MAX, elapsed_ns};
 use crate::error::{self, Error};
 use crate::handler::Store;
 use crate::limits::{UNAUTHENTICATED_OUTPUT_BYTES_MAX, UNAUTHENTICATED_QUERY_BYTES_MAX};
 use crate::observe::Attention;
-use crate::resp::{Output, ProtocolError, Reply};
+use crate::resp::{Output, Protocol, ProtocolError, Reply};
 
 /// The client, its output, and the command that waits.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Core {
     /// CLIENT REPLY was off or skipped when the command began to wait.
     is_mute: bool,
     commands: u64,
+    pub(super) flood: Flood,
     /// Unix milliseconds of the last command.
     now_ms: i64,
     /// The journal offset whose release will wake it.
@@ -43,6 +45,7 @@ impl Core {
             blocked: None,
             is_mute: false,
             commands: 0,
+            flood: Flood::default(),
             now_ms: 0,
             awaited: None,
             now_ns: 0,
@@ -88,6 +91,8 @@ impl Core {
     /// Runs one request alone.
     pub(super) fn run_one(&mut self, call: Result<&Call<'_>, &Error>) {
         self.commands += 1;
+        // What was sent before this command is read before its reply.
+        self.take_mail();
         if self.store.is_poisoned() {
             Reply::wire(&mut self.output, self.client.protocol).error(&error::POISONED);
             return;
@@ -98,7 +103,8 @@ impl Core {
             Ok(call) => self.admit_and_run(call, now_ms),
             Err(error) => self.refuse(None, error),
         }
-        self.after_reply(before);
+        self.after_reply(before, call.ok());
+        self.check_flood();
     }
 
     fn admit_and_run(&mut self, call: &Call<'_>, now_ms: i64) {
@@ -108,6 +114,9 @@ impl Core {
             Ok(Admission::Queue) => self.queue(call),
             Ok(Admission::Run) => {
                 let mode = Mode::MayWait(Unblock::Wire(self.client.protocol));
+                if matches!(call.command.row.name, "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE") {
+                    return self.unsubscribe(call, mode, now_ms);
+                }
                 let mut reply = Reply::wire(&mut self.output, self.client.protocol);
                 let position = reply.position();
                 self.blocked = dispatch::execute(&self.store, &mut self.client, call, mode, now_ms, &mut reply);
@@ -121,6 +130,15 @@ impl Core {
         }
     }
 
+    /// Messages that came before the end of a subscription are sent before the reply that confirms it: none comes later.
+    fn unsubscribe(&mut self, call: &Call<'_>, mode: Mode, now_ms: i64) {
+        let mut confirmed = Output::default();
+        let mut reply = Reply::wire(&mut confirmed, self.client.protocol);
+        self.blocked = dispatch::execute(&self.store, &mut self.client, call, mode, now_ms, &mut reply);
+        self.take_mail();
+        self.output.extend(&confirmed.into_bytes());
+    }
+
     fn refuse(&mut self, call: Option<&Call<'_>>, error: &Error) {
         let error = dispatch::refuse(&self.store, &mut self.client, call, error);
         Reply::wire(&mut self.output, self.client.protocol).error(&error);
@@ -132,7 +150,13 @@ impl Core {
     }
 
     /// CLIENT REPLY: takes back what is not wanted.
-    fn after_reply(&mut self, before: u64) {
+    fn after_reply(&mut self, before: u64, call: Option<&Call<'_>>) {
+        // What confirms a subscription is no reply: it is sent all the same.
+        let before = if call.is_some_and(|call| call.command.row.name.ends_with("SUBSCRIBE")) {
+            self.output.position()
+        } else {
+            before
+        };
         self.is_mute = self.blocked.is_some() && self.client.reply_mode != ReplyMode::On;
         match self.client.reply_mode {
             ReplyMode::On => {}
@@ -155,6 +179,7 @@ impl Core {
             [call] => return self.run_one(Ok(call)),
             _ => {}
         }
+        self.take_mail();
         let now_ms = self.read_clock();
         let mut reply = Reply::wire(&mut self.output, self.client.protocol);
         let done = if self.store.is_poisoned() || !dispatch::make_room(&self.store) {
@@ -171,6 +196,7 @@ impl Core {
         if let Some(last) = together.last() {
             self.client.link.last_command.store(u32::from(last.command.id) + 1, Ordering::Relaxed);
         }
+        self.check_flood();
         for call in alone {
             self.run_one(Ok(call));
         }
@@ -181,9 +207,16 @@ impl Core {
     pub(super) fn may_share(&self) -> bool {
         // Where memory ends, what one command took must be known before the next is admitted.
         self.client.is_plain()
+            && !self.hears_itself()
             && !self.store.is_memory_short(WINDOW_BYTES_MAX)
             && !self.store.persist.refusals.any()
             && !self.store.observed.needs_attention()
+    }
+
+    /// Whether what a command does may be told to the client that sent it: that comes before the next reply.
+    #[inline]
+    const fn hears_itself(&self) -> bool {
+        self.client.subscriptions.is_some() || self.client.tracking.is_some()
     }
 
     /// Answers malformed input and closes.
@@ -209,7 +242,7 @@ impl Core {
         let now_us = self.store.clock.monotonic_us();
         self.end_pause(now_us);
         let is_over = self.client.link.blocking.is_unblocked()
-            || self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us);
+            || self.blocked_until_us().is_some_and(|deadline_us| deadline_us <= now_us);
         if is_over && !self.stop_waiting(true) {
             self.take_mail();
         }
@@ -227,16 +260,26 @@ impl Core {
     }
 
     fn take_mail(&mut self) {
-        if !self.client.link.has_mail() {
-            return;
+        if self.client.link.has_mail() && self.output.len() <= MAIL_PAUSE_BYTES {
+            self.take_messages();
         }
+    }
+
+    #[inline(never)]
+    fn take_messages(&mut self) {
         if self.store.journal.gate.is_closed() {
             // What it tells was journalled before it was left here.
             self.client.offset = self.client.offset.max(self.store.journal.end());
         }
+        self.output.warm();
+        let protocol = self.client.protocol;
         for message in self.client.link.take_mail() {
             match message {
                 Message::Push(bytes) => self.output.extend(&bytes),
+                Message::Frame(frame) => frame.write(protocol, &mut self.output),
+                // By RESP2 it can only be told from replies by who listens.
+                Message::Invalidate(_) if protocol == Protocol::Resp2 && self.client.subscriptions.is_none() => {}
+                Message::Invalidate(keys) => keys.write(protocol, &mut self.output),
                 Message::Reply(bytes) => {
                     if !self.is_mute {
                         self.output.extend(&bytes);
@@ -265,6 +308,11 @@ impl Core {
     }
 
     pub(super) fn deadline_us(&self) -> Option<u64> {
+        let blocked_us = self.blocked_until_us();
+        blocked_us.into_iter().chain(self.flood.deadline_us()).min()
+    }
+
+    fn blocked_until_us(&self) -> Option<u64> {
         self.blocked.as_ref().and_then(|blocked| blocked.deadline_us).or(self.paused_us)
     }
 
@@ -330,7 +378,10 @@ impl Core {
 
     /// The end of a round: marks what the replies depend on and brings the figures up to date that others see.
     pub(super) fn publish(&mut self, input_bytes: usize) {
-        self.is_cut_off();
+        if !self.is_cut_off() {
+            self.take_mail();
+            self.check_flood();
+        }
         if self.store.journal.gate.is_closed() || self.output.waits_for().is_some() {
             self.pass_gate();
         }
@@ -367,6 +418,7 @@ impl Drop for Core {
         }
         self.client.unwatch(&self.store.keyspace);
         self.store.end_monitor(&self.client.link);
+        self.store.leave_pubsub(&mut self.client);
         self.store.clients.remove(self.client.link.id);
     }
 }

@@ -22,6 +22,7 @@
 //! * A handler's panic is caught here: it poisons the store, and the session closes.
 
 mod core;
+mod flood;
 mod intake;
 
 use std::io::IoSlice;
@@ -151,7 +152,12 @@ impl Session {
         if !self.input.is_empty() && !self.core.is_parked() {
             self.guarded(|session| session.take_in(&[]));
         } else if self.core.output.is_empty() {
-            self.core.publish_output();
+            // What waits in the inbox because the peer was slow.
+            if self.core.client.link.has_mail() {
+                self.guarded(|session| session.take_in(&[]));
+            } else {
+                self.core.publish_output();
+            }
         }
     }
 

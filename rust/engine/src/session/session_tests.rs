@@ -310,7 +310,7 @@ fn messages_come_between_replies() {
     link.push(Message::Push(Arc::from(&b">1\r\n+m\r\n"[..])));
     session.receive(b"PING\r\nBPOPX a 0\r\nPING x\r\n");
     session.poll();
-    assert_eq!(sent(&mut session), b"+PONG\r\n+PONG\r\n>1\r\n+m\r\n");
+    assert_eq!(sent(&mut session), b"+PONG\r\n>1\r\n+m\r\n+PONG\r\n");
     link.push(Message::Push(Arc::from(&b">1\r\n+n\r\n"[..])));
     session.poll();
     assert_eq!(sent(&mut session), b">1\r\n+n\r\n", "a command that waits does not hold messages back");

@@ -185,8 +185,8 @@ impl Test<'_> {
         let age_s = |since_ms: i64| now_ms.saturating_sub(since_ms) / 1000;
         match self {
             Self::Id(ids) => ids.contains(&link.id),
-            // Nobody replicates or subscribes.
-            Self::Kind(kind) => *kind == Kind::Normal,
+            // Nobody replicates.
+            Self::Kind(kind) => *kind == if link.is_subscribed() { Kind::Pubsub } else { Kind::Normal },
             Self::User => true,
             Self::Addr(address) => link.origin.peer.as_bytes() == *address,
             Self::Laddr(address) => link.origin.local.as_bytes() == *address,

@@ -116,6 +116,7 @@ pub fn hgetex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'
     let fields = counted(args, fields_at)?;
     let (rules, now_ms, key) = (context.rules(), context.now_ms(), context.key(0));
     context.peek_as::<Hash>(key)?;
+    context.tell_miss(key);
     let deadline_ms = options.deadline_ms(now_ms, "hgetex")?;
     let persists = options.expiry == Expiry::Persist;
     let mut changed = Vec::new();

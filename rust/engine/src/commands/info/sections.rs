@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Report, Section, Text};
 use crate::REDIS_VERSION;
+use crate::client::Kind;
 use crate::config::options;
 use crate::handler::ratio;
 use crate::observe::{CommandStat, CpuTimes};
@@ -99,8 +100,8 @@ fn clients(report: &Report<'_>, text: &mut Text) {
     text.field("client_recent_max_input_buffer", report.usage.client_max.0);
     text.field("client_recent_max_output_buffer", report.usage.client_max.1);
     text.field("blocked_clients", waiting);
-    text.field("tracking_clients", 0);
-    text.field("pubsub_clients", 0);
+    text.field("tracking_clients", report.store.pubsub.trackers.count());
+    text.field("pubsub_clients", links.iter().filter(|link| link.is_subscribed()).count());
     text.field("watching_clients", watched.iter().filter(|keys| **keys > 0).count());
     text.field("clients_in_timeout_table", 0);
     text.field("total_watched_keys", watched.iter().sum::<usize>());
@@ -251,17 +252,25 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("current_eviction_exceeded_time", current_us / 1000);
     text.field("keyspace_hits", shards.hits);
     text.field("keyspace_misses", shards.misses);
-    text.fields(&[("pubsub_channels", 0), ("pubsub_patterns", 0), ("pubsubshard_channels", 0)]);
+    for (name, kind) in
+        [("pubsub_channels", Kind::Channel), ("pubsub_patterns", Kind::Pattern), ("pubsubshard_channels", Kind::Shard)]
+    {
+        text.field(name, store.pubsub.count(kind));
+    }
     text.fields(&[("latest_fork_usec", 0), ("total_forks", 0), ("migrate_cached_sockets", 0)]);
     text.field("slave_expires_tracked_keys", 0);
     text.fields(&[("active_defrag_hits", 0), ("active_defrag_misses", 0)]);
     text.fields(&[("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0)]);
-    text.fields(&[("tracking_total_keys", 0), ("tracking_total_items", 0), ("tracking_total_prefixes", 0)]);
+    let trackers = &store.pubsub.trackers;
+    text.field("tracking_total_keys", trackers.keys());
+    text.field("tracking_total_items", trackers.items());
+    text.field("tracking_total_prefixes", trackers.prefixes());
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", counters.errors.load(Ordering::Relaxed));
     text.field("dump_payload_sanitizations", 0);
     let exceeded = store.counters.query_limit_closed.load(Ordering::Relaxed);
     text.field("client_query_buffer_limit_disconnections", exceeded);
+    text.field("client_output_buffer_limit_disconnections", counters.floods.load(Ordering::Relaxed));
     text.field("acl_access_denied_auth", counters.auth_failures.load(Ordering::Relaxed));
 }
 

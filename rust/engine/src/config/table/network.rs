@@ -35,7 +35,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     known("max-new-connections-per-cycle", integer(1, 1000), "10"),
     known("max-new-tls-connections-per-cycle", integer(1, 1000), "1"),
     known("mptcp", BOOL, "no").immutable(),
-    known("tracking-table-max-keys", super::LONG_COUNT, "1000000"),
+    supported("tracking-table-max-keys", super::LONG_COUNT, "1000000"),
     known("rdma-bind", TEXT, ""),
     known("rdma-port", PORT, "0"),
     known("rdma-rx-size", integer(65536, 16_777_216), "1048576").immutable(),
