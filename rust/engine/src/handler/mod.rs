@@ -6,6 +6,7 @@
 //! that run commands (EXEC), goes through the trait [`Door`].
 
 mod access;
+mod account;
 mod args;
 mod context;
 mod dataset;
@@ -15,6 +16,7 @@ mod eviction;
 pub mod keys;
 mod memory;
 mod row;
+mod settings;
 pub mod several;
 mod store;
 pub mod subcommand;
@@ -23,14 +25,16 @@ pub mod usage;
 pub mod waiting;
 
 pub use access::{AccessClock, Counting};
+pub use account::{Account, Stray};
+pub(crate) use account::{Notice, Trace};
 pub use args::{Args, Cursor};
-pub use context::{Account, Context, Deadline, Door, Dropped, Outcome, Stray};
-pub(crate) use context::{Notice, Trace};
+pub use context::{Context, Deadline, Door, Dropped, Outcome};
 pub(crate) use context::{Waiting, World};
 pub use effect::{Effect, Event, Log, Wait, Words};
 pub use eviction::{Eviction, Policy, Rank};
 pub use keys::{KeyAt, KeyPositions, KeysError, KeysFound, each_key, key_positions};
 pub use memory::{MemoryUsage, ratio};
 pub use row::{Begin, Categories, Find, Flags, Group, Handler, KeyFlags, KeySpec, Keys, Row};
-pub use store::{ApplyConfig, Counters, Settings, Shutdown, Store};
+pub use settings::Settings;
+pub use store::{ApplyConfig, Counters, Shutdown, Store};
 pub use table::{Command, CommandTable, unknown_command, unknown_subcommand};
