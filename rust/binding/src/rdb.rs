@@ -128,6 +128,7 @@ fn refused(kind: FileKind) -> Failure {
 /// `progress` is called with the bytes read and those of the file, some times a second; what it raises ends the work.
 #[pyfunction]
 #[pyo3(signature = (path, progress=None))]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
 fn check_file(py: Python<'_>, path: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<Bound<'_, PyDict>> {
     let report = py.detach(|| check(&path, progress)).map_err(|failure| exception(py, &path, failure))?;
     let (report, total) = report;
@@ -175,6 +176,7 @@ type Converted = (u32, u64, BTreeSet<String>);
 /// Returns its version, its bytes, and the modules whose data besides values was left out.
 #[pyfunction]
 #[pyo3(signature = (source, destination, target, progress=None))]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it made")]
 fn convert_file(
     py: Python<'_>,
     source: PathBuf,

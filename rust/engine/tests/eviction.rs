@@ -215,7 +215,7 @@ fn few_keys_with_a_deadline_are_found_among_many() {
         ok(&mut caller, &[b"SET", format!("stays:{number}").as_bytes(), &value]);
     }
     for number in 0..10 {
-        ok(&mut caller, &[b"SET", format!("goes:{number}").as_bytes(), &[b'y'; 20_000], b"EX", b"1000"]);
+        ok(&mut caller, &[b"SET", format!("goes:{number}").as_bytes(), &vec![b'y'; 20_000], b"EX", b"1000"]);
     }
     let used = engine.store().used_bytes();
     configure(&mut caller, "volatile-lru", used - 100_000);

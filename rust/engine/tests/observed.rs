@@ -167,7 +167,7 @@ fn a_large_reply_is_found_among_others_of_a_pipeline() {
     let (engine, _clock) = engine();
     let mut connection = session(&engine);
     connection.receive(b"CONFIG SET commandlog-reply-larger-than 100000\r\n");
-    call(&mut engine.caller(), &[b"SET", b"large", &[b'x'; 100_000]]);
+    call(&mut engine.caller(), &[b"SET", b"large", &vec![b'x'; 100_000]]);
     connection.receive(b"GET k\r\nGET large\r\nGET k\r\n".repeat(3).as_slice());
     connection.receive(&b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*2\r\n$3\r\nGET\r\n$5\r\nlarge\r\n".repeat(4));
     let entries = engine.store().observed.logs.of(LogKind::LargeReply).newest(100);

@@ -27,8 +27,7 @@ fn ask(session: &mut Session, requests: &str) -> String {
 /// Words as clients send them: what is typed inline does not share a window.
 fn request(words: &str) -> String {
     let words: Vec<&str> = words.split(' ').collect();
-    let text: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    format!("*{}\r\n{text}", words.len())
+    words.iter().fold(format!("*{}\r\n", words.len()), |text, word| text + &format!("${}\r\n{word}\r\n", word.len()))
 }
 
 fn command(random: &mut Xoshiro256, kind: u64) -> String {

@@ -92,7 +92,9 @@ impl Invalidation {
             None => reply.null(),
             Some(keys) => {
                 reply.array(keys.len());
-                keys.iter().for_each(|key| reply.bulk(key));
+                for key in keys {
+                    reply.bulk(key);
+                }
             }
         }
     }
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_large_message_is_not_copied() {
-        let frame = Frame::new(&[&[b'x'; 1 << 20]]);
+        let frame = Frame::new(&[&vec![b'x'; 1 << 20]]);
         let mut output = Output::default();
         frame.write(Protocol::Resp2, &mut output);
         assert_eq!(output.len(), frame.len());

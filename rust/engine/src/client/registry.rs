@@ -119,7 +119,9 @@ impl Registry {
             self.has_to_wake.store(false, Ordering::Relaxed);
             std::mem::take(&mut *to_wake)
         };
-        links.iter().for_each(|link| link.wake());
+        for link in links {
+            link.wake();
+        }
     }
 
     /// How many are connected.

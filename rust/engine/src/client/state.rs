@@ -61,6 +61,7 @@ pub enum ReplyMode {
 
 /// A client as its session sees it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub struct Client {
     /// The part others may see.
     pub link: Arc<Link>,

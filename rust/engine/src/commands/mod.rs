@@ -75,9 +75,9 @@ pub const FAMILIES: &[&[Row]] = &[
 
 /// The line of CLIENT LIST about a client, for the log.
 pub(crate) fn client_line(store: &Store, link: &Arc<Link>, now_ms: i64) -> String {
-    let mut line = String::new();
-    client::describe(store, link, now_ms, &mut line);
-    line
+    let mut described = String::new();
+    client::describe(store, link, now_ms, &mut described);
+    described
 }
 
 /// A name that a client gives itself: visible characters only, so that CLIENT LIST stays readable.

@@ -238,7 +238,9 @@ fn list(context: &mut Context<'_, '_>, kind: Kind, args: Args<'_>, reply: &mut R
     }
     let channels = context.store.pubsub.channels(kind, args.get(2));
     reply.array(channels.len());
-    channels.iter().for_each(|channel| reply.bulk(channel));
+    for channel in &channels {
+        reply.bulk(channel);
+    }
     Ok(Effect::none())
 }
 

@@ -56,6 +56,6 @@ impl Tracked {
     /// Forgets all keys: how many, and how many readers they had together.
     pub fn clear(&mut self) -> (usize, usize) {
         let keys = std::mem::take(&mut self.keys);
-        (keys.len(), keys.values().map(|readers| readers.len()).sum())
+        (keys.len(), keys.values().map(SmallVec::len).sum())
     }
 }

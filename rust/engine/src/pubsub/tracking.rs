@@ -196,14 +196,12 @@ fn send(tracking: &Tracking, invalidation: &Arc<Invalidation>, clients: &Registr
     if tracking.redirect == 0 {
         return leave(&tracking.link, message, clients);
     }
-    match clients.get(tracking.redirect) {
-        Some(link) => leave(&link, message, clients),
-        None => {
-            tracking.link.flags.broken_redirect.store(true, Ordering::Relaxed);
-            if tracking.link.protocol.load(Ordering::Relaxed) == 3 {
-                leave(&tracking.link, Message::Push(redirect_broken(tracking.redirect)), clients);
-            }
-        }
+    if let Some(link) = clients.get(tracking.redirect) {
+        return leave(&link, message, clients);
+    }
+    tracking.link.flags.broken_redirect.store(true, Ordering::Relaxed);
+    if tracking.link.protocol.load(Ordering::Relaxed) == 3 {
+        leave(&tracking.link, Message::Push(redirect_broken(tracking.redirect)), clients);
     }
 }
 

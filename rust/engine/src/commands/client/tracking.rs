@@ -11,6 +11,7 @@ use crate::resp::Reply;
 
 /// The options of CLIENT TRACKING.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command")]
 struct Wish<'a> {
     redirect: u64,
     prefixes: Vec<&'a [u8]>,
@@ -95,7 +96,7 @@ pub(super) fn tracking(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mu
             // Nobody would read the invalidations.
             return Err(error::CANNOT_TRACK);
         }
-        switch_on(context, wish);
+        switch_on(context, &wish);
     } else {
         switch_off(context);
     }
@@ -103,7 +104,7 @@ pub(super) fn tracking(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mu
     Ok(Effect::none())
 }
 
-fn switch_on(context: &mut Context<'_, '_>, wish: Wish<'_>) {
+fn switch_on(context: &mut Context<'_, '_>, wish: &Wish<'_>) {
     let (store, client) = (context.store, &mut *context.client);
     let mut prefixes = wish.broadcast.then(Vec::new);
     if let Some(prefixes) = &mut prefixes {
@@ -179,6 +180,8 @@ pub(super) fn trackinginfo(context: &mut Context<'_, '_>, _: Args<'_>, reply: &m
     reply.bulk(b"prefixes");
     let prefixes = tracking.and_then(|tracking| tracking.prefixes.as_deref()).unwrap_or_default();
     reply.array(prefixes.len());
-    prefixes.iter().for_each(|prefix| reply.bulk(prefix));
+    for prefix in prefixes {
+        reply.bulk(prefix);
+    }
     Ok(Effect::none())
 }
