@@ -29,7 +29,7 @@ const fn streams_behind(from: i16) -> KeySpec {
 pub(super) const ROWS: &[Row] = &[
     Row::new("XACK", -4, Group::Stream, pending::xack)
         .since("5.0.0")
-        .doc("Acknowledges entries that a consumer of a group was given.", "O(1) for each message ID processed.")
+        .doc("Acknowledges entries that a consumer of a group was given.", "O(N) for N ids")
         .keys(Keys::Specs(&[KeySpec::one(1, UPDATED)]))
         .flags(Flags::WRITE.with(Flags::FAST))
         .usage("key:key group:string id:string..."),
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Adds an entry to a stream, and may trim it; an absent key begins as an empty stream.",
-            "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
+            "O(1), and O(N) for N entries that trimming removes",
         )
         .keys(Keys::Specs(&[KeySpec::one(1, UPDATED)]))
         .flags(Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST))
@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
         ),
     Row::new("XAUTOCLAIM", -6, Group::Stream, claim::xautoclaim)
         .since("6.2.0")
-        .doc("Gives entries that were pending for long to another consumer, from an id on.", "O(1) if COUNT is small.")
+        .doc("Gives entries that were pending for long to another consumer, from an id on.", "O(N) for N entries that are looked at")
         .keys(Keys::Specs(&[KeySpec::one(1, DELETED)]))
         .flags(Flags::WRITE.with(Flags::FAST))
         .tips(CHANCE)
@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Gives pending entries to another consumer of their group.",
-            "O(log N) with N being the number of messages in the PEL of the consumer group.",
+            "O(log N) for each id and N pending entries",
         )
         .keys(Keys::Specs(&[KeySpec::one(1, UPDATED)]))
         .flags(Flags::WRITE.with(Flags::FAST))
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Deletes entries by their ids, and counts those that were there.",
-            "O(1) for each single item to delete in the stream, regardless of the stream size.",
+            "O(log N) for each id and N entries",
         )
         .keys(Keys::Specs(&[KeySpec::one(1, DELETED)]))
         .flags(Flags::WRITE.with(Flags::FAST))
@@ -94,10 +94,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Tells which entries were delivered and not acknowledged.",
-            "O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is \
-             O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command \
-             returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional \
-             O(N) time for iterating every consumer.",
+            "O(N) for N entries returned; with IDLE, for N entries looked at",
         )
         .keys(Keys::Specs(&[KeySpec::one(1, READ)]))
         .flags(Flags::READONLY.with(Flags::LINEAR))
@@ -114,7 +111,7 @@ pub(super) const ROWS: &[Row] = &[
         .usage("key:key start:string end:string [COUNT count:integer]"),
     Row::new("XREAD", -4, Group::Stream, read::xread)
         .since("5.0.0")
-        .doc("Reads entries behind given ids from several streams, and may wait for some.", "")
+        .doc("Reads entries behind given ids from several streams, and may wait for some.", READ_COMPLEXITY)
         .keys(Keys::Specs(&[streams_behind(1)]))
         .flags(Flags::READONLY.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS))
         .usage("[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS streams:(key:key... id:string...)"),
@@ -122,9 +119,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Reads entries for a consumer of a group: new ones, or those that it has, and may wait for some.",
-            "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always \
-             asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP \
-             blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+            READ_COMPLEXITY,
         )
         .keys(Keys::Specs(&[streams_behind(4)]))
         .flags(Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS))
@@ -150,8 +145,7 @@ pub(super) const ROWS: &[Row] = &[
         .since("5.0.0")
         .doc(
             "Deletes the oldest entries of a stream.",
-            "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are \
-             organized in macro nodes containing multiple entries that can be released with a single deallocation.",
+            "O(N) for N entries removed",
         )
         .keys(Keys::Specs(&[KeySpec::one(1, DELETED)]))
         .flags(Flags::WRITE.with(Flags::LINEAR))
@@ -162,8 +156,8 @@ pub(super) const ROWS: &[Row] = &[
         ),
 ];
 
-const RANGE_COMPLEXITY: &str = "O(N) with N being the number of elements being returned. If N is constant (e.g. always \
-                                asking for the first 10 elements with COUNT), you can consider it O(1).";
+const READ_COMPLEXITY: &str = "O(M) for M entries returned from each stream; XADD pays for each client that waits";
+const RANGE_COMPLEXITY: &str = "O(log(N) + M) for N entries and M of them returned";
 
 const GROUP_ROWS: &[Row] = &[
     Row::new("CREATE", -5, Group::Stream, group::xgroup_create)
@@ -189,10 +183,7 @@ const GROUP_ROWS: &[Row] = &[
         .usage("key:key group:string consumer:string"),
     Row::new("DESTROY", 4, Group::Stream, group::xgroup_destroy)
         .since("5.0.0")
-        .doc(
-            "Removes a consumer group.",
-            "O(N) where N is the number of entries in the group's pending entries list (PEL).",
-        )
+        .doc("Removes a consumer group.", "O(N) for N pending entries")
         .keys(Keys::Specs(&[KeySpec::one(2, DELETED)]))
         .flags(Flags::WRITE)
         .usage("key:key group:string"),
