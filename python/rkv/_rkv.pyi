@@ -23,8 +23,10 @@ __all__ = [
     "WakeQueue",
     "__version__",
     "check_file",
+    "check_log",
     "convert_file",
     "load_config",
+    "log_files",
     "log_line",
     "note_fork",
     "read_backup",
@@ -46,8 +48,8 @@ def log_files(path: str | os.PathLike[str]) -> list[tuple[str, bool]]:
 def check_file(path: str | os.PathLike[str], progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
     """Read a whole file and tell what is in it, by name; ``progress`` hears the bytes read and those of the file.
 
-    Raises :class:`rkv.errors.FileError` if it is damaged or no such file, ``OSError`` if it cannot be read, and what
-    ``progress`` raises.
+    Raises :class:`rkv.errors.DamagedFileError` if it is damaged or no such file, ``OSError`` if it cannot be read, and
+    what ``progress`` raises.
     """
 
 def convert_file(
@@ -61,7 +63,8 @@ def convert_file(
     Returns version and bytes of the new one, and the modules whose data besides values was left out.
 
     An existing destination is replaced when the new file is complete and on disk, and stays as it is after an error.
-    Raises what :func:`check_file` raises; ``FileError`` also if the target cannot have what the file holds.
+    Raises what :func:`check_file` raises; ``DamagedFileError`` also if the target cannot have what the file
+    holds.
     """
 
 def read_backup(path: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
@@ -80,8 +83,8 @@ def restore_backup(
     """Restore a backup into an empty directory: up to a journal offset, up to a time, or all of it.
 
     Returns the offset that was reached, how many files were written, and their bytes; ``progress`` hears the bytes done
-    and those to do. Raises ``ValueError`` for a point that the backup does not cover, ``DamagedFileError``, ``OSError``,
-    and what ``progress`` raises.
+    and those to do. Raises ``ValueError`` for a point that the backup does not cover, ``DamagedFileError``,
+    ``OSError``, and what ``progress`` raises.
     """
 
 @final

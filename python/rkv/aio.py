@@ -28,7 +28,12 @@ async def readable(descriptor: int) -> None:
 
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
-    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+
+    def end() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, end)
     try:
         await ready
     finally:
@@ -41,7 +46,7 @@ class AsyncKeyspace(Generic[T]):
     __slots__ = ("_keyspace",)
 
     def __init__(self, keyspace: Keyspace[T]) -> None:
-        self._keyspace = keyspace
+        self._keyspace: Keyspace[T] = keyspace
 
     def pubsub(self, ignore_subscribe_messages: bool = False) -> AsyncPubSub[T]:
         """Listen to channels; use it with ``async with``."""

@@ -13,7 +13,6 @@ __all__ = [
     "DataError",
     "DirectoryInUseError",
     "ExecAbortError",
-    "FileError",
     "ForkedError",
     "NoAuthError",
     "NoPermissionError",
@@ -40,10 +39,6 @@ class DataError(RkvError):
     """An argument of a type or combination that no command takes; nothing was sent to the store."""
 
 
-class FileError(RkvError):
-    """A file is damaged, of another kind, from the future, or cannot hold what it should. The text says where."""
-
-
 class WatchError(RkvError):
     """A watched key changed before EXEC, so nothing of the transaction was done."""
 
@@ -65,7 +60,10 @@ class DirectoryInUseError(RkvError):
 
 
 class DamagedFileError(RkvError):
-    """A file is not as it was written, or no file of this kind. Nothing of it was loaded; the message says where."""
+    """A file is not as it was written, of another kind or from the future, or a new one cannot hold what it does.
+
+    Nothing of it was loaded; the message says where.
+    """
 
 
 class SnapshotError(RkvError):

@@ -79,7 +79,7 @@ class _Listener(Generic[T]):
         for name in (*names, *handlers):
             word = _bytes(name)
             if name in handlers:
-                self._handlers[kind, word] = handlers[name]  # type: ignore[index]
+                self._handlers[kind, word] = handlers[name]
             else:
                 self._handlers.pop((kind, word), None)
             self._confirm("subscribe", kind, word, self._subscriber.subscribe(kind, word))
@@ -238,7 +238,7 @@ class AsyncPubSub(_Listener[T]):
         self.close()
 
 
-def _bytes(word: Word) -> bytes:
+def _bytes(word: object) -> bytes:
     if isinstance(word, bytes):
         return word
     if isinstance(word, str):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from support.servers import Server
 
-# {s} {l} {h} {t} {z} are keys of strings, lists, hashes, sets and sorted sets, {k} any of them, {n} a small number, {m} a
-# member, {f} a score.
+# {s} {l} {h} {t} {z} are keys of strings, lists, hashes, sets and sorted sets, {k} any of them, {n} a small number, {m}
+# a member, {f} a score.
 COMMON = """
 SET {s} {n} | SET {k} {m} EX 100 | SET {s} {n} NX | SET {s} {n} XX KEEPTTL | SET {s} {n} GET | SETNX {s} {n}
 SETEX {s} 100 {m} | PSETEX {s} 100000 {m} | GETSET {s} {n}

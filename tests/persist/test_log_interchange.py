@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.resp import Array, Bulk, Error, Reply
 from support.servers import Server, start_redis, start_rkv, start_valkey
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STARTS = {"rkv": start_rkv, "redis": start_redis, "valkey": start_valkey}
 STAGES = ("one", "two", "three", "four")
@@ -18,7 +21,11 @@ LOG = ("--appendonly", "yes", "--appendfsync", "everysec")
 
 def write(server: Server, stage: str) -> None:
     """Keys of every type and encoding, deadlines, several databases, transactions, deletions."""
-    commands: list[tuple[str, ...]] = [("SELECT", "0"), ("SET", f"text:{stage}", "x" * 5000), ("SET", f"number:{stage}", "12")]
+    commands: list[tuple[str, ...]] = [
+        ("SELECT", "0"),
+        ("SET", f"text:{stage}", "x" * 5000),
+        ("SET", f"number:{stage}", "12"),
+    ]
     commands += [("INCRBYFLOAT", f"float:{stage}", "1.25"), ("SET", f"dead:{stage}", "1", "PX", "1")]
     commands += [("SET", f"living:{stage}", "1", "PXAT", "4102444800000")]
     for size in (5, 700):
@@ -31,7 +38,13 @@ def write(server: Server, stage: str) -> None:
         scored = [word for number in numbers for word in (f"{int(number) / 8}", f"member {number}")]
         commands.append(("ZADD", f"zset:{name}", *scored))
         commands += [("SPOP", f"set:{name}", "2"), ("LPOP", f"list:{name}"), ("ZPOPMIN", f"zset:{name}")]
-    commands += [("SELECT", "3"), ("MULTI",), ("SET", f"a:{stage}", "1"), ("RENAME", f"a:{stage}", f"b:{stage}"), ("EXEC",)]
+    commands += [
+        ("SELECT", "3"),
+        ("MULTI",),
+        ("SET", f"a:{stage}", "1"),
+        ("RENAME", f"a:{stage}", f"b:{stage}"),
+        ("EXEC",),
+    ]
     with server.connect() as connection:
         for command in commands:
             reply = connection.call(*command)
@@ -99,7 +112,9 @@ def test_a_log_that_another_server_began_is_read(peer: str, tmp_path: Path) -> N
 
 def test_a_log_of_redis_6_becomes_the_base(tmp_path: Path) -> None:
     commands = [("SELECT", "0"), ("SET", "key", "value"), ("RPUSH", "list", "a", "b")]
-    text = "".join(f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words) for words in commands)
+    text = "".join(
+        f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words) for words in commands
+    )
     (tmp_path / "appendonly.aof").write_bytes(text.encode())
     with start_rkv("--dir", str(tmp_path), *LOG) as server, server.connect() as connection:
         assert connection.call("GET", "key") == Bulk(b"value")

@@ -1,4 +1,4 @@
-"""The server is killed while clients write: every change that was acknowledged is there, and no transaction is halved."""
+"""The server is killed while clients write: each acknowledged change is there, and no transaction is halved."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rkv._rkv import check_file
-from rkv.errors import FileError
+from rkv.errors import DamagedFileError
 
 from . import check_log
 from .progress import Progress
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     progress = Progress("checking")
     try:
         report = check_file(words[0], progress)
-    except FileError as error:
+    except DamagedFileError as error:
         progress.end()
         print(f"rkv check: {error}", file=sys.stderr)
         return DAMAGED_STATUS

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from rkv._rkv import check_file, check_log, log_files
-from rkv.errors import FileError
+from rkv.errors import DamagedFileError
 
 DAMAGED_STATUS = 65
 IO_STATUS = 74
@@ -28,7 +28,7 @@ def main(path: str, fix: bool) -> int:
     """Print how much of the log is whole; 0 if all of it is, 65 if it is damaged, 74 if it cannot be read."""
     try:
         return max([_check(file, is_base, fix) for file, is_base in _files(Path(path))], default=0)
-    except FileError as error:
+    except DamagedFileError as error:
         print(f"rkv check: {error}", file=sys.stderr)
         return DAMAGED_STATUS
     except OSError as error:

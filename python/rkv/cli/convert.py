@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rkv._rkv import convert_file
-from rkv.errors import FileError
+from rkv.errors import DamagedFileError
 
 from .progress import Progress
 
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     progress = Progress("converting")
     try:
         version, size, modules = convert_file(source, destination, target, progress)
-    except FileError as error:
+    except DamagedFileError as error:
         progress.end()
         print(f"rkv convert: {error}", file=sys.stderr)
         return DAMAGED_STATUS

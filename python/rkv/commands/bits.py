@@ -102,8 +102,8 @@ class BitCommands(Form[T]):
     ) -> list[int]:
         """Read a field, and those of ``items``."""
         words: list[Word] = ["BITFIELD_RO", key, "GET", encoding, offset]
-        for item in items or ():
-            words += ["GET", *item]
+        for encoding_too, offset_too in items or ():
+            words += ["GET", encoding_too, offset_too]
         return self._call(None, *words)
 
     @command

@@ -86,8 +86,12 @@ def _pending(reply: list[Any]) -> list[dict[str, Any]]:
     return [dict(zip(names, item, strict=True)) for item in reply]
 
 
+def _is_number(value: object, least: int = 0) -> bool:
+    return isinstance(value, int) and value >= least
+
+
 def _number(what: str, number: int | None, least: int) -> None:
-    if number is not None and (not isinstance(number, int) or number < least):
+    if number is not None and not _is_number(number, least):
         raise DataError(f"{what} must be {'a positive' if least else 'a non-negative'} integer")
 
 
@@ -137,7 +141,7 @@ class StreamCommands(Form[T]):
         """Add an entry, and return its id; None if ``nomkstream`` and there is no stream."""
         if maxlen is not None and minid is not None:
             raise DataError("Only one of ```maxlen``` or ```minid``` may be specified")
-        if maxlen is not None and (not isinstance(maxlen, int) or maxlen < 0):
+        if maxlen is not None and not _is_number(maxlen):
             raise DataError("XADD maxlen must be non-negative integer")
         if not isinstance(fields, dict) or not fields:
             raise DataError("XADD fields must be a non-empty dict")
@@ -183,7 +187,7 @@ class StreamCommands(Form[T]):
         justid: bool = False,
     ) -> list[Any]:
         """Take over pending entries; return them, or with ``justid`` their ids."""
-        if not isinstance(min_idle_time, int) or min_idle_time < 0:
+        if not _is_number(min_idle_time):
             raise DataError("XCLAIM min_idle_time must be a non negative integer")
         if not isinstance(message_ids, (list, tuple)) or not message_ids:
             raise DataError("XCLAIM message_ids must be a non empty list or tuple of message IDs to claim")

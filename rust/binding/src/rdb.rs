@@ -51,13 +51,13 @@ fn exception(py: Python<'_>, path: &Path, failure: Failure) -> PyErr {
     match failure {
         Failure::Python(error) => error,
         Failure::Io(error) if error.kind() == io::ErrorKind::Unsupported => {
-            raise(py, "FileError", &format!("{}: {error}", path.display()))
+            raise(py, "DamagedFileError", &format!("{}: {error}", path.display()))
         }
         Failure::Io(error) | Failure::Rdb(RdbError { what: Fault::Io(error), .. }) => {
             PyOSError::new_err((error.raw_os_error().unwrap_or(5), error.to_string(), path.to_path_buf()))
         }
-        Failure::Rdb(error) => raise(py, "FileError", &format!("{}: {error}", path.display())),
-        Failure::Kind(text) => raise(py, "FileError", &format!("{}: {text}", path.display())),
+        Failure::Rdb(error) => raise(py, "DamagedFileError", &format!("{}: {error}", path.display())),
+        Failure::Kind(text) => raise(py, "DamagedFileError", &format!("{}: {text}", path.display())),
     }
 }
 

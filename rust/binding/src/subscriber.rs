@@ -100,7 +100,7 @@ impl Subscriber {
     }
 
     /// The words of the next message, or None if there is none within `timeout_s`; None waits for ever, 0 not at all.
-    #[pyo3(signature = (timeout_s=0.0), text_signature = "(timeout_s=0.0)")]
+    #[pyo3(signature = (timeout_s=0.0), text_signature = "($self, timeout_s=0.0)")]
     fn get<'py>(&self, py: Python<'py>, timeout_s: Option<f64>) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let end = timeout_s.and_then(|seconds| {
             let timeout = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
