@@ -196,3 +196,17 @@ fn many_listeners_share_what_they_are_sent() {
         assert!(sent(session).ends_with(&format!("{text}\r\n")));
     }
 }
+
+#[test]
+fn who_caches_hears_of_evicted_keys() {
+    for mode in ["", " BCAST PREFIX cached:"] {
+        let (engine, _) = engine("pubsub 0 0 0");
+        let (mut caching, mut other) = (third(&engine), third(&engine));
+        ask(&mut other, "SET cached:1 v\r\n");
+        ask(&mut caching, &format!("CLIENT TRACKING ON{mode}\r\nGET cached:1\r\n"));
+        ask(&mut other, "CONFIG SET maxmemory-policy allkeys-random maxmemory 1\r\nSET more v\r\nPING\r\n");
+        assert_eq!(ask(&mut other, "EXISTS cached:1\r\n"), ":0\r\n", "it was evicted");
+        caching.poll();
+        assert_eq!(sent(&mut caching), ">2\r\n$10\r\ninvalidate\r\n*1\r\n$8\r\ncached:1\r\n", "mode '{mode}'");
+    }
+}

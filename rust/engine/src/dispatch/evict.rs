@@ -9,6 +9,7 @@ use crate::config::KeyspaceEvents;
 use crate::handler::{AccessClock, Policy, Rank, Store};
 use crate::journal::Batch;
 use crate::keyspace::{Candidate, Entry, Pool};
+use crate::pubsub::Changed;
 
 /// Values that wait to be dropped may take this part of `maxmemory` before who evicts drops them: 1/256.
 const WAITING_SHIFT: u32 = 8;
@@ -130,8 +131,15 @@ fn evict(store: &Store, candidate: &Candidate, now_ms: i64, goes: impl FnOnce(&E
         shard.watches.touch(candidate.db, &key);
     }
     store.observe(candidate.db, KeyspaceEvents::EVICTED, "evicted", &key);
+    if !shard.tracked.is_empty() {
+        store.pubsub.trackers.invalidate(shard, &key, 0, &store.clients);
+        if shard.tracked.is_broadcast {
+            store.pubsub.trackers.broadcast(&Changed::from([key.into()]), 0, &store.clients);
+        }
+    }
     store.keyspace.publish_shard(shard, 0);
     drop(locks);
+    store.clients.wake_all();
     store.eviction.evicted.fetch_add(1, Ordering::Relaxed);
     if is_lazy && !dropped.is_empty() {
         store.lazyfree.push_values(dropped);
