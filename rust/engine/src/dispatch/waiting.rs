@@ -199,8 +199,9 @@ fn serve_one<'e>(
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(Box::new(tape)),
     };
-    blocked.link.leave(message);
+    // First: who has taken the answer may begin to wait anew, for keys in shards that are not held here.
     blocked.link.blocking.finish();
+    blocked.link.leave(message);
     account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered
 }
