@@ -11,11 +11,6 @@ import pytest
 import rkv
 
 
-def test_a_path_is_refused() -> None:
-    with pytest.raises(rkv.NotAvailableError, match="persistence is not available yet"):
-        rkv.open("somewhere")
-
-
 def test_databases() -> None:
     with rkv.open(databases=3) as db:
         db.db(2)["a"] = 1

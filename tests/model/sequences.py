@@ -18,9 +18,11 @@ STEPS_MAX = 14
 
 # Commands that no sequence contains, with the reason.
 LEFT_OUT = {
+    "BACKUP": "rkv's own; test_backup has it",
     "CLIENT KILL": "would close a connection of the test; test_connection has it",
     "CLIENT PAUSE": "holds every client; test_connection has it",
     "CLIENT REPLY": "suppresses replies, so that they could not be told apart",
+    "CLIENT TRACKING": "would put messages between the replies; test_tracking has it",
     "CLIENT UNBLOCK": "needs a client that waits",
     "CLIENT LIST": "names the connections of each server; test_connection has it",
     "CLIENT INFO": "names the connection; test_connection has it",
@@ -38,6 +40,14 @@ LEFT_OUT = {
     "QUIT": "closes the connection",
     "ROLE": "test_server has it",
     "SHUTDOWN": "stops the server",
+    **dict.fromkeys(("COMMANDLOG", "SLOWLOG"), "what took long is chance"),
+    **dict.fromkeys(
+        ("SAVE", "BGSAVE", "BGREWRITEAOF", "LASTSAVE"), "writes files, or tells when; the tests of persistence have it"
+    ),
+    **dict.fromkeys(
+        ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"),
+        "has as many replies as channels, and messages come between them; test_pubsub has it",
+    ),
     **dict.fromkeys(
         ("XINFO CONSUMERS", "XINFO STREAM", "XPENDING"),
         "tells for how long something was left alone; the tests of streams have it",

@@ -35,7 +35,7 @@ ENGINE_FLOORS = (
     ("journal", "rdb", "pubsub", "acl", "config", "observe"),
     ("client", "keyspace"),
     ("values",),
-    ("resp", "limits", "clock", "random", "files", "number", "slot", "error", "glob", "keyed", "slab"),
+    ("resp", "limits", "clock", "random", "files", "number", "slot", "error", "glob", "keyed", "names", "slab"),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(ENGINE_FLOORS) for name in names}
 

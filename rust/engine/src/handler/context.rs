@@ -401,6 +401,7 @@ impl<'a, 'e> Context<'a, 'e> {
             let number = update(0)?;
             part.put_absent_integer(hasher, &key, number, now);
             updated = Updated::To(number);
+            self.notice_new(db, key);
         }
         if is_observed && updated != Updated::Other {
             self.record_change(db, key);
