@@ -102,68 +102,92 @@ pub enum Ending {
 }
 
 /// Whether a client waits for a key, and who may answer it. Exactly one of server, timeout, disconnect and CLIENT UNBLOCK
-/// wins.
+/// wins. Each wait has a number: whoever still knows an earlier one cannot answer it in its place.
 #[derive(Debug, Default)]
-pub struct Blocking(AtomicU8);
+pub struct Blocking(AtomicU64);
 
-const IDLE: u8 = 0;
-const WAITING: u8 = 1;
-const SERVING: u8 = 2;
-const UNBLOCKED: u8 = 3;
-const UNBLOCKED_BY_ERROR: u8 = 4;
+/// The number of a wait of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitNumber(u64);
+
+/// The bits of the state; the number stands above them.
+const STATE_BITS: u32 = 3;
+const STATE: u64 = (1 << STATE_BITS) - 1;
+const IDLE: u64 = 0;
+const WAITING: u64 = 1;
+const SERVING: u64 = 2;
+const UNBLOCKED: u64 = 3;
+const UNBLOCKED_BY_ERROR: u64 = 4;
+
+impl WaitNumber {
+    const fn with(self, state: u64) -> u64 {
+        self.0 << STATE_BITS | state
+    }
+}
 
 impl Blocking {
-    /// The client begins to wait.
-    pub fn begin(&self) {
-        self.0.store(WAITING, Ordering::Release);
+    fn change(&self, from: u64, to: u64) -> bool {
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Whether it waits and nobody serves it.
-    pub fn is_waiting(&self) -> bool {
-        self.0.load(Ordering::Acquire) == WAITING
+    fn state(&self) -> u64 {
+        self.0.load(Ordering::Acquire) & STATE
+    }
+
+    /// The client begins to wait; its thread alone does that.
+    pub fn begin(&self) -> WaitNumber {
+        let number = WaitNumber((self.0.load(Ordering::Acquire) >> STATE_BITS).wrapping_add(1));
+        self.0.store(number.with(WAITING), Ordering::Release);
+        number
+    }
+
+    /// Whether this wait goes on and nobody serves it.
+    pub fn is_waiting(&self, number: WaitNumber) -> bool {
+        self.0.load(Ordering::Acquire) == number.with(WAITING)
     }
 
     /// Whether it neither waits nor is being served.
     pub fn is_idle(&self) -> bool {
-        self.0.load(Ordering::Acquire) == IDLE
+        self.state() == IDLE
     }
 
-    /// Takes the right to answer; false if somebody else has it.
-    pub fn claim(&self) -> bool {
-        self.0.compare_exchange(WAITING, SERVING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Takes the right to answer a wait; false if somebody else has it, or it is over.
+    pub fn claim(&self, number: WaitNumber) -> bool {
+        self.change(number.with(WAITING), number.with(SERVING))
     }
 
     /// Ends the wait on behalf of another client; its driver does the rest. False if it does not wait.
     pub fn unblock(&self, with_error: bool) -> bool {
         let state = if with_error { UNBLOCKED_BY_ERROR } else { UNBLOCKED };
-        self.0.compare_exchange(WAITING, state, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let now = self.0.load(Ordering::Acquire);
+        now & STATE == WAITING && self.change(now, now & !STATE | state)
     }
 
     /// Whether another client ended the wait.
     pub fn is_unblocked(&self) -> bool {
-        matches!(self.0.load(Ordering::Acquire), UNBLOCKED | UNBLOCKED_BY_ERROR)
+        matches!(self.state(), UNBLOCKED | UNBLOCKED_BY_ERROR)
     }
 
-    /// Takes the right to end the wait, for the driver of the client; `None` if somebody answers it.
-    pub fn end(&self) -> Option<Ending> {
-        if self.claim() {
+    /// Takes the right to end a wait, for the driver of the client; `None` if somebody answers it.
+    pub fn end(&self, number: WaitNumber) -> Option<Ending> {
+        if self.claim(number) {
             return Some(Ending::ByItself);
         }
         match self.0.load(Ordering::Acquire) {
-            UNBLOCKED => Some(Ending::ByTimeout),
-            UNBLOCKED_BY_ERROR => Some(Ending::ByError),
+            now if now == number.with(UNBLOCKED) => Some(Ending::ByTimeout),
+            now if now == number.with(UNBLOCKED_BY_ERROR) => Some(Ending::ByError),
             _ => None,
         }
     }
 
     /// Gives the right back: there was nothing to answer with.
-    pub fn release(&self) {
-        self.0.store(WAITING, Ordering::Release);
+    pub fn release(&self, number: WaitNumber) {
+        self.0.store(number.with(WAITING), Ordering::Release);
     }
 
-    /// The answer was given.
-    pub fn finish(&self) {
-        self.0.store(IDLE, Ordering::Release);
+    /// The answer is given. Called by who has the right, before the client can take the answer and begin another wait.
+    pub fn finish(&self, number: WaitNumber) {
+        self.0.store(number.with(IDLE), Ordering::Release);
     }
 }
 

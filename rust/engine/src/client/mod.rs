@@ -13,7 +13,7 @@ mod subscription;
 mod wake;
 
 pub use frame::{Frame, INVALIDATION_CHANNEL, Invalidation};
-pub use link::{Blocking, Ending, Link, LinkFlags, Message, Names, Origin, Transport, Unblock};
+pub use link::{Blocking, Ending, Link, LinkFlags, Message, Names, Origin, Transport, Unblock, WaitNumber};
 pub use pause::Pause;
 pub use registry::Registry;
 pub use state::{Client, Queued, ReplyMode, Transaction, Watched, Watching};

@@ -134,7 +134,7 @@ fn evict(store: &Store, candidate: &Candidate, now_ms: i64, goes: impl FnOnce(&E
     if !shard.tracked.is_empty() {
         store.pubsub.trackers.invalidate(shard, &key, 0, &store.clients);
         if shard.tracked.is_broadcast {
-            store.pubsub.trackers.broadcast(&Changed::from([key.into()]), 0, &store.clients);
+            store.pubsub.trackers.broadcast(&Changed::from([key]), 0, &store.clients);
         }
     }
     store.keyspace.publish_shard(shard, 0);

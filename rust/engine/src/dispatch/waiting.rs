@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
-use crate::client::{Client, Ending, Link, Message, Unblock};
+use crate::client::{Client, Ending, Link, Message, Unblock, WaitNumber};
 use crate::error;
 use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, Words, World};
 use crate::keyspace::{Key, Locks, Waiter};
@@ -25,6 +25,7 @@ use crate::values::Kind;
 /// A command that waits.
 #[derive(Debug)]
 pub struct Blocked {
+    number: WaitNumber,
     link: Arc<Link>,
     db: usize,
     command: u16,
@@ -40,7 +41,7 @@ pub struct Blocked {
 
 impl Waiter for Blocked {
     fn is_waiting(&self) -> bool {
-        self.link.blocking.is_waiting()
+        self.link.blocking.is_waiting(self.number)
     }
 }
 
@@ -82,6 +83,7 @@ pub(super) fn park(
     form: Unblock,
 ) -> Arc<Blocked> {
     let blocked = Arc::new(Blocked {
+        number: client.link.blocking.begin(),
         link: Arc::clone(&client.link),
         db: client.db,
         command: call.command.id,
@@ -93,7 +95,6 @@ pub(super) fn park(
         hears_of_loss: wait.hears_of_loss,
         deadline_us: wait.deadline_us,
     });
-    client.link.blocking.begin();
     for key in keys {
         let waiter: Arc<dyn Waiter> = blocked.clone();
         locks.shard(key.shard()).waiters.push(client.db, key.bytes(), waiter);
@@ -172,7 +173,7 @@ fn serve_one<'e>(
     if mask & !locks.mask() != 0 {
         return if blocked.is_waiting() { Turn::Elsewhere(mask) } else { Turn::Waits };
     }
-    if !blocked.link.blocking.claim() {
+    if !blocked.link.blocking.claim(blocked.number) {
         return Turn::Waits;
     }
     let (mut output, mut tape) = (Output::default(), Tape::new());
@@ -190,7 +191,7 @@ fn serve_one<'e>(
     });
     write(store, locks, account);
     if wait.flatten().is_some() {
-        blocked.link.blocking.release();
+        blocked.link.blocking.release(blocked.number);
         return Turn::Waits;
     }
     let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: output.position(), now_ms };
@@ -200,7 +201,7 @@ fn serve_one<'e>(
         Unblock::Tape(_) => Message::Tape(Box::new(tape)),
     };
     // First: who has taken the answer may begin to wait anew, for keys in shards that are not held here.
-    blocked.link.blocking.finish();
+    blocked.link.blocking.finish(blocked.number);
     blocked.link.leave(message);
     account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered
@@ -219,14 +220,14 @@ fn leave_queues(store: &Store, locks: &mut Locks<'_>, blocked: &Arc<Blocked>) {
 /// once. False if somebody was faster: the reply is in the inbox.
 pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut reply: Option<&mut Reply<'_>>) -> bool {
     let Ok(mut locks) = store.keyspace.lock(blocked.mask(store)) else {
-        blocked.link.blocking.finish();
+        blocked.link.blocking.finish(blocked.number);
         if let Some(reply) = reply {
             reply.error(&error::POISONED);
         }
         return true;
     };
     // Who serves it holds these shards, too, so it is either answered or waiting, or CLIENT UNBLOCK left the rest to us.
-    let Some(ending) = blocked.link.blocking.end() else { return false };
+    let Some(ending) = blocked.link.blocking.end(blocked.number) else { return false };
     leave_queues(store, &mut locks, blocked);
     let mut account = Account::default();
     let now_ms = store.clock.unix_ms();
@@ -245,7 +246,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
             record_locked(store, client, call, cost, account);
         });
     }
-    blocked.link.blocking.finish();
+    blocked.link.blocking.finish(blocked.number);
     settle(store, &mut locks, &mut account, now_ms);
     if store.journal.gate.is_closed() {
         depend(store, client, &locks, &account, false);
