@@ -56,7 +56,7 @@ DIFFERENCES = [
         theirs=error("NOGROUP .*"),
         ours=error("NOGROUP .*"),
         reason="The name of the key is printed like a text of C: it ends at a NUL there, and not here",
-        example="0> XREADGROUP GROUP g c STREAMS '\\x00k' 1-1",
+        example="0> XREADGROUP GROUP g c STREAMS x00k 1-1",
     ),
     Difference(
         server="redis",

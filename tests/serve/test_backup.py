@@ -69,8 +69,9 @@ def write(connection: Connection, stage: int) -> None:
     for words in (
         ("SET", f"text:{stage}", "x" * 500), ("INCR", "counter"), ("RPUSH", "list", stage, "b"),
         ("HSET", f"hash:{stage % 5}", f"field {stage}", stage), ("SADD", "set", stage, "m"), ("PFADD", "hll", stage),
-        ("ZADD", "zset", stage, "m"), ("XADD", "stream", f"{stage + 1}-1", "field", stage), ("SETBIT", "bits", stage, 1),
-        ("MULTI",), ("SET", "a", stage), ("RENAME", "a", "b"), ("EXEC",), ("DEL", f"text:{stage - 3}"),
+        ("ZADD", "zset", stage, "m"), ("XADD", "stream", f"{stage + 1}-1", "field", stage),
+        ("SETBIT", "bits", stage, 1), ("MULTI",), ("SET", "a", stage), ("RENAME", "a", "b"), ("EXEC",),
+        ("DEL", f"text:{stage - 3}"),
     ):  # fmt: skip
         reply = connection.call(*words)
         assert not isinstance(reply, Error), (words, reply)
@@ -202,6 +203,13 @@ def test_a_point_that_is_not_covered_is_refused(backups: Backups, point: str, tm
     status, out, errors = rkv("restore", backups.incremental, tmp_path / "new", "--to", point)
     assert (status, out) == (USAGE, "")
     assert errors.startswith("rkv restore: ")
+    assert not list((tmp_path / "new").rglob("*.rdb"))
+
+
+def test_a_time_before_a_full_backup_began_is_refused(backups: Backups, tmp_path: Path) -> None:
+    status, out, errors = rkv("restore", backups.full, tmp_path / "new", "--to", "2001-01-01T00:00:00")
+    assert (status, out) == (USAGE, "")
+    assert "began after that time" in errors
     assert not list((tmp_path / "new").rglob("*.rdb"))
 
 
