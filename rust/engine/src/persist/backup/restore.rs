@@ -105,10 +105,9 @@ fn check_point(manifest: &BackupManifest, point: Point) -> Result<(), RestoreErr
         Point::Time(_) if first_offset == last_offset => {
             Err(RestoreError::Beyond("the backup is of one moment: there is no other to restore".into()))
         }
-        Point::Time(ms) if !manifest.is_incremental && ms < manifest.started_ms => Err(RestoreError::Beyond(format!(
-            "the backup began after that time, at {} ms",
-            manifest.started_ms
-        ))),
+        Point::Time(ms) if !manifest.is_incremental && ms < manifest.started_ms => {
+            Err(RestoreError::Beyond(format!("the backup began after that time, at {} ms", manifest.started_ms)))
+        }
         Point::Time(ms) if ms >= manifest.sealed_ms => Err(RestoreError::Beyond(format!(
             "the backup was sealed before that time, at {} ms; leave the time away to restore all of it",
             manifest.sealed_ms
