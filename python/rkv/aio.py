@@ -59,5 +59,5 @@ class AsyncKeyspace(Generic[T]):
         async with self.pubsub(ignore_subscribe_messages=True) as listener:
             listener.subscribe(*channels)
             listener.psubscribe(*patterns)
-            async for message in listener:
-                yield message
+            while True:
+                yield await listener.get_message()

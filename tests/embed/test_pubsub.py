@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -138,10 +139,11 @@ def test_messages_of_many_threads_all_come(db: rkv.DB) -> None:
 
 async def hear(kv: rkv.Keyspace[bytes], count: int, heard: list[object]) -> None:
     """So many messages of a channel."""
-    async for got in kv.aio.subscribe("a", patterns=("p*",)):
-        heard.append(got["data"])
-        if len(heard) == count:
-            return
+    async with contextlib.aclosing(kv.aio.subscribe("a", patterns=("p*",))) as messages:
+        async for got in messages:
+            heard.append(got["data"])
+            if len(heard) == count:
+                return
 
 
 def say(kv: rkv.Keyspace[bytes], count: int) -> None:

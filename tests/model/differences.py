@@ -51,6 +51,14 @@ NOT_IN_TRANSACTION = error(r"ERR Command '(multi|watch)' not allowed inside a tr
 
 DIFFERENCES = [
     Difference(
+        server="both",
+        words=r"X(READGROUP|AUTOCLAIM|CLAIM|GROUP|INFO|PENDING) .*\x00.*",
+        theirs=error("NOGROUP .*"),
+        ours=error("NOGROUP .*"),
+        reason="The name of the key is printed like a text of C: it ends at a NUL there, and not here",
+        example="0> XREADGROUP GROUP g c STREAMS x00k 1-1",
+    ),
+    Difference(
         server="redis",
         words=r"XREAD(GROUP)? .*",
         theirs=error("ERR Unbalanced XREAD list of streams: .*"),

@@ -129,7 +129,6 @@ def test_an_unknown_option_names_its_line_and_the_nearest_one(start: Starter, tm
     "line",
     [
         "user alice on >secret +@all",
-        'rename-command FLUSHALL ""',
         "loadmodule /usr/lib/module.so",
         "aclfile /etc/redis/users.acl",
         "tls-port 6380",

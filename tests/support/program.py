@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from support import servers
-from support.resp import Connection
+from support.resp import Connection, Error
 
 TIMEOUT_S = 30.0
 
@@ -112,14 +112,19 @@ def connect(port: int, protocol: int = 2) -> Connection:
 
 
 def connect_when_possible(port: int) -> Connection:
-    """A connection to a server that says nothing when it is ready."""
+    """A connection to a server that says nothing when it is ready, as soon as it has loaded what it has."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            return connect(port)
+            connection = connect(port)
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+            continue
+        while isinstance(connection.call("PING"), Error):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return connection
 
 
 def unread(port: int, data: bytes) -> socket.socket:

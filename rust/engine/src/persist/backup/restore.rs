@@ -105,6 +105,9 @@ fn check_point(manifest: &BackupManifest, point: Point) -> Result<(), RestoreErr
         Point::Time(_) if first_offset == last_offset => {
             Err(RestoreError::Beyond("the backup is of one moment: there is no other to restore".into()))
         }
+        Point::Time(ms) if !manifest.is_incremental && ms < manifest.started_ms => {
+            Err(RestoreError::Beyond(format!("the backup began after that time, at {} ms", manifest.started_ms)))
+        }
         Point::Time(ms) if ms >= manifest.sealed_ms => Err(RestoreError::Beyond(format!(
             "the backup was sealed before that time, at {} ms; leave the time away to restore all of it",
             manifest.sealed_ms
@@ -165,7 +168,7 @@ impl<P: FnMut(u64, u64) -> bool> Copier<'_, P> {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn File>, RestoreError> {
-        self.from.open(name).map_err(io_failed(self.from, name))
+        self.from.open(name).map_err(unopened(self.from, name))
     }
 
     fn read_log(&self, member: &Member) -> Result<Manifest, RestoreError> {
@@ -214,6 +217,15 @@ fn io_failed(files: &dyn Files, name: &str) -> impl FnOnce(io::Error) -> Restore
     move |error| RestoreError::Io { path, error }
 }
 
+/// A backup that lacks a file which it names is damaged; everything else is the system's failure.
+fn unopened(files: &dyn Files, name: &str) -> impl FnOnce(io::Error) -> RestoreError + use<> {
+    let path = files.path(name);
+    move |error| match error.kind() {
+        io::ErrorKind::NotFound => RestoreError::Damaged { path, what: "it is missing".into() },
+        _ => RestoreError::Io { path, error },
+    }
+}
+
 /// Shows the first bytes of a file piece by piece. All of it is read, so that its checksum is known to fit.
 fn each_piece(
     from: &dyn Files,
@@ -221,7 +233,7 @@ fn each_piece(
     bytes: u64,
     mut each: impl FnMut(&[u8]) -> Result<(), RestoreError>,
 ) -> Result<(), RestoreError> {
-    let file = from.open(&member.name).map_err(io_failed(from, &member.name))?;
+    let file = from.open(&member.name).map_err(unopened(from, &member.name))?;
     let mut buffer = vec![0; 1 << 20];
     let (mut at, mut crc) = (0u64, 0);
     loop {
