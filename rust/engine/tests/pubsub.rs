@@ -96,37 +96,6 @@ fn a_driver_is_woken_once_for_many_messages() {
 }
 
 #[test]
-fn who_caches_hears_of_what_is_evicted() {
-    let (engine, _) = engine("pubsub 0 0 0");
-    let mut writer = third(&engine);
-    let value = "x".repeat(1000);
-    for number in 0..200 {
-        ask(&mut writer, &format!("SET k:{number} {value}\r\n"));
-    }
-    let ((mut reader, mut hearing), keys) = ((third(&engine), third(&engine)), |text: &str| {
-        let mut keys: Vec<_> = text.split("\r\n").filter(|word| word.starts_with("k:")).map(str::to_owned).collect();
-        keys.sort();
-        keys
-    });
-    ask(&mut reader, "CLIENT TRACKING ON\r\n");
-    ask(&mut hearing, "CLIENT TRACKING ON BCAST PREFIX k:\r\n");
-    for number in 0..200 {
-        ask(&mut reader, &format!("GET k:{number}\r\n"));
-    }
-    let half = engine.store().used_bytes() / 2;
-    ask(&mut writer, &format!("CONFIG SET maxmemory-policy allkeys-random maxmemory {half}\r\nPING\r\n"));
-    reader.poll();
-    hearing.poll();
-    let (read, heard) = (keys(&sent(&mut reader)), keys(&sent(&mut hearing)));
-    let is_left = |number: &usize| ask(&mut writer, &format!("EXISTS k:{number}\r\n")) == ":1\r\n";
-    let left: Vec<_> = (0..200).filter(is_left).map(|number| format!("k:{number}")).collect();
-    assert!(left.len() > 20 && left.len() < 180, "{} are left", left.len());
-    assert_eq!(read.len(), 200 - left.len());
-    assert_eq!(read, heard);
-    assert!(left.iter().all(|key| read.binary_search(key).is_err()));
-}
-
-#[test]
 fn who_goes_leaves_nothing() {
     let (engine, _) = engine("pubsub 0 0 0");
     let store = engine.store();
