@@ -152,7 +152,7 @@ fn set_deadline(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply
     }
     reply.integer(1);
     if new_ms <= context.now_ms() {
-        context.remove(key);
+        context.remove_expired(key);
         return Ok(Effect::instead([b"DEL", key.bytes()]).event(KeyspaceEvents::EXPIRED, "expired", 0));
     }
     context.set_deadline(key, Some(new_ms));

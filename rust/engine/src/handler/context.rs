@@ -560,6 +560,13 @@ impl<'a, 'e> Context<'a, 'e> {
         self.remove_in(self.client.db, key)
     }
 
+    /// Removes a live key that was given a deadline in the past: it counts as expired.
+    pub fn remove_expired(&mut self, key: Key<'a>) -> bool {
+        let removed = self.remove(key);
+        self.locks.shard(key.shard()).expired += u64::from(removed);
+        removed
+    }
+
     /// Removes a live key of another database.
     pub fn remove_in(&mut self, db: usize, key: Key<'a>) -> bool {
         if self.open_in(db, key).is_none() {

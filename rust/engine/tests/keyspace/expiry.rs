@@ -316,6 +316,7 @@ impl Model {
         }
         if at_ms <= self.now_ms {
             self.stored.remove(&(self.db, key));
+            self.expired += 1;
         } else {
             self.stored.insert((self.db, key), Some(at_ms));
         }

@@ -162,7 +162,7 @@ fn events_and_journal() {
         ("PEXPIREAT b 1700000020000 GT", ":1", &["expire 0 b"], &["PEXPIREAT b 1700000020000"]),
         ("PERSIST b", ":1", &["persist 0 b"], &["PERSIST b"]),
         ("PERSIST b", ":0", &[], &[]),
-        ("EXPIRE b -1", ":1", &["del 0 b"], &["DEL b"]),
+        ("EXPIRE b -1", ":1", &["expired 0 b"], &["DEL b"]),
         ("EXPIRE b 1", ":0", &[], &[]),
         ("SET e 1", "OK", &["set 0 e"], &["SET e 1"]),
         ("DEL e x e", ":1", &["del 0 e"], &["DEL e x e"]),

@@ -63,7 +63,7 @@ pub fn getex(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_
     write(value, reply);
     match (options.expiry, deadline) {
         (_, Deadline::At(deadline_ms)) if deadline_ms <= now_ms => {
-            context.remove(key);
+            context.remove_expired(key);
             Ok(expired(context))
         }
         (_, Deadline::At(deadline_ms)) => {
@@ -145,7 +145,7 @@ fn set_if(
 fn store_or_expire(context: &mut Context<'_, '_>, value: &[u8], deadline: Deadline) -> Effect {
     match deadline {
         Deadline::At(deadline_ms) if deadline_ms <= context.now_ms() => {
-            if context.remove(context.key(0)) {
+            if context.remove_expired(context.key(0)) {
                 expired(context)
             } else {
                 Effect::none()

@@ -266,9 +266,15 @@ fn every_member_has_the_same_chance() {
             assert!(uneven < 4.0, "a {part}th of {size} in {}: {uneven}", set.encoding());
             assert_eq!(chosen.values().sum::<u32>(), size * 100);
         }
+        // What was popped comes back, so that each pop is from the same members.
+        let mut copy = set.clone();
         let popped = counts(size * 20, &mut |each| {
-            let mut copy = set.clone();
-            assert!(copy.pop(&mut random, each));
+            let mut gone = Vec::new();
+            assert!(copy.pop(&mut random, &mut |member: Entry<'_>| {
+                gone = member.to_vec();
+                each(member);
+            }));
+            assert!(copy.add(&gone, &rules));
         });
         assert!(unevenness(&popped, 20.0) < 4.0, "{} of {size}, popped", set.encoding());
         let mut first = BTreeSet::new();
