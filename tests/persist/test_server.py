@@ -113,7 +113,8 @@ def test_clients_are_told_to_wait_while_it_loads(tmp_path: Path) -> None:
         assert seen == {"Error", "Bulk"}
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        process.communicate(timeout=20)
+        assert process.returncode == 0
 
 
 def test_exit_statuses(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ pub(super) fn capa(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Re
 }
 
 pub(super) fn import_source(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    if context.store.config().text(b"import-mode").as_deref() != Some(b"yes") {
+    // Who only switches it off is not refused.
+    let is_off = args.word(2).eq_ignore_ascii_case(b"off");
+    if !is_off && context.store.config().text(b"import-mode").as_deref() != Some(b"yes") {
         return Err(Error::fixed("ERR Server is not in import mode"));
     }
     context.client.link.flags.import_source.store(switch(args.word(2))?, Ordering::Relaxed);
