@@ -441,3 +441,21 @@ impl Link {
         self.flags.kill.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_wait_is_not_answered_in_the_place_of_the_next() {
+        let blocking = Blocking::default();
+        let first = blocking.begin();
+        assert!(blocking.claim(first) && !blocking.claim(first) && blocking.end(first).is_none());
+        blocking.finish(first);
+        assert!(blocking.is_idle());
+        let second = blocking.begin();
+        assert!(!blocking.is_waiting(first) && !blocking.claim(first) && blocking.end(first).is_none());
+        assert!(blocking.unblock(false) && !blocking.claim(second));
+        assert!(blocking.end(first).is_none() && matches!(blocking.end(second), Some(Ending::ByTimeout)));
+    }
+}
