@@ -167,6 +167,8 @@ fn an_incremental_backup_shares_its_base() {
         let (_, digest) = scene.restored_at(&second.id, Point::Offset(moment.offset), moment.ms).unwrap();
         assert_eq!(digest, moment.digest);
     }
+    let too_early = scene.restored(&second.id, Point::Time(START_MS - 1)).unwrap_err();
+    assert!(matches!(too_early, RestoreError::Beyond(_)), "{too_early}");
     assert_eq!(scene.say(&["BACKUP", "CLEANUP", "KEEP", "1"]), "Some(Integer(1))");
     assert_eq!(scene.restored(&second.id, Point::End).unwrap().1, moments.last().unwrap().digest);
     assert_eq!(scene.say(&["BACKUP", "CLEANUP"]), "Some(Integer(1))");

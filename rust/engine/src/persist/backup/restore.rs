@@ -156,6 +156,14 @@ impl<P: FnMut(u64, u64) -> bool> Copier<'_, P> {
                     .into(),
             ));
         }
+        let is_before_log = manifest.is_incremental && self.restored.offset == manifest.first_offset;
+        if matches!(point, Point::Time(_)) && is_before_log {
+            return Err(RestoreError::Beyond(
+                "the log of this backup begins after that time, and its base may be younger, too: \
+                 restore an earlier backup, or to an offset"
+                    .into(),
+            ));
+        }
         let name = format!("{LOG_DIR}/{LOG_NAME}.manifest");
         save(self.to, &name, kept.text().as_bytes()).map_err(io_failed(self.to, &name))?;
         self.to.sync_dir(LOG_DIR).map_err(io_failed(self.to, LOG_DIR))?;
