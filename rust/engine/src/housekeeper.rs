@@ -88,8 +88,8 @@ struct Gone {
 }
 
 impl Gone {
-    /// Tells who watches, who listens and the journal.
-    fn tell(&self, store: &Store, watches: &Watches) {
+    /// Tells who watches, who listens and the journal; the offset behind its record there.
+    fn tell(&self, store: &Store, watches: &Watches) -> Option<u64> {
         let Self { db, key, fields, emptied } = self;
         let mut batch = Batch::default();
         if let Some(fields) = fields {
@@ -106,9 +106,7 @@ impl Gone {
             store.observe(*db, KeyspaceEvents::EXPIRED, "expired", key);
             batch.push(*db, &[b"DEL".as_slice(), key]);
         }
-        if store.journal.is_on() {
-            store.journal.append(&batch);
-        }
+        store.journal.is_on().then(|| store.journal.append(&batch))
     }
 }
 
@@ -162,7 +160,9 @@ fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i6
     shard.changes += count;
     let mut changed = Changed::new();
     for gone in &gone {
-        gone.tell(store, &shard.watches);
+        if let Some(offset) = gone.tell(store, &shard.watches) {
+            shard.journal_offset = offset;
+        }
         if !shard.tracked.is_empty() {
             store.pubsub.trackers.invalidate(shard, &gone.key, 0, &store.clients);
             changed.insert(gone.key.clone());

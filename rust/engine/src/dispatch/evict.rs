@@ -123,7 +123,7 @@ fn evict(store: &Store, candidate: &Candidate, now_ms: i64, goes: impl FnOnce(&E
         let mut batch = Batch::default();
         let name = if is_lazy { b"UNLINK".as_slice() } else { b"DEL" };
         batch.push(candidate.db, &[name, &key]);
-        store.journal.append(&batch);
+        shard.journal_offset = store.journal.append(&batch);
     }
     if was_expired {
         shard.watches.touch_expired(candidate.db, &key);
