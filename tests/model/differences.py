@@ -72,7 +72,7 @@ DIFFERENCES = [
         theirs=error("ERR syntax error"),
         ours=r"Integer\(value=\d+\)|" + error("(WRONGTYPE|ERR value is not an integer) .*"),
         reason="Redis 7.0 wants an end with the start, Valkey 9.1 counts up to the last byte without one",
-        example="0> BITCOUNT a 0",
+        example="0> APPEND a x | 0> BITCOUNT a 0",
     ),
     Difference(
         server="redis",
