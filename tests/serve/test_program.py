@@ -267,7 +267,7 @@ def test_systemd_is_told(start: Starter, tmp_path: Path, is_abstract: bool) -> N
 def test_the_log_ends_where_nobody_reads_it() -> None:
     port = servers.free_port()
     reader, writer = os.pipe()
-    process = subprocess.Popen([sys.executable, "-m", "rkv", "serve", "--port", str(port)], stdout=writer)
+    process = subprocess.Popen([sys.executable, "-m", "rkv", "serve", "--port", str(port), "--save", ""], stdout=writer)
     os.close(writer)
     try:
         assert os.read(reader, 1)
