@@ -202,9 +202,6 @@ impl Engine {
         if has_log {
             store.persist.start_log();
         }
-        if !store.config().get(options::SAVE).is_empty() {
-            store.expiry.wake();
-        }
         Ok(loaded)
     }
 

@@ -173,8 +173,8 @@ impl Entries for Held<'_, '_> {
 }
 
 /// A file that is written in large pieces.
-struct Sink {
-    file: Box<dyn File>,
+pub(super) struct Sink {
+    pub(super) file: Box<dyn File>,
     buffer: Vec<u8>,
 }
 
@@ -182,7 +182,7 @@ struct Sink {
 const PIECE_BYTES: usize = 1 << 20;
 
 impl Sink {
-    fn new(file: Box<dyn File>) -> Self {
+    pub(super) fn new(file: Box<dyn File>) -> Self {
         Self { file, buffer: Vec::with_capacity(PIECE_BYTES) }
     }
 }

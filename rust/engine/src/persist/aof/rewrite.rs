@@ -8,7 +8,7 @@
 //! Whatever fails in between leaves a manifest whose files hold everything. A log that has no file that may be written,
 //! because it begins or its file failed, is only named by the manifest when its base is there.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -18,9 +18,9 @@ use super::manifest::{LogFile, Manifest, Role};
 use super::scan::scan;
 use super::writer::Writer;
 use crate::config::options;
-use crate::files::{File, Files};
+use crate::files::Files;
 use crate::keyspace::{Captured, Cut};
-use crate::persist::snapshot::{self, Moment};
+use crate::persist::snapshot::{self, Moment, Sink};
 use crate::persist::{Claim, Dataset, Persist, Refusal, SaveError, StartError, Work};
 
 /// After a rewrite that failed, the next one waits so long, in microseconds.
@@ -206,7 +206,7 @@ pub(super) fn rewrite(data: &dyn Dataset) -> Result<(), SaveError> {
     let (log, names) = (&data.persist().log, Names::of(data));
     let begun = begin(log, data, &*files, &names)?;
     let (incr, is_fresh) = (begun.incr.clone(), begun.is_fresh);
-    let result = base(data, &*files, &names, begun).and_then(|base| replace(log, data, &*files, &names, base, &incr));
+    let result = base(data, &*files, &names, begun).and_then(|base| replace(log, &*files, &names, base, &incr));
     if result.is_err() && is_fresh {
         // What was written there is not named by any manifest.
         let mut slot = locked(&log.slot);
@@ -309,30 +309,6 @@ fn base(data: &dyn Dataset, files: &dyn Files, names: &Names, begun: Begun<'_>) 
     Ok((base, result?))
 }
 
-/// A file that is written in large pieces.
-struct Sink {
-    file: Box<dyn File>,
-    buffer: Vec<u8>,
-}
-
-const PIECE_BYTES: usize = 1 << 20;
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
-}
-
 /// Writes the commands that make what a cut tells, and reads them back.
 fn write_commands(
     data: &dyn Dataset,
@@ -344,7 +320,7 @@ fn write_commands(
     let progress = &data.persist().saving;
     progress.begin(moment.keys());
     let file = files.create(name).map_err(io_failed(files, "creating", name))?;
-    let mut writer = CommandWriter::new(Sink { file, buffer: Vec::with_capacity(2 * PIECE_BYTES) });
+    let mut writer = CommandWriter::new(Sink::new(file));
     let mut captured = Captured::default();
     while cut.drain(&mut captured)? {
         if progress.is_cancelled() {
@@ -415,7 +391,6 @@ pub fn roll(data: &dyn Dataset) -> Result<(Manifest, u64), SaveError> {
 /// Names the new files instead of the old ones, and deletes those.
 fn replace(
     log: &Log,
-    data: &dyn Dataset,
     files: &dyn Files,
     names: &Names,
     (base, base_bytes): (LogFile, u64),
@@ -441,7 +416,6 @@ fn replace(
     if let Err(error) = delete_history(files, names, &mut manifest) {
         log::warn!("Old files of the log are still there: {error}");
     }
-    let _ = data;
     Ok(())
 }
 
