@@ -80,9 +80,9 @@ impl Field {
         if (min..=max).contains(&sum) {
             return Some(sum as i64);
         }
-        // Redis takes a number that is more than 2^63 below all that the field can hold for one above. What is stored must be
-        // the same here, as copies of a store may be kept by either.
-        let is_above = sum > max || max - number > i128::from(i64::MAX);
+        // To a shorter field than 64 bits, Redis takes a number that is more than 2^63 below all that it can hold for one
+        // above. What is stored must be the same here, as copies of a store may be kept by either.
+        let is_above = sum > max || (self.bits < u64::BITS && max - number > i128::from(i64::MAX));
         match overflow {
             Overflow::Fail => None,
             Overflow::Saturate => Some(if is_above { max } else { min } as i64),

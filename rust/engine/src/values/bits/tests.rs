@@ -166,6 +166,8 @@ fn numbers_without_a_place() {
     let signed = Field::parse(b"i8").unwrap();
     assert_eq!(signed.add(i64::MIN, 0, Overflow::Saturate), Some(127));
     assert_eq!(signed.add(i64::MIN + 128, 0, Overflow::Saturate), Some(-128));
+    let widest = Field::parse(b"i64").unwrap();
+    assert_eq!(widest.add(-2, i64::MIN, Overflow::Saturate), Some(i64::MIN));
     assert_eq!(unsigned.get(b"abc", u64::MAX - 7), 0);
     assert!(!get(b"abc", u64::MAX));
 }
