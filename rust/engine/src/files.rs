@@ -116,7 +116,7 @@ pub trait File: Send + Debug {
     /// What the system says.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Waits until the bytes of the file are on the disk. A failure is final: what was not on the disk may never get there,
+    /// Waits until the bytes of the file are on the disk, whoever wrote them. A failure is final: what was not on the disk may never get there,
     /// and a later success does not mean that it did.
     ///
     /// # Errors

@@ -87,6 +87,10 @@ handles! {
     RDBCOMPRESSION: bool = "rdbcompression";
     /// Whether a snapshot has a checksum, and whether it is compared.
     RDBCHECKSUM: bool = "rdbchecksum";
+    /// Whether the disk is asked for a long snapshot while it is written.
+    RDB_SAVE_INCREMENTAL_FSYNC: bool = "rdb-save-incremental-fsync";
+    /// The same of the base of a log.
+    AOF_REWRITE_INCREMENTAL_FSYNC: bool = "aof-rewrite-incremental-fsync";
     /// Microseconds that a snapshot waits after each key; negative: one microsecond after so many keys.
     RDB_KEY_SAVE_DELAY: i64 = "rdb-key-save-delay";
     /// The same while a snapshot is loaded.

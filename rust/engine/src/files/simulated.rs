@@ -497,8 +497,8 @@ impl File for OpenFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let result = self.writable().map(drop);
         let mut disk = self.files.disk();
+        let result = disk.operate();
         let inode = &mut disk.inodes[self.inode];
         match &result {
             Ok(()) => inode.sync(),

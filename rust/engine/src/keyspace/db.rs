@@ -14,6 +14,9 @@ use super::detached::Detached;
 use super::hash::{Hint, Key, KeyHasher};
 use crate::values::{Large, NewValue, Piece};
 
+/// How many entries ahead of the one that a snapshot copies the memory of others is asked for.
+const TOLD_AHEAD: usize = 8;
+
 /// The present, as a write needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -226,7 +229,13 @@ impl Db {
     /// Brings the bucket of a key towards the processor.
     #[inline]
     pub fn prefetch_bucket(&self, key: &Key<'_>) {
-        self.table.prefetch(key.hash());
+        self.prefetch_hash(key.hash());
+    }
+
+    /// The same, for a key of which the hash is known.
+    #[inline]
+    pub fn prefetch_hash(&self, hash: u64) {
+        self.table.prefetch(hash);
     }
 
     /// Brings the blob of a key towards the processor; its bucket should be there.
@@ -521,10 +530,17 @@ impl Db {
         if !self.is_captured() {
             return false;
         }
-        let mut free = Vec::new();
-        let blobs = &self.blobs;
+        let (mut told, mut free) = (Vec::new(), Vec::new());
+        let more = self.table.drain(|place| told.push(place), |place| free.push(place));
         into.begin(self.captured_as);
-        let more = self.table.drain(|place| into.push(&blobs.entry(place)), |place| free.push(place));
+        let mut ahead = told.iter();
+        ahead.by_ref().take(TOLD_AHEAD).for_each(|place| self.blobs.arena.prefetch(*place));
+        for place in &told {
+            if let Some(next) = ahead.next() {
+                self.blobs.arena.prefetch(*next);
+            }
+            into.push(&self.blobs.entry(*place));
+        }
         for place in free {
             self.captured_bytes = self.captured_bytes.saturating_sub(self.blobs.own_bytes(place));
             self.blobs.free(place);

@@ -56,6 +56,12 @@ impl<'a> Key<'a> {
         std::ptr::eq(self.bytes, other.bytes)
     }
 
+    /// A key whose hash inside its shard is known.
+    #[inline]
+    pub(crate) const fn known(bytes: &'a [u8], hash: u64, shard: usize) -> Self {
+        Key { bytes, hash, shard: shard as u8, place: None, stamp: 0 }
+    }
+
     /// The key itself.
     #[inline]
     pub const fn bytes(&self) -> &'a [u8] {

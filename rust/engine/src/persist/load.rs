@@ -1,8 +1,8 @@
 //! Loading a snapshot: one thread reads and decodes, another one stores, shard by shard.
 //!
 //! ```text
-//! file ──blocks──▶ decode, validate, hash ──batches of one shard──▶ lock, store, unlock
-//!      this thread                         ◀──empty batches──        rkv-load
+//! file ──blocks──▶ decode, validate, hash ─portions of one shard─▶ lock, store, unlock
+//!      this thread                        ◀──empty portions──        rkv-load
 //! ```
 //!
 //! A file that is not whole is refused as a whole: what was stored by then is not served by anybody, because commands are
@@ -16,7 +16,7 @@ use super::status::{Delay, Progress};
 use super::{Dataset, Refusal, snapshot};
 use crate::config::options;
 use crate::files::{File, Files};
-use crate::keyspace::{Before, Keyspace, Locks, Now, Shard};
+use crate::keyspace::{Before, Key, Keyspace, Locks, Now, Shard};
 use crate::rdb::{self, Fault, RdbError, ReadOptions};
 
 /// What was loaded.
@@ -106,12 +106,20 @@ struct Store<'a> {
     present: Present,
 }
 
+/// How many keys ahead of the one that is stored the memory of its bucket is asked for.
+const AHEAD: usize = 12;
+
 impl Store<'_> {
-    /// Stores the keys of a batch, which all belong to this shard.
-    fn store(&self, keyspace: &Keyspace, shard: &mut Shard, batch: &rdb::Batch) -> Result<(), Fault> {
+    /// Stores the keys of a portion in their shard.
+    fn store(&self, keyspace: &Keyspace, shard: &mut Shard, portion: &Portion) -> Result<(), Fault> {
         let hasher = keyspace.hasher();
-        for loaded in batch.iter() {
-            let key = keyspace.key(loaded.key);
+        let mut ahead = portion.hashes.iter().skip(AHEAD);
+        for (loaded, hash) in portion.batch.iter().zip(&portion.hashes) {
+            let key = Key::known(loaded.key, *hash, portion.shard);
+            if let Some(hash) = ahead.next() {
+                // Most portions are of one database.
+                shard.db_mut(loaded.db).prefetch_hash(*hash);
+            }
             let mut now = self.now;
             if loaded.idle_s.is_some() || loaded.frequency.is_some() {
                 now.clock = self.data.access_clock(now.unix_ms, loaded.idle_s, loaded.frequency);
@@ -125,13 +133,29 @@ impl Store<'_> {
     }
 }
 
-/// Gives batches of one shard to who stores them.
+/// Entries of one shard on their way to it, with the hashes of their keys.
+#[derive(Default)]
+struct Portion {
+    shard: usize,
+    batch: rdb::Batch,
+    hashes: Vec<u64>,
+}
+
+impl Portion {
+    fn clear(&mut self) {
+        self.batch.clear();
+        self.hashes.clear();
+    }
+}
+
+/// Gives portions of one shard to who stores them.
 struct Sort<'a, F> {
     keyspace: &'a Keyspace,
     now_ms: i64,
     /// Whether keys whose time is over are left out.
     drops_expired: bool,
-    batches: Vec<rdb::Batch>,
+    /// Those that are not full yet, one of each shard.
+    portions: Vec<Portion>,
     give: F,
     progress: &'a Progress,
     bar: Bar<'a>,
@@ -140,23 +164,22 @@ struct Sort<'a, F> {
     delay: Delay,
 }
 
-/// Entries, or bytes, of a batch: enough that handing it over costs nothing, and few enough for the second-level cache.
-const BATCH_ENTRIES: usize = 256;
-const BATCH_BYTES: usize = 64 << 10;
+/// Entries, or bytes, of a portion: enough that handing it over costs nothing, and few enough for the second-level cache.
+const PORTION_ENTRIES: usize = 256;
+const PORTION_BYTES: usize = 64 << 10;
 
-impl<F: FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>> Sort<'_, F> {
+impl<F: FnMut(Portion) -> Result<Portion, Fault>> Sort<'_, F> {
     fn give_all(&mut self) -> Result<(), Fault> {
-        for shard in 0..self.batches.len() {
-            let batch = self.batches.get_mut(shard).map(std::mem::take).unwrap_or_default();
-            if !batch.is_empty() {
-                (self.give)(shard, batch)?;
+        for portion in std::mem::take(&mut self.portions) {
+            if !portion.batch.is_empty() {
+                (self.give)(portion)?;
             }
         }
         Ok(())
     }
 }
 
-impl<F: FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>> rdb::Sink for Sort<'_, F> {
+impl<F: FnMut(Portion) -> Result<Portion, Fault>> rdb::Sink for Sort<'_, F> {
     fn aux(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         match name {
             b"redis-ver" | b"valkey-ver" => {
@@ -177,12 +200,14 @@ impl<F: FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>> rdb::Sink for Sor
         }
         self.loaded.keys += 1;
         self.delay.after(self.loaded.keys, self.progress);
-        let shard = self.keyspace.key(loaded.key).shard();
-        let Some(batch) = self.batches.get_mut(shard) else { return Ok(()) };
-        batch.push(loaded);
-        if batch.len() >= BATCH_ENTRIES || batch.bytes() >= BATCH_BYTES {
-            let full = std::mem::take(batch);
-            *batch = (self.give)(shard, full)?;
+        let key = self.keyspace.key(loaded.key);
+        let (shard, hash) = (key.shard(), key.hash());
+        let Some(portion) = self.portions.get_mut(shard) else { return Ok(()) };
+        portion.batch.push(loaded);
+        portion.hashes.push(hash);
+        if portion.batch.len() >= PORTION_ENTRIES || portion.batch.bytes() >= PORTION_BYTES {
+            let full = std::mem::take(portion);
+            *portion = Portion { shard, ..(self.give)(full)? };
         }
         Ok(())
     }
@@ -226,8 +251,8 @@ impl<'a> Bar<'a> {
     }
 }
 
-/// Batches on their way.
-const BATCHES_AHEAD: usize = 128;
+/// Portions on their way.
+const PORTIONS_AHEAD: usize = 128;
 
 /// Reads a file from its beginning and stores its keys, with a second thread. `is_base_of_log`: keys whose time is over are
 /// stored, too, because the log that follows speaks of them.
@@ -240,17 +265,17 @@ pub fn read_into(
     bytes: u64,
     is_base_of_log: bool,
 ) -> Result<Loaded, RdbError> {
-    let (full, batches) = sync_channel::<(usize, rdb::Batch)>(BATCHES_AHEAD);
+    let (full, portions) = sync_channel::<Portion>(PORTIONS_AHEAD);
     let (empty, again) = channel();
     let now_ms = data.clock().unix_ms();
     std::thread::scope(|scope| {
         let storing = std::thread::Builder::new()
             .name("rkv-load".into())
-            .spawn_scoped(scope, move || store_all(data, now_ms, &batches, &empty))
+            .spawn_scoped(scope, move || store_all(data, now_ms, &portions, &empty))
             .map_err(|error| RdbError { offset: 0, key: None, what: Fault::Io(error) })?;
-        let give = |shard, batch| {
+        let give = |portion| {
             // Nobody takes them any more only if that thread failed, and then it says why.
-            full.send((shard, batch)).map_err(|_| Fault::Refused("storing failed".into()))?;
+            full.send(portion).map_err(|_| Fault::Refused("storing failed".into()))?;
             Ok(again.try_recv().unwrap_or_default())
         };
         let result = sort_all(data, source, bytes, now_ms, !is_base_of_log, give);
@@ -272,7 +297,7 @@ fn sort_all(
     bytes: u64,
     now_ms: i64,
     drops_expired: bool,
-    give: impl FnMut(usize, rdb::Batch) -> Result<rdb::Batch, Fault>,
+    give: impl FnMut(Portion) -> Result<Portion, Fault>,
 ) -> Result<Loaded, RdbError> {
     let keyspace = data.keyspace();
     let config = data.config();
@@ -282,7 +307,7 @@ fn sort_all(
         keyspace,
         now_ms,
         drops_expired,
-        batches: (0..keyspace.len()).map(|_| rdb::Batch::default()).collect(),
+        portions: (0..keyspace.len()).map(|shard| Portion { shard, ..Portion::default() }).collect(),
         give,
         progress: &data.persist().loading,
         bar: Bar::new(data, bytes),
@@ -300,20 +325,20 @@ fn sort_all(
 fn store_all(
     data: &dyn Dataset,
     now_ms: i64,
-    batches: &Receiver<(usize, rdb::Batch)>,
-    empty: &std::sync::mpsc::Sender<rdb::Batch>,
+    portions: &Receiver<Portion>,
+    empty: &std::sync::mpsc::Sender<Portion>,
 ) -> Result<(), Fault> {
     let keyspace = data.keyspace();
     let now = Now { unix_ms: now_ms, clock: data.access_clock(now_ms, None, None) };
     let store = Store { data, now, present: Present::Refused };
-    while let Ok((shard, mut batch)) = batches.recv() {
-        let mut locks =
-            keyspace.lock(1 << shard).map_err(|_| Fault::Refused("a bug left the data half changed".into()))?;
-        store.store(keyspace, locks.shard(shard), &batch)?;
+    while let Ok(mut portion) = portions.recv() {
+        let mask = 1 << portion.shard;
+        let mut locks = keyspace.lock(mask).map_err(|_| Fault::Refused("a bug left the data half changed".into()))?;
+        store.store(keyspace, locks.shard(portion.shard), &portion)?;
         data.settle(&mut locks);
         drop(locks);
-        batch.clear();
-        let _ = empty.send(batch);
+        portion.clear();
+        let _ = empty.send(portion);
     }
     for shard in 0..keyspace.len() {
         if let Ok(locks) = keyspace.lock(1 << shard)
@@ -384,10 +409,10 @@ pub fn reload(data: &dyn Dataset, locks: &mut Locks<'_>, merges: bool) -> Result
     let now = Now { unix_ms: now_ms, clock: data.access_clock(now_ms, None, None) };
     let present = if merges { Present::Replaced } else { Present::Refused };
     let store = Store { data, now, present };
-    let give = |shard, mut batch: rdb::Batch| {
-        store.store(data.keyspace(), locks.shard(shard), &batch)?;
-        batch.clear();
-        Ok(batch)
+    let give = |mut portion: Portion| {
+        store.store(data.keyspace(), locks.shard(portion.shard), &portion)?;
+        portion.clear();
+        Ok(portion)
     };
     let loaded = sort_all(data, &mut FileSource::new(&*file), persist.loading.total(), now_ms, true, give)
         .map_err(|error| explain(data, &**files, &name, error))?;

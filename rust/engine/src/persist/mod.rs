@@ -28,6 +28,7 @@
 pub mod aof;
 pub mod backup;
 mod load;
+mod proof;
 mod refusals;
 mod snapshot;
 mod status;
@@ -137,6 +138,23 @@ pub enum StartError {
     #[error("the system refuses a thread: {0}")]
     Thread(io::Error),
 }
+
+/// How much nicer than the others a thread is that works in the background: a tenth of a processor is left to it while all
+/// are wanted.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
+
+/// Lets other threads go before this one and those that it starts. Elsewhere than on Linux niceness is that of a process.
+#[cfg(target_os = "linux")]
+fn stand_back() {
+    use rustix::process::{getpriority_process, setpriority_process};
+    let this = Some(rustix::thread::gettid());
+    // A system that refuses only lets them compete.
+    let _ = getpriority_process(this).and_then(|nice| setpriority_process(this, nice.saturating_add(NICER)));
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn stand_back() {}
 
 fn unpoisoned<T>(result: Result<T, PoisonError<T>>) -> T {
     // These values are whole after every statement.
@@ -308,7 +326,7 @@ impl Persist {
             }
         };
         log::info!("Background saving started by pid {}", std::process::id());
-        if let Err(error) = self.spawn("rkv-snapshot", run) {
+        if let Err(error) = self.spawn_behind("rkv-snapshot", run) {
             if let Some((claim, parked, _)) = unpoisoned(job.lock()).take() {
                 drop(data.keyspace().resume(parked));
                 drop(claim);
@@ -328,6 +346,17 @@ impl Persist {
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
         Ok(())
+    }
+
+    /// Runs something that takes long on such a thread, behind those that serve clients.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn spawn_behind(&self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.spawn(name, || {
+            stand_back();
+            run();
+        })
     }
 
     /// Takes a snapshot in the background as soon as one can be taken. Can be called under shard locks.

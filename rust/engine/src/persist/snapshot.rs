@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use super::load::{self, FileSource};
+use super::proof::{self, Tail};
 use super::status::{Delay, Progress, Work};
 use super::{Claim, Dataset, Persist, Refusal, StartError};
 use crate::config::options;
 use crate::files::{File, Files};
 use crate::keyspace::{Captured, Cut, CutError, Keyspace, Locks, ParkedCut};
-use crate::rdb::{self, Access, RdbError, WriteOptions, Writer};
+use crate::rdb::{Access, Fault, RdbError, WriteOptions, Writer};
 
 /// What is true at a cut.
 #[derive(Clone, Debug, Default)]
@@ -173,27 +173,46 @@ impl Entries for Held<'_, '_> {
 }
 
 /// A file that is written in large pieces.
-pub(super) struct Sink {
+pub(super) struct Sink<'t> {
     pub(super) file: Box<dyn File>,
     buffer: Vec<u8>,
+    /// Who reads behind, if anybody does.
+    tail: Option<&'t Tail>,
 }
 
 /// How much is written at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-impl Sink {
-    pub(super) fn new(file: Box<dyn File>) -> Self {
-        Self { file, buffer: Vec::with_capacity(PIECE_BYTES) }
+impl<'t> Sink<'t> {
+    pub(super) fn new(file: Box<dyn File>, tail: Option<&'t Tail>) -> Self {
+        Self { file, buffer: Vec::with_capacity(PIECE_BYTES), tail }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write(bytes)?;
+        if let Some(tail) = self.tail {
+            tail.add(bytes.len());
+        }
+        Ok(())
     }
 }
 
-impl Write for Sink {
+impl Drop for Sink<'_> {
+    /// However the writing ended, nobody waits for more.
+    fn drop(&mut self) {
+        if let Some(tail) = self.tail {
+            tail.end();
+        }
+    }
+}
+
+impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.buffer.len() + bytes.len() > PIECE_BYTES {
             self.flush()?;
         }
         if bytes.len() >= PIECE_BYTES {
-            self.file.write(bytes)?;
+            self.pass(bytes)?;
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -202,7 +221,9 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
-            self.file.write(&self.buffer)?;
+            let piece = std::mem::take(&mut self.buffer);
+            self.pass(&piece)?;
+            self.buffer = piece;
             self.buffer.clear();
         }
         Ok(())
@@ -210,13 +231,13 @@ impl Write for Sink {
 }
 
 /// Tells where in which file something went wrong.
-struct Place<'a> {
-    files: &'a dyn Files,
-    name: &'a str,
+pub(super) struct Place<'a> {
+    pub files: &'a dyn Files,
+    pub name: &'a str,
 }
 
 impl Place<'_> {
-    fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SaveError {
+    pub fn failed(&self, doing: &'static str) -> impl FnOnce(io::Error) -> SaveError {
         let path = self.files.path(self.name);
         move |error| SaveError::Io { doing, path, error }
     }
@@ -246,27 +267,48 @@ fn prove(
     is_base_of_log: bool,
     progress: &Progress,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(data, moment, progress);
-    let saved = write_entries(job, files, entries, name, is_base_of_log)?;
-    if saved.keys != moment.keys() {
-        let what = format!("{} keys of {} were written", saved.keys, moment.keys());
-        return Err(SaveError::Damaged { path: files.path(name), what });
-    }
-    verify(data, files, name, &saved, progress)?;
-    Ok(saved)
+    let tail = Tail::default();
+    let asks =
+        if is_base_of_log { options::AOF_REWRITE_INCREMENTAL_FSYNC } else { options::RDB_SAVE_INCREMENTAL_FSYNC };
+    let syncs = data.config().get(asks);
+    let follow = || proof::follow(data, files, name, (&tail, syncs), progress);
+    std::thread::scope(|scope| {
+        let mut follower = None;
+        let mut begin = || {
+            let thread = std::thread::Builder::new().name("rkv-proof".into());
+            // Without a thread the file is read when it is written.
+            follower = thread.spawn_scoped(scope, follow).ok();
+        };
+        let job = Job::new(data, moment, progress, &mut begin);
+        let written = write_entries(job, files, entries, name, is_base_of_log, &tail);
+        let read = follower.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let (saved, is_changed) = written?;
+        if saved.keys != moment.keys() {
+            let what = format!("{} keys of {} were written", saved.keys, moment.keys());
+            return Err(SaveError::Damaged { path: files.path(name), what });
+        }
+        // What was read is not what is there now if the header was changed at the end; a disk that failed has failed.
+        let holds =
+            |read: &Result<_, RdbError>| !is_changed || matches!(read, Err(RdbError { what: Fault::Io(_), .. }));
+        let read = read.filter(holds).unwrap_or_else(|| proof::read_back(data, files, name, progress));
+        proof::judge(files, name, &saved, read, progress)?;
+        Ok(saved)
+    })
 }
 
+/// Writes and syncs a file; what it is, and whether its beginning was written twice.
 fn write_entries(
     mut job: Job<'_>,
     files: &dyn Files,
     mut entries: impl Entries,
     name: &str,
     is_base_of_log: bool,
-) -> Result<Saved, SaveError> {
+    tail: &Tail,
+) -> Result<(Saved, bool), SaveError> {
     let (data, moment) = (job.data, job.moment);
     let place = Place { files, name };
     let file = files.create(name).map_err(place.failed("creating"))?;
-    let mut writer = Writer::new(Sink::new(file), &job.options);
+    let mut writer = Writer::new(Sink::new(file, Some(tail)), &job.options);
     head(&mut writer, data, moment, is_base_of_log).map_err(place.failed("writing"))?;
     let mut captured = Captured::default();
     while entries.next(&mut captured)? {
@@ -282,10 +324,11 @@ fn write_entries(
     }
     sink.file.sync().map_err(place.failed("syncing"))?;
     let captured_bytes = job.progress.captured_peak_bytes();
-    Ok(Saved { keys: written.keys, bytes: written.bytes, offset: moment.offset, captured_bytes })
+    let saved = Saved { keys: written.keys, bytes: written.bytes, offset: moment.offset, captured_bytes };
+    Ok((saved, written.header.is_some()))
 }
 
-fn head(writer: &mut Writer<Sink>, data: &dyn Dataset, moment: &Moment, is_base_of_log: bool) -> io::Result<()> {
+fn head(writer: &mut Writer<Sink<'_>>, data: &dyn Dataset, moment: &Moment, is_base_of_log: bool) -> io::Result<()> {
     writer.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes())?;
     writer.aux(b"redis-bits", usize::BITS.to_string().as_bytes())?;
     writer.aux(b"ctime", moment.now_ms.div_euclid(1_000).to_string().as_bytes())?;
@@ -307,10 +350,12 @@ struct Job<'a> {
     segments: u32,
     /// At which byte of the file memory is looked at next.
     look_at: u64,
+    /// Begins to read what is written, once that is long enough.
+    follow: Option<&'a mut dyn FnMut()>,
 }
 
 impl<'a> Job<'a> {
-    fn new(data: &'a dyn Dataset, moment: &'a Moment, progress: &'a Progress) -> Self {
+    fn new(data: &'a dyn Dataset, moment: &'a Moment, progress: &'a Progress, follow: &'a mut dyn FnMut()) -> Self {
         let config = data.config();
         let options = WriteOptions {
             compress: config.get(options::RDBCOMPRESSION),
@@ -331,10 +376,11 @@ impl<'a> Job<'a> {
             keys: 0,
             segments: 0,
             look_at: LOOK_BYTES,
+            follow: Some(follow),
         }
     }
 
-    fn write(&mut self, writer: &mut Writer<Sink>, captured: &Captured) -> io::Result<()> {
+    fn write(&mut self, writer: &mut Writer<Sink<'_>>, captured: &Captured) -> io::Result<()> {
         for entry in captured.iter() {
             if self.db != Some(entry.db) {
                 let (keys, with_deadline) = self.moment.dbs.get(entry.db).copied().unwrap_or_default();
@@ -349,6 +395,11 @@ impl<'a> Job<'a> {
             }
         }
         self.progress.set_done(self.keys);
+        if writer.position() >= proof::LONG_BYTES
+            && let Some(follow) = self.follow.take()
+        {
+            follow();
+        }
         self.segments += 1;
         if self.segments.is_multiple_of(SEGMENTS) {
             self.look_at_memory(writer.position());
@@ -369,50 +420,6 @@ impl<'a> Job<'a> {
 /// many bytes of large values.
 const SEGMENTS: u32 = 16;
 const LOOK_BYTES: u64 = 2 << 20;
-
-/// Reads a file back: its checksum, its structure, and how many keys it has.
-pub(super) fn verify(
-    data: &dyn Dataset,
-    files: &dyn Files,
-    name: &str,
-    saved: &Saved,
-    progress: &Progress,
-) -> Result<(), SaveError> {
-    struct Count<'a>(&'a Progress);
-
-    impl rdb::Sink for Count<'_> {
-        fn entry(&mut self, _: rdb::Loaded<'_>) -> Result<(), rdb::Fault> {
-            Ok(())
-        }
-
-        fn function(&mut self, _: &[u8]) -> Result<(), rdb::Fault> {
-            Ok(())
-        }
-
-        fn progress(&mut self, _: u64) -> Result<(), rdb::Fault> {
-            if self.0.is_cancelled() { Err(rdb::Fault::Refused("cancelled".into())) } else { Ok(()) }
-        }
-    }
-
-    let place = Place { files, name };
-    let file = files.open(name).map_err(place.failed("opening"))?;
-    let damaged = |what: String| SaveError::Damaged { path: files.path(name), what };
-    let bytes = file.len().map_err(place.failed("reading"))?;
-    if bytes != saved.bytes {
-        return Err(damaged(format!("{bytes} bytes instead of {}", saved.bytes)));
-    }
-    let options = load::options(data, true);
-    let summary = rdb::read(&mut FileSource::new(&*file), &mut Count(progress), &options);
-    match summary {
-        Err(_) if progress.is_cancelled() => Err(SaveError::Cancelled),
-        Err(RdbError { what: rdb::Fault::Io(error), .. }) => Err(place.failed("reading")(error)),
-        Err(error) => Err(damaged(error.to_string())),
-        Ok(summary) if summary.keys != saved.keys => {
-            Err(damaged(format!("{} keys instead of {}", summary.keys, saved.keys)))
-        }
-        Ok(_) => Ok(()),
-    }
-}
 
 /// Writes a cut to a temporary file, proves it, and gives it its name.
 ///

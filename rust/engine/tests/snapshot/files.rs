@@ -323,6 +323,42 @@ fn whichever_operation_fails_the_old_file_stays_and_writes_stop() {
     }
 }
 
+/// A file that is long enough to be read while it is written. With a deadline of a field its header is written again at
+/// the end. Operations of two threads come in any order, but a failure of any of them fails the snapshot.
+#[test]
+fn a_long_file_is_proved_while_it_is_written() {
+    let mut random = Random(seed());
+    let value: Vec<u8> = (0..60_000).map(|_| random.next() as u8).collect();
+    for has_field_deadline in [false, true] {
+        let (files, _engine, mut caller) = before_a_save("new");
+        run(&mut caller, &[b"CONFIG", b"SET", b"rdbcompression", b"no"]);
+        for number in 0..30 {
+            run(&mut caller, &[b"SET", format!("long{number}").as_bytes(), &value]);
+        }
+        if has_field_deadline {
+            run(&mut caller, &[b"HSET", b"hash", b"field", b"value"]);
+            run(&mut caller, &[b"HPEXPIREAT", b"hash", b"99999999999999", b"FIELDS", b"1", b"field"]);
+        }
+        let old = files.contents("dump.rdb").unwrap();
+        for at in 0.. {
+            let first = files.operations();
+            files.fail(Fault { operations: first + at..first + at + 1, kind: ErrorKind::Other });
+            let is_saved = reply(&mut caller, &[b"SAVE"]) == "OK";
+            let is_over = files.operations() <= first + at;
+            files.heal();
+            assert_eq!(is_saved, is_over, "operation {at}");
+            if is_saved {
+                assert!(at > 12, "a long save has more operations than {at}");
+                break;
+            }
+            // The last operation makes the new name durable, which is there then.
+            assert!(files.contents("dump.rdb").unwrap() == old || files.operations() == first + at + 1);
+        }
+        let saved = shadow(&open(&files.crash_as(Damage::Lost, false, 0), START_MS, &[]).unwrap(), START_MS);
+        assert_eq!(saved.len(), 231 + usize::from(has_field_deadline));
+    }
+}
+
 #[test]
 fn a_file_that_is_not_as_it_was_written_is_refused() {
     let (files, _engine, mut caller) = before_a_save("new");

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("rdbcompression", BOOL, "yes"),
     supported("rdbchecksum", BOOL, "yes").immutable(),
     known("rdb-del-sync-files", BOOL, "no"),
-    known("rdb-save-incremental-fsync", BOOL, "yes"),
+    supported("rdb-save-incremental-fsync", BOOL, "yes"),
     known("rdb-version-check", VERSION_CHECK, "strict"),
     supported("rdb-key-save-delay", DELAY, "0").hidden(),
     supported("key-load-delay", DELAY, "0").hidden(),
@@ -33,6 +33,6 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("aof-load-truncated", BOOL, "yes"),
     supported("aof-use-rdb-preamble", BOOL, "yes"),
     supported("aof-timestamp-enabled", BOOL, "no"),
-    known("aof-rewrite-incremental-fsync", BOOL, "yes"),
+    supported("aof-rewrite-incremental-fsync", BOOL, "yes"),
     known("aof-disable-auto-gc", BOOL, "no").hidden(),
 ];

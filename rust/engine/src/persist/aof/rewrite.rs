@@ -146,7 +146,7 @@ pub fn start(persist: &Persist) -> Result<(), StartError> {
     log::info!("Background append only file rewriting started by pid {}", std::process::id());
     let claim = Arc::new(claim);
     let thread_claim = Arc::clone(&claim);
-    persist.spawn("rkv-snapshot", move || run(&thread_claim)).map_err(|error| {
+    persist.spawn_behind("rkv-snapshot", move || run(&thread_claim)).map_err(|error| {
         persist.log.set_rewriting(false);
         StartError::Thread(error)
     })
@@ -292,9 +292,7 @@ fn base(data: &dyn Dataset, files: &dyn Files, names: &Names, begun: Begun<'_>) 
     let temporary = names.path(&format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
     let path = names.path(&base.name);
     let written = if names.is_rdb {
-        snapshot::write(data, files, begun.cut, &begun.moment, &temporary, true).and_then(|saved| {
-            snapshot::verify(data, files, &temporary, &saved, &data.persist().saving).map(|()| saved.bytes)
-        })
+        snapshot::write(data, files, begun.cut, &begun.moment, &temporary, true).map(|saved| saved.bytes)
     } else {
         write_commands(data, files, begun.cut, &begun.moment, &temporary)
     };
@@ -320,7 +318,7 @@ fn write_commands(
     let progress = &data.persist().saving;
     progress.begin(moment.keys());
     let file = files.create(name).map_err(io_failed(files, "creating", name))?;
-    let mut writer = CommandWriter::new(Sink::new(file));
+    let mut writer = CommandWriter::new(Sink::new(file, None));
     let mut captured = Captured::default();
     while cut.drain(&mut captured)? {
         if progress.is_cancelled() {
