@@ -17,6 +17,7 @@ __all__ = [
     "Front",
     "Keyspace",
     "ManualClock",
+    "Pending",
     "Reactor",
     "Session",
     "Subscriber",
@@ -488,6 +489,20 @@ class WakeQueue:
 
     def take(self) -> list[int]:
         """The numbers of those to be woken, each once. Silences the bell."""
+
+@final
+class Pending:
+    """A command that may wait, for a task: its number is told to the queue when it is answered."""
+
+    def __new__(cls, keyspace: Keyspace[Any], queue: WakeQueue, number: int, *words: _Word) -> Self: ...
+    def take(self) -> tuple[Any] | None:
+        """The reply in a tuple, if it was answered or its time is over; None if it still waits."""
+
+    def left(self) -> float | None:
+        """Seconds until its time is over; None if it has all the time there is."""
+
+    def cancel(self) -> tuple[Any] | None:
+        """End the wait: None, or the reply in a tuple if it was answered first."""
 
 @final
 class Subscriber:

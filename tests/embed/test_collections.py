@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # Methods of redis-py's classes that are no methods here, and why.
 ABSENT = {
-    **dict.fromkeys(("blpop", "brpop", "blmpop", "brpoplpush", "bzpopmin", "bzpopmax", "bzmpop"), "they wait"),
     **dict.fromkeys(
         (
             "himport_set",
@@ -52,7 +51,7 @@ UNORDERED = {"hkeys", "hvals", "hrandfield", "spop", "srandmember", "zrandmember
 # What they reply differs from call to call, or with the order of a table.
 BY_CHANCE = {"hrandfield", "spop", "srandmember", "zrandmember", "sort", "sort_ro"}
 # redis-py leaves the digits of scores as bytes.
-DIGITS = {"zdiff", "zrandmember", "zmpop"}
+DIGITS = {"zdiff", "zrandmember", "zmpop", "bzmpop"}
 SCANS = {"hscan", "sscan", "zscan"}
 # Time passes between the two calls.
 NEAR_MS = {"hpttl": 5000}

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from redis.commands.core import HashDataPersistOptions
 
 from support.calls import Call, call
+from support.waiting_calls import WAITS
 
 C = call
 FAR = 4_000_000_000
@@ -767,5 +768,5 @@ OLDER = {
     }.items()
     for name, calls in scenarios.items()
 }
-NEWER = {**FIELD_TIMES, **RANKS_WITH_SCORES}
+NEWER = {**FIELD_TIMES, **RANKS_WITH_SCORES, **WAITS}
 SCENARIOS = {**OLDER, **NEWER}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rkv.commands.bits import BitCommands
+from rkv.commands.blocking import BlockingCommands
 from rkv.commands.form import T
 from rkv.commands.geo import GeoCommands
 from rkv.commands.hashes import HashCommands
@@ -20,6 +21,7 @@ from rkv.commands.strings import StringCommands
 class Commands(
     StringCommands[T],
     ListCommands[T],
+    BlockingCommands[T],
     HashCommands[T],
     SetCommands[T],
     SortedSetCommands[T],

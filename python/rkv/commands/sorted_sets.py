@@ -47,7 +47,7 @@ def _flat(reply: list[Any]) -> list[Any]:
     return [item for member, score in reply for item in (member, _digits_of(member, score))]
 
 
-def _first(reply: Any) -> Any:
+def first_popped(reply: Any) -> Any:
     """A key and what was popped there."""
     return reply and [reply[0], [[member, _digits_of(member, score)] for member, score in reply[1]]]
 
@@ -126,7 +126,8 @@ def _range_words(
     return words
 
 
-def _end(min: bool | None, max: bool | None) -> str:
+def end_word(min: bool | None, max: bool | None) -> str:
+    """MIN or MAX, of which exactly one must be chosen."""
     if bool(min) == bool(max):
         raise DataError
     return "MIN" if min else "MAX"
@@ -237,9 +238,9 @@ class SortedSetCommands(Form[T]):
 
         ``[key, [[member, digits of its score], ...]]``, or None.
         """
-        words: list[Any] = [num_keys, *keys, _end(min, max)]
+        words: list[Any] = [num_keys, *keys, end_word(min, max)]
         words += ["COUNT", count] if count != 1 else []
-        return self._call(_first, "ZMPOP", *words)  # type: ignore[no-any-return]
+        return self._call(first_popped, "ZMPOP", *words)  # type: ignore[no-any-return]
 
     @command
     def zmscore(self, key: Word, members: Iterable[Word]) -> list[float | None]:

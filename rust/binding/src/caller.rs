@@ -62,10 +62,15 @@ pub struct State {
 impl State {
     fn new(handle: &Handle, db: usize) -> Self {
         let bell = Arc::new(Bell::default());
-        let mut caller = Caller::new(Arc::clone(handle.core().store()), bell.clone());
+        Self { bell: Arc::clone(&bell), ..Self::woken(handle, db, bell) }
+    }
+
+    /// With another way to be told of a reply than the bell, which nobody must wait for then.
+    pub fn woken(handle: &Handle, db: usize, wake: Arc<dyn Wake>) -> Self {
+        let mut caller = Caller::new(Arc::clone(handle.core().store()), wake);
         caller.client().select(db);
         caller.client().speak(Protocol::Resp3);
-        Self { caller, tape: Tape::new(), bell }
+        Self { caller, tape: Tape::new(), bell: Arc::default() }
     }
 
     /// Runs a command; its reply goes to the end of the tape.
@@ -120,25 +125,36 @@ impl State {
         done
     }
 
+    /// Runs a request that may wait, and does not wait: [`State::is_answered`] tells whether the reply is there.
+    pub fn begin(&mut self, words: &[&[u8]]) {
+        self.caller.execute(words, Mode::MayWait(Unblock::Tape(Protocol::Resp3)), &mut self.tape);
+    }
+
+    /// Whether the reply to what was begun is on the tape, as it is when the time to wait is over.
+    pub fn is_answered(&mut self, py: Python<'_>) -> bool {
+        if self.caller.blocked().is_none() {
+            return true;
+        }
+        if let Some(tape) = self.caller.take_reply() {
+            self.tape = tape;
+        } else if self.time_left().is_some() || !py.detach(|| self.caller.time_out(&mut self.tape)) {
+            return false;
+        }
+        if self.caller.is_held() {
+            self.wait_for_log(py);
+        }
+        true
+    }
+
+    /// Ends the wait. False: somebody answers just now, and the reply must be taken.
+    pub fn cancel(&mut self) -> bool {
+        self.caller.cancel()
+    }
+
     /// Waits with the GIL released until the command that blocks is answered, its time is over, or a signal handler raises.
     fn wait(&mut self, py: Python<'_>) -> PyResult<()> {
-        loop {
-            if let Some(tape) = self.caller.take_reply() {
-                self.tape = tape;
-                if self.caller.is_held() {
-                    self.wait_for_log(py);
-                }
-                return Ok(());
-            }
-            let Some(left) = self.time_left() else {
-                if py.detach(|| self.caller.time_out(&mut self.tape)) {
-                    if self.caller.is_held() {
-                        self.wait_for_log(py);
-                    }
-                    return Ok(());
-                }
-                continue;
-            };
+        while !self.is_answered(py) {
+            let left = self.time_left().unwrap_or_default();
             py.detach(|| self.bell.wait(left.min(SIGNALS)));
             if self.caller.blocked().is_some()
                 && let Err(raised) = py.check_signals()
@@ -146,10 +162,11 @@ impl State {
                 return self.give_up(py, raised);
             }
         }
+        Ok(())
     }
 
     /// `None` if the time is over, or somebody else ended the wait.
-    fn time_left(&self) -> Option<Duration> {
+    pub fn time_left(&self) -> Option<Duration> {
         if self.caller.is_unblocked() {
             return None;
         }

@@ -181,6 +181,19 @@ impl Keyspace {
         self.text
     }
 
+    /// The number of the database.
+    pub(crate) const fn database(&self) -> usize {
+        self.db
+    }
+
+    /// Refuses what would change the state of a connection where there is none.
+    ///
+    /// # Errors
+    /// It does.
+    pub(crate) fn check(&self, py: Python<'_>, words: &[&[u8]]) -> PyResult<()> {
+        self.table().resolve(Args::new(words)).map_or(Ok(()), |command| self.check_stateless(py, command))
+    }
+
     /// Runs a request of any name.
     pub(crate) fn run(&self, py: Python<'_>, state: &mut State, words: &[&[u8]]) -> PyResult<()> {
         match self.table().resolve(Args::new(words)) {

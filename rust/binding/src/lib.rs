@@ -14,6 +14,7 @@ mod files;
 mod front;
 mod keyspace;
 mod log;
+mod pending;
 mod rdb;
 mod reactor;
 mod session;
@@ -42,6 +43,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     rdb::register(module)?;
     front::register(module)?;
     log::register(module)?;
+    pending::register(module)?;
     reactor::register(module)?;
     session::register(module)?;
     wake::register(module)
