@@ -6,4 +6,5 @@ mod chance;
 mod confirm;
 mod crash;
 mod fault;
+mod images;
 mod support;

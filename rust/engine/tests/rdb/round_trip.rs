@@ -11,7 +11,7 @@ use rkv_engine::values::Kind;
 use rkv_engine::values::digest::Digest;
 use rkv_engine::{Engine, EngineOptions};
 
-use crate::chance::seed;
+use crate::chance::{Random, seed};
 use crate::support::{Kept, NOW_MS, Stored, fill, parts_of, read_all, read_in_blocks, rules, run};
 
 pub fn filled(random: &mut Random, keys: usize) -> Arc<Engine> {
