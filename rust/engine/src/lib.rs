@@ -9,6 +9,9 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// What `server` of HELLO says: clients ask whether it is Redis.
 pub const SERVER_NAME: &str = "redis";
 
+#[cfg(test)]
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 pub mod client;
 pub mod clock;
 pub mod commands;

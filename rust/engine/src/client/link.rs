@@ -163,6 +163,11 @@ impl Blocking {
         now & STATE == WAITING && self.change(now, now & !STATE | state)
     }
 
+    /// Ends this wait as if its time were over, and no other; its driver does the rest. False if it does not wait any more.
+    pub fn end_early(&self, number: WaitNumber) -> bool {
+        self.change(number.with(WAITING), number.with(UNBLOCKED))
+    }
+
     /// Whether another client ended the wait.
     pub fn is_unblocked(&self) -> bool {
         matches!(self.state(), UNBLOCKED | UNBLOCKED_BY_ERROR)

@@ -32,6 +32,7 @@ mod sort;
 mod stream;
 mod string;
 mod transaction;
+mod wait;
 mod zset;
 
 use crate::error::{self, Error};
@@ -70,6 +71,7 @@ pub const FAMILIES: &[&[Row]] = &[
     logs::ROWS,
     persistence::ROWS,
     backup::ROWS,
+    wait::ROWS,
     debug::ROWS,
 ];
 

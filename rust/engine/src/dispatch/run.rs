@@ -132,7 +132,7 @@ fn execute_locked<'e>(
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => {
             let again = account.rare().and_then(|rare| rare.again.take());
-            Some(waiting::park(client, call, keys, locks, wait, again, form))
+            Some(waiting::park(store, client, call, keys, locks, wait, again, form))
         }
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! Commands that wait for a key.
+//! Commands that wait for a key, or for the log.
 //!
 //! A waiting command stands in the queue of each of its keys. Who changes such a key runs it again before the shards are
 //! released, so that nobody can come between; the reply goes to the client's inbox. If the waiter's other keys lie in
@@ -7,6 +7,9 @@
 //!
 //! Server, timeout and disconnect race for the right to answer ([`Blocking`](crate::client::Blocking)): exactly one gets it,
 //! under the locks of all of the waiter's shards.
+//!
+//! Who waits for the log waits for nobody's key: the log ends its wait as CLIENT UNBLOCK would, and the client's driver runs it
+//! once more.
 
 use std::sync::Arc;
 
@@ -73,7 +76,9 @@ impl Blocked {
 }
 
 /// Lets a command wait in the queues of its keys, whose shards are held.
+#[expect(clippy::too_many_arguments, reason = "it is the second half of a function")]
 pub(super) fn park(
+    store: &Store,
     client: &Client,
     call: &Call<'_>,
     keys: &[Key<'_>],
@@ -98,6 +103,9 @@ pub(super) fn park(
     for key in keys {
         let waiter: Arc<dyn Waiter> = blocked.clone();
         locks.shard(key.shard()).waiters.push(client.db, key.bytes(), waiter);
+    }
+    if let Some(offset) = wait.durable {
+        store.persist.log.wait_confirmed(offset, &blocked.link, blocked.number);
     }
     blocked
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use rkv_engine::clock::ManualClock;
 use rkv_engine::files::{Damage, SimulatedFiles};
 
-use super::support::{Look, Random, Watched, change, digest, open, run, seed, shared};
+use super::support::{Look, Watched, change, digest, open, run, shared};
+use crate::chance::{Random, seed};
 
 const START_MS: i64 = 1_700_000_000_000;
 const CHANGES: usize = 60;

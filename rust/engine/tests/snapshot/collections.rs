@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rkv_engine::clock::{Clock, ManualClock};
 use rkv_engine::dispatch::Mode;
@@ -13,13 +14,16 @@ use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::{Element, Kind, Piece, ValueRef};
 use rkv_engine::{Caller, Engine};
 
-use crate::support::{Over, Random, START_MS, engine, run, seed, turn_journal_on};
+use crate::chance::{Random, seed};
+use crate::support::{Over, START_MS, engine, run, turn_journal_on};
 
 const WRITERS: u64 = 3;
 const CUTS: usize = 24;
 /// Keys of each type: few, so that many writes make them large.
 const KEYS: u64 = 40;
 const DATABASES: u64 = 2;
+/// How long those sleep who wait for others: who spins takes their time.
+const PAUSE: Duration = Duration::from_micros(20);
 const TYPES: [&str; 4] = ["list", "set", "zset", "hash"];
 
 /// An element, its payload and its deadline.
@@ -146,7 +150,7 @@ impl Scene {
             while self.commands.load(Ordering::Relaxed) >= self.allowed.load(Ordering::Relaxed)
                 && !self.is_over.load(Ordering::Relaxed)
             {
-                std::thread::yield_now();
+                std::thread::sleep(PAUSE);
             }
         }
     }
@@ -159,7 +163,7 @@ impl Scene {
     fn wait_for(&self, commands: usize) {
         let until = self.allow(commands);
         while self.commands.load(Ordering::Relaxed) < until && !self.is_over.load(Ordering::Relaxed) {
-            std::thread::yield_now();
+            std::thread::sleep(PAUSE);
         }
     }
 }
@@ -294,7 +298,7 @@ fn cut_among_writers(scene: &Scene, random: &mut Random) -> Taken {
                 scene.wait_for(3);
             }
         });
-        scene.allow(200);
+        scene.allow(60);
         scene.clock.advance_ms(random.below(20));
         scene.engine.tick();
     }
@@ -406,7 +410,7 @@ fn a_cut_of_collections_is_one_moment() {
             }
             let over = Over(&scene.is_over);
             for _ in 0..CUTS / 2 {
-                scene.wait_for(1_500);
+                scene.wait_for(600);
                 abandon_a_cut(scene, &mut random);
                 let cut = cut_among_writers(scene, &mut random);
                 told += cut.told.len();

@@ -14,7 +14,8 @@ use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::{Kind, ValueRef};
 use rkv_engine::{Caller, Engine, EngineOptions, OpenError};
 
-use super::support::{Random, START_MS, run, seed};
+use super::support::{START_MS, run};
+use crate::chance::{Random, seed};
 
 const OPTIONS: &[(&str, &[&str])] = &[
     ("enable-debug-command", &["yes"]),
