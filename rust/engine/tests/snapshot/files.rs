@@ -482,6 +482,9 @@ fn debug_reload_changes_nothing() {
     for _ in 0..2_000 {
         change(&mut caller, &mut random, START_MS);
     }
+    // More than a snapshot writes between two looks at its memory, while this caller holds what it would look at.
+    let large = vec![b'x'; 3 << 20];
+    run(&mut caller, &[b"SET", b"large", &large]);
     let before = shadow(&engine, START_MS);
     run(&mut caller, &[b"DEBUG", b"RELOAD"]);
     assert!(shadow(&engine, START_MS) == before);
