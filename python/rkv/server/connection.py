@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 READ_BYTES_MAX = 64 * 1024
 SEND_BYTES_MAX = 256 * 1024
+# How long the end of a connection waits for a peer that does not read.
+FAREWELL_S = 1.0
 
 
 async def serve_stream(
@@ -33,7 +36,11 @@ async def serve_stream(
 
 
 class Connection:
-    """Two tasks and a session: one task reads, the other one answers to wakes and deadlines; either sends."""
+    """Two tasks and a session: one task reads and sends, the other one answers to wakes and deadlines.
+
+    The second one never waits for the peer, because it is the one that notices when a peer leaves too much unread: what
+    it has to send is sent by a task of its own.
+    """
 
     def __init__(self, engine: Engine, stream: trio.abc.Stream, peer: str, local: str, transport: str) -> None:
         self._stream = stream
@@ -44,19 +51,27 @@ class Connection:
         self._reading: trio.CancelScope | None = None
         self._is_finishing = False
         self._is_sending = False
+        self._is_in_order = False
         self._moved = trio.Event()
 
     async def run(self) -> None:
         """Serve until the connection ends."""
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._mind, nursery.cancel_scope)
+                nursery.start_soon(self._mind, nursery)
                 await self._serve()
                 nursery.cancel_scope.cancel()
         finally:
             self._driver.forget(self._number)
             self._session.close()
-            await trio.aclose_forcefully(self._stream)
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._is_in_order:
+            # TLS says goodbye, so that the peer knows that nothing was cut off.
+            with trio.move_on_after(FAREWELL_S), contextlib.suppress(trio.BrokenResourceError):
+                await self._stream.aclose()
+        await trio.aclose_forcefully(self._stream)
 
     def finish(self) -> None:
         """Read no more; what was received is answered, then the connection ends."""
@@ -71,6 +86,7 @@ class Connection:
         try:
             await self._read()
             await self._drain()
+            self._is_in_order = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # Nobody is there any more.
             return
@@ -89,9 +105,7 @@ class Connection:
             if not data:
                 return
             session.receive(data)
-            if session.wait_s is not None:
-                # The other task learns of the new deadline.
-                self._woken.set()
+            self._tell()
             await self._send()
 
     async def _drain(self) -> None:
@@ -109,15 +123,40 @@ class Connection:
             while data := session.output(SEND_BYTES_MAX):
                 await self._stream.send_all(data)
                 session.advance(len(data))
+                self._tell()
         finally:
             self._is_sending = False
             self._move()
+
+    async def _send_more(self, scope: trio.CancelScope) -> None:
+        try:
+            await self._send()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            scope.cancel()
+        if self._is_over():
+            self._end(scope)
+
+    def _end(self, scope: trio.CancelScope) -> None:
+        """Nothing is left to send: end in order, unless the peer holds up what was dropped meanwhile."""
+        if self._is_sending:
+            scope.cancel()
+        else:
+            self.finish()
+
+    def _tell(self) -> None:
+        """Let the other task learn of a new deadline, or that output was dropped while it is being sent."""
+        if self._session.closing or self._session.wait_s is not None:
+            self._woken.set()
+
+    def _is_over(self) -> bool:
+        session = self._session
+        return session.closing and not session.withheld and not session.output(1)
 
     def _move(self) -> None:
         moved, self._moved = self._moved, trio.Event()
         moved.set()
 
-    async def _mind(self, scope: trio.CancelScope) -> None:
+    async def _mind(self, nursery: trio.Nursery) -> None:
         session = self._session
         while True:
             wait_s = session.wait_s
@@ -125,10 +164,8 @@ class Connection:
                 await self._woken.wait()
             self._woken = trio.Event()
             session.poll()
-            try:
-                await self._send()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                scope.cancel()
-            if session.closing and not session.withheld and not session.output(1):
-                scope.cancel()
+            if self._is_over():
+                self._end(nursery.cancel_scope)
+            elif not self._is_sending and session.output(1):
+                nursery.start_soon(self._send_more, nursery.cancel_scope)
             self._move()
