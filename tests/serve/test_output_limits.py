@@ -38,9 +38,7 @@ def floods(connection: Connection) -> int:
 @pytest.mark.parametrize(
     ("limit", "least_s"), [("pubsub 1000000 0 0", 0.0), ("pubsub 0 500000 1", 1.0)], ids=["hard", "soft"]
 )
-def test_a_subscriber_that_reads_nothing_is_closed(
-    serving: tuple[Program, int], limit: str, least_s: float
-) -> None:
+def test_a_subscriber_that_reads_nothing_is_closed(serving: tuple[Program, int], limit: str, least_s: float) -> None:
     program, port = serving
     with connect(port) as author, connect(port) as reader:
         assert author.call("CONFIG", "SET", "client-output-buffer-limit", limit) == Simple(b"OK")
@@ -55,6 +53,7 @@ def test_a_subscriber_that_reads_nothing_is_closed(
                 return author.call("PUBLISH", "news", MESSAGE) == Integer(1)
 
             await_true(both_listen, "the silent peer did not subscribe")
+
             # The reader reads what it is sent, so that it is never over the limit.
             def drained() -> bool:
                 left = one_is_left()

@@ -13,6 +13,8 @@ from .driver import driver
 from .engine import engine_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rkv._rkv import Engine
 
 READ_BYTES_MAX = 64 * 1024
@@ -35,6 +37,12 @@ async def serve_stream(
     await Connection(engine_of(db), stream, peer, local, "stream").run()
 
 
+def log_in(session: Session, names: Sequence[str]) -> bool:
+    """Log a client in as the first of the users that exists and is on; False if none is."""
+    log_in_as: Callable[[str], bool] | None = getattr(session, "log_in_as", None)
+    return log_in_as is not None and any(log_in_as(name) for name in names)
+
+
 class Connection:
     """Two tasks and a session: one task reads and sends, the other one answers to wakes and deadlines.
 
@@ -42,12 +50,23 @@ class Connection:
     it has to send is sent by a task of its own.
     """
 
-    def __init__(self, engine: Engine, stream: trio.abc.Stream, peer: str, local: str, transport: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        stream: trio.abc.Stream,
+        peer: str,
+        local: str,
+        transport: str,
+        names: Sequence[str] = (),
+    ) -> None:
+        """`names` are users as one of whom the client is logged in, the first that exists."""
         self._stream = stream
         self._driver = driver()
         self._woken = trio.Event()
         self._number = self._driver.register(self._wake)
         self._session = Session(engine, self._driver.queue, self._number, peer, local, transport)
+        if names:
+            log_in(self._session, names)
         self._reading: trio.CancelScope | None = None
         self._is_finishing = False
         self._is_sending = False
