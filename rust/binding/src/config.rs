@@ -89,6 +89,12 @@ impl Config {
         text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// Names of the options that begin with `prefix`.
+    #[staticmethod]
+    fn names(prefix: &str) -> Vec<&'static str> {
+        config::all_options().map(|option| option.name).filter(|name| name.starts_with(prefix)).collect()
+    }
+
     /// Gives an option a value, whatever its flags say.
     fn set(&mut self, name: &str, value: &str) -> PyResult<()> {
         let words = [value];
@@ -148,10 +154,7 @@ fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
     if let Some((directive, reason)) = refused {
         return Err(ConfigError::new_err(directive.refuse(reason).to_string()));
     }
-    for (name, off, why) in [
-        ("aclfile", "", "users with rules are not supported, so its users would not exist"),
-        ("tls-port", "0", "TLS is not supported yet, so connections would not be encrypted"),
-    ] {
+    for (name, off, why) in [("aclfile", "", "users with rules are not supported, so its users would not exist")] {
         if loaded.config.text(name.as_bytes()).is_some_and(|value| value != off.as_bytes()) {
             return Err(ConfigError::new_err(format!("{name}: {why}")));
         }

@@ -572,6 +572,9 @@ impl Counters {
         {
             counter.store(0, Ordering::Relaxed);
         }
+        for counter in [&self.floods, &self.query_limit_closed] {
+            counter.store(0, Ordering::Relaxed);
+        }
         self.error_codes.reset();
         self.rates.reset();
     }
