@@ -10,7 +10,6 @@ mod chance;
 mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chance::{Random, fuzz};
 use rkv_engine::clock::ManualClock;

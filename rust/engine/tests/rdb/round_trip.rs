@@ -12,7 +12,7 @@ use rkv_engine::values::digest::Digest;
 use rkv_engine::{Engine, EngineOptions};
 
 use crate::chance::{Random, seed};
-use crate::support::{Kept, NOW_MS, Stored, fill, parts_of, read_all, read_in_blocks, rules, run};
+use crate::support::{Kept, NOW_MS, Stored, Words, fill, parts_of, read_all, read_in_blocks, rules, run};
 
 pub fn filled(random: &mut Random, keys: usize) -> Arc<Engine> {
     let clock = Arc::new(ManualClock::new(NOW_MS));

@@ -76,8 +76,12 @@ fn server(report: &Report<'_>, text: &mut Text) {
 fn listeners(report: &Report<'_>, text: &mut Text) {
     let config = report.store.config();
     let mut lines = Vec::new();
-    let binds: String =
-        config.get(options::BIND).iter().map(|bind| format!("bind={},", String::from_utf8_lossy(bind))).collect();
+    let mut binds = String::new();
+    for bind in config.get(options::BIND) {
+        binds.push_str("bind=");
+        binds.push_str(&String::from_utf8_lossy(bind));
+        binds.push(',');
+    }
     let add_port = |name: &str, port: i64, lines: &mut Vec<String>| {
         if port != 0 {
             lines.push(format!("name={name},{binds}port={port}"));
