@@ -131,7 +131,6 @@ def test_an_unknown_option_names_its_line_and_the_nearest_one(start: Starter, tm
         "user alice on >secret +@all",
         "loadmodule /usr/lib/module.so",
         "aclfile /etc/redis/users.acl",
-        "tls-port 6380",
     ],
 )
 def test_what_would_leave_it_more_open_is_refused(start: Starter, tmp_path: Path, line: str) -> None:

@@ -11,7 +11,7 @@ mod support;
 
 use chance::{Random, fuzz};
 use rkv_engine::rdb::{ReadOptions, WriteOptions, convert};
-use support::{NOW_MS, read_all, read_in_blocks, rules};
+use support::{NOW_MS, Words, read_all, read_in_blocks, rules};
 
 const TYPES: [u8; 25] = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 99];
 
@@ -37,7 +37,7 @@ fn blob(random: &mut Random, out: &mut Vec<u8>) {
             packed.into_bytes()
         }
         1 => {
-            let count = random.below(5);
+            let count: usize = random.below(5);
             let mut set = vec![4, 0, 0, 0, count as u8, 0, 0, 0];
             (0..count).for_each(|number| set.extend_from_slice(&(number as i32 * 7).to_le_bytes()));
             set
