@@ -176,10 +176,13 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
             finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
             manifest
         }
-        None => match adopt_old_log(&**files, &names).map_err(io_failed)? {
-            Some(manifest) => manifest,
-            None => return Ok(None),
-        },
+        None => {
+            let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
+                refuse_orphans(&**files, &names)?;
+                return Ok(None);
+            };
+            manifest
+        }
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
     let mut loader =
@@ -194,6 +197,24 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     *locked(&log.manifest) = manifest;
     *locked(&log.last_scan) = loader.last;
     Ok(Some(loader.loaded))
+}
+
+/// Without a manifest there is no log, unless somebody took it away: then files that hold commands are still there. What a
+/// first start left that was cut off has none yet.
+fn refuse_orphans(files: &dyn Files, names: &Names) -> Result<(), LogError> {
+    let all = match files.list(names.dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(|error| LogError::Io { path: files.path(names.dir()), error })?,
+    };
+    for name in all.iter().filter(|name| name.starts_with(names.log()) && name.ends_with(".incr.aof")) {
+        let path = names.path(name);
+        let found = files.open(&path).and_then(|file| scan(&*file, 0));
+        if found.map_err(|error| LogError::Io { path: files.path(&path), error })?.commands > 0 {
+            let what = format!("it is not there, but {name} holds commands");
+            return Err(LogError::Manifest { path: files.path(&names.manifest()), what });
+        }
+    }
+    Ok(())
 }
 
 fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io::Result<()> {
