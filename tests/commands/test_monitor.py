@@ -116,6 +116,16 @@ def test_commands_wait_while_paused(both: tuple[Server, Server], mode: str) -> N
             assert 0.3 < time.monotonic() - begin < 5
 
 
+@pytest.mark.parametrize("words", ["PFCOUNT h", "PUBLISH c m", "SPUBLISH c m"])
+def test_what_others_would_hear_of_waits_with_writes(both: tuple[Server, Server], words: str) -> None:
+    for server in both:
+        with server.connect() as boss, server.connect() as other:
+            boss.call("CLIENT", "PAUSE", "300", "WRITE")
+            begin = time.monotonic()
+            assert other.call(*words.split()) == Integer(0)
+            assert time.monotonic() - begin > 0.2
+
+
 def test_unpause_lets_commands_go_on_in_order(both: tuple[Server, Server]) -> None:
     for server in both:
         with server.connect() as boss, server.connect() as writer:

@@ -710,6 +710,11 @@ impl Lazyfree {
         self.freed.load(Ordering::Relaxed)
     }
 
+    /// CONFIG RESETSTAT: keys are counted from here on.
+    pub fn reset(&self) {
+        self.freed.store(0, Ordering::Relaxed);
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.pending() == 0
