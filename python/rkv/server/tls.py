@@ -183,7 +183,7 @@ class Tls:
     async def shake_hands(self, connection: socket.socket) -> trio.SSLStream[trio.SocketStream]:
         """The encrypted stream of an accepted connection, which belongs to it. Raises HandshakeError."""
         plain = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
-        stream = trio.SSLStream(plain, self._context, server_side=True, https_compatible=True)
+        stream = trio.SSLStream(plain, self._context, server_side=True)
         try:
             with trio.fail_after(HANDSHAKE_S):
                 first = await plain.socket.recv(1, socket.MSG_PEEK)
