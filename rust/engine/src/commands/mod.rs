@@ -2,6 +2,7 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod acl;
 mod backup;
 mod bits;
 mod client;
@@ -34,6 +35,8 @@ mod string;
 mod transaction;
 mod zset;
 
+pub(crate) use acl::load_file as load_users;
+
 use crate::error::{self, Error};
 use std::sync::Arc;
 
@@ -62,6 +65,7 @@ pub const FAMILIES: &[&[Row]] = &[
     client::ROWS,
     transaction::ROWS,
     function::ROWS,
+    acl::ROWS,
     config::ROWS,
     info::ROWS,
     server::ROWS,
