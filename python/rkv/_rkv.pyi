@@ -472,6 +472,9 @@ class Session:
     def wait_s(self) -> float | None:
         """Seconds until `poll` is due; None: never."""
 
+    def log_in_as(self, name: bytes) -> bool:
+        """Makes the client this user without a password; False if there is no such user, or it is off."""
+
     def receive(self, data: bytes | bytearray) -> None:
         """Take bytes from the peer and run every whole request in them."""
 

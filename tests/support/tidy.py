@@ -32,10 +32,10 @@ ENGINE_FLOORS = (
     ("commands",),
     ("handler",),
     ("persist", "replicate", "cluster", "script"),
-    ("journal", "rdb", "pubsub", "acl", "config", "observe"),
+    ("journal", "rdb", "pubsub", "config", "observe"),
     ("client", "keyspace"),
     ("values",),
-    ("resp", "limits", "clock", "random", "files", "number", "slot", "error", "glob", "keyed", "names", "slab"),
+    ("acl", "resp", "limits", "clock", "random", "files", "number", "slot", "error", "glob", "keyed", "names", "slab"),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(ENGINE_FLOORS) for name in names}
 

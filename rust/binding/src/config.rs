@@ -79,6 +79,8 @@ pub struct Config {
     /// The same, whatever the working directory becomes.
     path: Option<PathBuf>,
     renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Of each its name and its rules.
+    users: Vec<Vec<Vec<u8>>>,
 }
 
 #[pymethods]
@@ -116,11 +118,20 @@ impl Config {
     /// An engine with this configuration, whose files lie in `dir`. It is empty, and refuses most commands until `load`.
     fn build(&self, py: Python<'_>) -> PyResult<Engine> {
         let path = PathBuf::from(OsString::from_vec(self.values.text(b"dir").unwrap_or_default()));
+        let acl_file = PathBuf::from(OsString::from_vec(self.values.text(b"aclfile").unwrap_or_default()));
+        let acl_file = if acl_file.as_os_str().is_empty() {
+            None
+        } else {
+            // In the directory, whatever that becomes later.
+            Some(std::path::absolute(path.join(acl_file))?)
+        };
         let options = EngineOptions {
             config: self.values.clone(),
             files: Some(crate::files::open(py, &path)?),
             config_file: self.path.clone(),
             renames: self.renames.clone(),
+            users: self.users.clone(),
+            acl_file,
             ..EngineOptions::default()
         };
         Engine::build(py, options)
@@ -142,22 +153,20 @@ fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     let Loaded { config, ineffective, directives } = loaded;
     let file = arguments.file.map(OsString::from_vec);
     let path = file.as_ref().map(std::path::absolute).transpose()?;
-    let renames = directives.into_iter().filter(|directive| directive.kind == DirectiveKind::RenameCommand);
+    let (users, others): (Vec<_>, Vec<_>) =
+        directives.into_iter().partition(|directive| directive.kind == DirectiveKind::User);
+    let users = users.into_iter().map(|directive| directive.words).collect();
+    let renames = others.into_iter().filter(|directive| directive.kind == DirectiveKind::RenameCommand);
     let renames = renames.filter_map(|directive| <[Vec<u8>; 2]>::try_from(directive.words).ok());
     let renames = renames.map(|[name, new]| (name, new)).collect();
-    Ok(Config { values: config, ineffective, file, path, renames })
+    Ok(Config { values: config, ineffective, file, path, renames, users })
 }
 
-/// Refuses what would leave the server more open than its file says, if it were read over.
+/// Refuses what cannot be followed.
 fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
     let refused = loaded.directives.iter().find_map(|directive| Some((directive, reason(directive)?)));
     if let Some((directive, reason)) = refused {
         return Err(ConfigError::new_err(directive.refuse(reason).to_string()));
-    }
-    for (name, off, why) in [("aclfile", "", "users with rules are not supported, so its users would not exist")] {
-        if loaded.config.text(name.as_bytes()).is_some_and(|value| value != off.as_bytes()) {
-            return Err(ConfigError::new_err(format!("{name}: {why}")));
-        }
     }
     Ok(())
 }
@@ -166,8 +175,7 @@ fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
 const fn reason(directive: &Directive) -> Option<&'static str> {
     match directive.kind {
         DirectiveKind::LoadModule => Some("rkv loads no modules"),
-        DirectiveKind::RenameCommand => None,
-        DirectiveKind::User => Some("users with rules are not supported, so this user would not exist"),
+        DirectiveKind::RenameCommand | DirectiveKind::User => None,
     }
 }
 

@@ -106,7 +106,7 @@ impl Front {
     /// For each new connection: `maxclients`, whether only this machine is answered, seconds of `tcp-keepalive`.
     fn admission(&self) -> (i64, bool, i64) {
         let config = self.store().config();
-        let is_protected = config.get(options::PROTECTED_MODE) && config.get(options::REQUIREPASS).is_empty();
+        let is_protected = config.get(options::PROTECTED_MODE) && self.store().acl.default_user().rules().no_password;
         (config.get(options::MAXCLIENTS), is_protected, config.get(options::TCP_KEEPALIVE))
     }
 

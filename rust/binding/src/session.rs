@@ -70,6 +70,13 @@ impl Session {
         Ok(self.live()?.id())
     }
 
+    /// Makes the client this user without a password, as its stream has proved who it is. False if there is no such user, or
+    /// it is off.
+    #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are values")]
+    fn log_in_as(&mut self, name: Vec<u8>) -> PyResult<bool> {
+        Ok(self.live_mut()?.log_in_as(&name))
+    }
+
     /// Takes bytes from the peer and runs every whole request in them.
     fn receive(&mut self, py: Python<'_>, data: Cow<'_, [u8]>) -> PyResult<()> {
         let session = self.live_mut()?;

@@ -37,6 +37,10 @@ pub struct EngineOptions {
     pub renames: Vec<(Vec<u8>, Vec<u8>)>,
     /// The absolute path of the file that the configuration came from.
     pub config_file: Option<PathBuf>,
+    /// The absolute path of the file of users, if there is one.
+    pub acl_file: Option<PathBuf>,
+    /// Users, each with its name and its rules.
+    pub users: Vec<Vec<Vec<u8>>>,
     /// The directory of its files; `None`: what is stored ends with it.
     pub files: Option<Arc<dyn Files>>,
 }
@@ -55,6 +59,9 @@ pub enum BuildError {
         /// Why.
         reason: &'static str,
     },
+    /// The users are not right.
+    #[error("{0}")]
+    Users(String),
     /// The directory is in use, or cannot be locked.
     #[error("{0}")]
     Directory(io::Error),
@@ -87,6 +94,8 @@ impl Default for EngineOptions {
             rows: &[],
             renames: Vec::new(),
             config_file: None,
+            acl_file: None,
+            users: Vec::new(),
             files: None,
         }
     }
@@ -153,6 +162,7 @@ impl Engine {
         if let Some(path) = options.config_file {
             store.set_config_file(path);
         }
+        set_users(&store, &options.users, options.acl_file)?;
         Self::begin_files(&store)?;
         let work = Arc::new(Mutex::new(if is_manual { Work::Closed } else { Work::Idle }));
         let (weak, slot) = (Arc::downgrade(&store), Arc::clone(&work));
@@ -288,6 +298,41 @@ impl Engine {
     }
 }
 
+/// Makes the users that a configuration names, or those of their file.
+fn set_users(store: &Store, users: &[Vec<Vec<u8>>], file: Option<PathBuf>) -> Result<(), BuildError> {
+    if file.is_some() && !users.is_empty() {
+        return Err(BuildError::Users(
+            "users are declared in the configuration, and it names an ACL file, too: please define either".into(),
+        ));
+    }
+    let mut names = Vec::new();
+    for user in users {
+        let Some((name, rules)) = user.split_first() else { continue };
+        let shown = String::from_utf8_lossy(name).into_owned();
+        if names.contains(&name) {
+            return Err(BuildError::Users(format!(
+                "Error in user declaration '{shown}': Duplicate user found. A user can only be defined once in config files"
+            )));
+        }
+        names.push(name);
+        let rules: Vec<&[u8]> = std::iter::once(b"reset".as_slice()).chain(rules.iter().map(AsRef::as_ref)).collect();
+        let fault = store.acl.set_user(name, &rules).err();
+        if let Some(fault) = fault {
+            return Err(BuildError::Users(format!("Error in user declaration '{shown}': {fault}")));
+        }
+        if store.acl.find(name).is_some_and(|user| !user.rules().is_on) {
+            log::info!(
+                "The user '{shown}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error."
+            );
+        }
+    }
+    if let Some(path) = file {
+        commands::load_users(store, &path).map_err(BuildError::Users)?;
+        store.set_acl_file(path);
+    }
+    Ok(())
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
@@ -312,7 +357,7 @@ impl Caller {
     /// A caller who is told through `wake` that a reply is there.
     pub fn new(store: Arc<Store>, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(Origin::embedded(), store.clock.unix_ms(), wake);
-        Self { store, client: Client::new(link, true), blocked: None, calls: 0 }
+        Self { store, client: Client::new(link, None, true), blocked: None, calls: 0 }
     }
 
     /// What all share.

@@ -50,6 +50,14 @@ impl Error {
         ))
     }
 
+    /// EXEC runs a queued command that the user's rules allowed then and forbid now.
+    pub fn rules_changed(reason: &str) -> Self {
+        Self::text(format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command \
+             is no longer allowed for the following reason: {reason}"
+        ))
+    }
+
     /// Not while a client listens by RESP2.
     pub fn only_listens(name: &str) -> Self {
         Self::text(format!(
@@ -351,6 +359,18 @@ fixed! {
     EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
     /// DISCARD without MULTI.
     DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
+    /// A key that the user's rules do not allow.
+    NO_KEY_PERMISSION = "NOPERM No permissions to access a key";
+    /// A channel that the user's rules do not allow.
+    NO_CHANNEL_PERMISSION = "NOPERM No permissions to access a channel";
+    /// A database that the user's rules do not allow.
+    NO_DATABASE_PERMISSION = "NOPERM No permissions to access database";
+    /// SORT BY by a user who may not read every key.
+    SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+    /// SORT GET by a user who may not read every key.
+    SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    /// ACL LOAD or SAVE without a file.
+    NO_ACL_FILE = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.";
     /// AUTH is needed first.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Wrong user or password.

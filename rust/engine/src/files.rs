@@ -15,7 +15,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 mod real;
 mod simulated;
@@ -93,6 +93,55 @@ pub trait Files: Send + Sync + Debug {
 
     /// Where a file lies, for messages only.
     fn path(&self, name: &str) -> PathBuf;
+}
+
+fn beside(path: &Path) -> io::Result<(RealFiles, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(dir), Some(name)) = (path.parent(), name) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    Ok((RealFiles::open(dir)?, name))
+}
+
+/// Reads a file of at most `bytes_max` bytes that lies anywhere: what the server was told at start.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`], and what the system says.
+pub fn read_whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let (files, name) = beside(path)?;
+    let file = files.open(name)?;
+    let len = file.len()?;
+    if len > bytes_max {
+        return Err(io::Error::other("the file is too long for what it is meant to be"));
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    let mut done = 0;
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(done as u64, rest)? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    bytes.truncate(done);
+    Ok(bytes)
+}
+
+/// Writes a new file beside the old one and puts it in its place, so that a crash leaves one or the other. `unique` is a word
+/// for its name meanwhile.
+///
+/// # Errors
+/// What the system says.
+pub fn replace_whole(path: &Path, unique: &str, bytes: &[u8]) -> io::Result<()> {
+    let (files, name) = beside(path)?;
+    let temporary = format!("{name}.{unique}.tmp");
+    let written = files.create(&temporary).and_then(|mut file| {
+        file.write(bytes)?;
+        file.sync()
+    });
+    let placed = written.and_then(|()| files.rename(&temporary, name)).and_then(|()| files.sync_dir(""));
+    if placed.is_err() {
+        // Nothing more can be done if it cannot be removed either.
+        let _ = files.remove(&temporary);
+    }
+    placed
 }
 
 /// An open file.

@@ -1,7 +1,7 @@
 //! The engine of rkv: everything Redis, nothing of sockets, threads of others, or Python.
 //!
 //! Imports go down only: engine > session > dispatch > commands > handler > persist > journal, rdb, pubsub, config, observe >
-//! client, keyspace > values > resp and the leaves (limits, clock, random, files, number, keyed, slab, glob, slot, error).
+//! client, keyspace > values > resp and the leaves (acl, limits, clock, random, files, number, keyed, slab, glob, slot, error).
 #![forbid(unsafe_code)]
 
 /// What `redis_version` of INFO and `version` of HELLO say: clients switch features on by it.
@@ -9,6 +9,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// What `server` of HELLO says: clients ask whether it is Redis.
 pub const SERVER_NAME: &str = "redis";
 
+pub mod acl;
 #[cfg(test)]
 #[path = "../../collections/tests/support/chance.rs"]
 mod chance;

@@ -23,7 +23,7 @@ impl Subscriber {
     /// A listener that is told through `wake` that there are messages.
     pub fn new(store: Arc<Store>, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(Origin::embedded(), store.clock.unix_ms(), wake);
-        Self { store, client: Client::new(link, true) }
+        Self { store, client: Client::new(link, None, true) }
     }
 
     /// Listens to a name, too. How many names there are now, as SUBSCRIBE tells it.

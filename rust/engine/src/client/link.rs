@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::frame::{Frame, Invalidation};
 use super::wake::Wake;
+use crate::acl::User;
 use crate::keyspace::WatchFlag;
 use crate::resp::{Protocol, Tape};
 
@@ -279,6 +280,7 @@ pub struct Link {
     /// Number of the client to which its invalidations go; 0: to itself, -1: it tracks nothing.
     pub redirect: AtomicI64,
     names: Mutex<Names>,
+    user: Mutex<Option<Arc<User>>>,
     watch: Mutex<Option<Arc<WatchFlag>>>,
     inbox: Mutex<Mail>,
     /// Bytes of the messages in the inbox.
@@ -322,6 +324,7 @@ impl Link {
             subscribed: Default::default(),
             redirect: AtomicI64::new(-1),
             names: Mutex::default(),
+            user: Mutex::default(),
             watch: Mutex::default(),
             inbox: Mutex::default(),
             inbox_bytes: AtomicUsize::new(0),
@@ -333,6 +336,21 @@ impl Link {
     /// The names it gave itself.
     pub fn names(&self) -> MutexGuard<'_, Names> {
         locked(&self.names)
+    }
+
+    /// Who it is; `None`: a caller in this process.
+    pub fn user(&self) -> Option<Arc<User>> {
+        locked(&self.user).clone()
+    }
+
+    /// Whether it is this user.
+    pub fn is_user(&self, user: &Arc<User>) -> bool {
+        locked(&self.user).as_ref().is_some_and(|own| Arc::ptr_eq(own, user))
+    }
+
+    /// Lets others see who it is.
+    pub(super) fn set_user(&self, user: Option<Arc<User>>) {
+        *locked(&self.user) = user;
     }
 
     /// Lets others see what it watches.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::link::Link;
 use super::subscription::{Subscriptions, Tracking};
+use crate::acl::User;
 use crate::keyspace::{Key, Keyspace, Locks, WatchFlag};
 use crate::resp::Protocol;
 
@@ -69,6 +70,8 @@ pub struct Client {
     pub db: usize,
     /// The chosen protocol.
     pub protocol: Protocol,
+    /// Who it is; `None`: a caller in this process, who may do everything.
+    pub user: Option<Arc<User>>,
     /// Whether it may run commands.
     pub is_authenticated: bool,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -94,12 +97,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that was just accepted.
-    pub fn new(link: Arc<Link>, is_authenticated: bool) -> Self {
+    /// A client that was just accepted; without a user it may do everything.
+    pub fn new(link: Arc<Link>, user: Option<Arc<User>>, is_authenticated: bool) -> Self {
+        link.set_user(user.clone());
         Self {
             link,
             db: 0,
             protocol: Protocol::Resp2,
+            user,
             is_authenticated,
             no_touch: false,
             reply_mode: ReplyMode::On,
@@ -112,6 +117,22 @@ impl Client {
             caches_next: false,
             is_closing: false,
         }
+    }
+
+    /// Becomes another user, unless that was removed meanwhile.
+    pub fn log_in(&mut self, user: Option<Arc<User>>, is_authenticated: bool) -> bool {
+        self.link.set_user(user.clone());
+        // Who removes a user looks for its clients afterwards: either it found this one, or it is seen here.
+        let is_gone = user.as_ref().is_some_and(|user| user.is_gone());
+        self.user = user;
+        self.is_authenticated = is_authenticated && !is_gone;
+        !is_gone
+    }
+
+    /// Whether no rules need be asked.
+    #[inline]
+    pub fn is_unrestricted(&self) -> bool {
+        self.user.as_ref().is_none_or(|user| user.is_unrestricted())
     }
 
     /// Chooses a database.
@@ -172,8 +193,9 @@ impl Client {
 
     /// Whether nothing stands between a parsed command and its execution: no transaction, no muted replies.
     #[inline]
-    pub const fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.is_authenticated
+            && self.is_unrestricted()
             && self.transaction.is_none()
             && matches!(self.reply_mode, ReplyMode::On)
             && !self.is_closing

@@ -286,7 +286,8 @@ fn list(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let (own_id, now_ms) = (context.client.link.id, context.now_ms());
     let mut text = String::new();
     for link in context.store.clients.all() {
-        if filter.passes(&link, own_id, now_ms) {
+        // Who is being closed is as good as gone.
+        if !link.is_killed() && filter.passes(&link, own_id, now_ms) {
             describe(context.store, &link, now_ms, &mut text);
         }
     }
@@ -396,7 +397,7 @@ pub(super) fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut 
         into,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub={} psub={} ssub={} multi={} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={output} \
-         tot-mem={} events={} cmd={command} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} \
+         tot-mem={} events={} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={} tot-net-in={} \
          tot-net-out={} tot-cmds={}",
         link.id,
         link.origin.peer,
@@ -416,6 +417,7 @@ pub(super) fn describe(store: &Store, link: &Arc<Link>, now_ms: i64, into: &mut 
         usize::from(output > 0),
         link.memory_bytes(),
         if output > 0 { "rw" } else { "r" },
+        link.user().map_or("default".into(), |user| String::from_utf8_lossy(user.name()).into_owned()),
         link.redirect.load(Ordering::Relaxed),
         link.protocol.load(Ordering::Relaxed),
         names.library,

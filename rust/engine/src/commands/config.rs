@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::{SetError, options};
 use crate::error::Error;
-use crate::files::{Files, RealFiles};
+use crate::files;
 use crate::glob;
 use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Row, Store, subcommand};
 use crate::resp::Reply;
@@ -100,41 +100,14 @@ const CONFIG_BYTES_MAX: u64 = 16 << 20;
 
 /// Writes a new file beside the old one and puts it in its place, so that a crash leaves one or the other.
 fn rewrite(store: &Store, path: &Path) -> io::Result<()> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let (Some(dir), Some(name)) = (path.parent(), name) else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let files = RealFiles::open(dir)?;
-    let mut old = Vec::new();
-    match files.open(name) {
-        Ok(file) => {
-            let len = file.len()?;
-            if len > CONFIG_BYTES_MAX {
-                return Err(io::Error::other("the file is too long for a configuration"));
-            }
-            old.resize(len as usize, 0);
-            let mut done = 0;
-            while let Some(rest) = old.get_mut(done..).filter(|rest| !rest.is_empty()) {
-                match file.read_at(done as u64, rest)? {
-                    0 => break,
-                    count => done += count,
-                }
-            }
-            old.truncate(done);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let text = store.config().rewritten(&old);
-    let temporary = format!("{name}.{}.tmp", store.run_id);
-    let written = files.create(&temporary).and_then(|mut file| {
-        file.write(&text)?;
-        file.sync()
-    });
-    let placed = written.and_then(|()| files.rename(&temporary, name)).and_then(|()| files.sync_dir(""));
-    if placed.is_err() {
-        // Nothing more can be done if it cannot be removed either.
-        let _ = files.remove(&temporary);
-    }
-    placed
+    let old = match files::read_whole(path, CONFIG_BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        old => old?,
+    };
+    // Users whose file is another stay there.
+    let users = if store.acl_file().is_some() { Vec::new() } else { store.acl.lines() };
+    let text = store.config().rewritten(&old, &users);
+    files::replace_whole(path, &store.run_id, &text)
 }
 
 fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {

@@ -1,17 +1,17 @@
 //! Connections: who is there, and how they talk.
 
-use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crate::acl::DEFAULT_USER;
 use crate::client::ReplyMode;
 use crate::config::options;
 use crate::error::{self, Error};
-use crate::handler::{Args, Context, Effect, Flags, Group, Outcome, Row};
+use crate::handler::{Args, Context, Effect, Flags, Group, Outcome, Row, permission};
 use crate::number;
 use crate::resp::{Protocol, Reply};
 use crate::{REDIS_VERSION, SERVER_NAME};
 
-/// The only user there is.
-const DEFAULT_USER: &[u8] = b"default";
 /// What a client may do that has not said who it is.
 const STRANGER: Flags = Flags::NOSCRIPT
     .with(Flags::LOADING)
@@ -116,9 +116,9 @@ fn greeting(args: Args<'_>) -> Result<Greeting<'_>, Error> {
 fn hello(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let greeting = greeting(args)?;
     if let Some((user, password)) = greeting.user {
-        authenticate(context, user, password)?;
+        authenticate(context, args, user, password)?;
     }
-    if !context.client.is_authenticated && context.store.settings.requires_password() {
+    if !context.client.is_authenticated && context.store.acl.requires_password() {
         return Err(error::HELLO_WITHOUT_AUTH);
     }
     if let Some(protocol) = greeting.protocol {
@@ -154,33 +154,29 @@ fn hello(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 fn auth(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.from(1) {
-        [password] if context.store.settings.requires_password() => authenticate(context, DEFAULT_USER, password)?,
+        [password] if !context.store.acl.default_user().rules().no_password => {
+            authenticate(context, args, DEFAULT_USER, password)?
+        }
         [_] => return Err(error::AUTH_WITHOUT_PASSWORD),
-        [user, password] => authenticate(context, user, password)?,
+        [user, password] => authenticate(context, args, user, password)?,
         _ => return Err(error::SYNTAX),
     }
     reply.ok();
     Ok(Effect::none())
 }
 
-fn authenticate(context: &mut Context<'_, '_>, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let config = context.store.config();
-    let secret = config.get(options::REQUIREPASS);
-    // Without a password the default user takes any.
-    if user == DEFAULT_USER && (secret.is_empty() || is_equal(secret, password)) {
-        context.client.is_authenticated = true;
+fn authenticate(context: &mut Context<'_, '_>, args: Args<'_>, name: &[u8], password: &[u8]) -> Result<(), Error> {
+    let store = context.store;
+    if let Some(user) = store.acl.authenticate(name, password)
+        && context.client.log_in(Some(user), true)
+    {
         return Ok(());
     }
-    context.store.counters.auth_failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let link = &context.client.link;
+    let place = if link.queued.load(Ordering::Relaxed) < 0 { "toplevel" } else { "multi" };
+    let line = super::client_line(store, link, context.now_ms());
+    permission::log_failed_login(store, place, args.word(0), name, line);
     Err(error::WRONG_PASS)
-}
-
-/// Compares in a time that depends on what was given, not on where it begins to differ from the secret.
-fn is_equal(secret: &[u8], given: &[u8]) -> bool {
-    let secret_bytes = secret.iter().cycle();
-    let difference =
-        given.iter().zip(secret_bytes).fold(0, |difference, (given, secret)| black_box(difference | (given ^ secret)));
-    difference == 0 && secret.len() == given.len()
 }
 
 fn select(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
@@ -204,9 +200,14 @@ fn reset(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> O
     context.store.leave_pubsub(client);
     client.select(0);
     client.speak(Protocol::Resp2);
-    client.is_authenticated = client.link.is_embedded() || !context.store.settings.requires_password();
+    if client.link.is_embedded() {
+        client.log_in(None, true);
+    } else {
+        let acl = &context.store.acl;
+        client.log_in(Some(Arc::clone(acl.default_user())), !acl.requires_password());
+    }
     client.set_no_touch(false);
-    client.link.flags.no_evict.store(false, std::sync::atomic::Ordering::Relaxed);
+    client.link.flags.no_evict.store(false, Ordering::Relaxed);
     client.reply_mode = ReplyMode::On;
     client.link.names().name.clear();
     reply.set_protocol(Protocol::Resp2);

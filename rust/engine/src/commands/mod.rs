@@ -2,6 +2,7 @@
 //!
 //! Families do not import each other: what two of them need belongs in `values` or `keyspace`.
 
+mod acl;
 mod backup;
 mod bits;
 mod client;
@@ -35,6 +36,8 @@ mod transaction;
 mod wait;
 mod zset;
 
+pub(crate) use acl::load_file as load_users;
+
 use crate::error::{self, Error};
 use std::sync::Arc;
 
@@ -63,6 +66,7 @@ pub const FAMILIES: &[&[Row]] = &[
     client::ROWS,
     transaction::ROWS,
     function::ROWS,
+    acl::ROWS,
     config::ROWS,
     info::ROWS,
     server::ROWS,

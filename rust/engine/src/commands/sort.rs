@@ -6,7 +6,7 @@ use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
 use crate::handler::{
     Args, Begin, Categories, Context, Effect, Find, Flags, Group, KeyAt, KeyFlags, KeySpec, Keys, KeysFound, Outcome,
-    Row,
+    Row, permission,
 };
 use crate::number;
 use crate::resp::Reply;
@@ -127,6 +127,7 @@ struct Item {
 
 fn sort(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let options = Options::read(args, true)?;
+    permitted(context, args, &options)?;
     let items = sorted(context, &options)?;
     let Some(_) = options.target else { return tell(context, &options, &items, reply) };
     let mut list = List::default();
@@ -153,8 +154,21 @@ fn sort(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 
 fn sort_ro(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let options = Options::read(args, false)?;
+    permitted(context, args, &options)?;
     let items = sorted(context, &options)?;
     tell(context, &options, &items, reply)
+}
+
+/// Patterns may name any key, so only who may read all of them may use patterns.
+fn permitted(context: &Context<'_, '_>, args: Args<'_>, options: &Options<'_>) -> Result<(), Error> {
+    let user = context.client.user.as_ref().filter(|user| !user.is_unrestricted());
+    let (Some(user), Ok(command)) = (user, context.store.table.resolve(args)) else { return Ok(()) };
+    let dbs = context.store.settings.databases();
+    let by = options.by.is_some_and(|pattern| pattern.contains(&b'*'));
+    if !by && options.get.is_empty() || permission::reads_all_keys(&user.rules(), command, args, context.db(), dbs) {
+        return Ok(());
+    }
+    Err(if by { error::SORT_BY_DENIED } else { error::SORT_GET_DENIED })
 }
 
 fn tell(context: &Context<'_, '_>, options: &Options<'_>, items: &[Item], reply: &mut Reply<'_>) -> Outcome {

@@ -33,6 +33,12 @@ handles! {
     MAXCLIENTS: i64 = "maxclients";
     /// Password of the default user; empty asks for none.
     REQUIREPASS: [u8] = "requirepass";
+    /// Whether new users may use all channels.
+    ACL_PUBSUB_DEFAULT: str = "acl-pubsub-default";
+    /// Entries of ACL LOG.
+    ACLLOG_MAX_LEN: i64 = "acllog-max-len";
+    /// The file of users; empty: there is none.
+    ACLFILE: [u8] = "aclfile";
     /// Where the server stands, for clients that prefer a near one; empty says nothing.
     AVAILABILITY_ZONE: [u8] = "availability-zone";
     /// Bytes of the longest argument.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::run::Call;
+use crate::acl::Denied;
 use crate::client::Client;
+use crate::commands;
 use crate::error::{self, Error};
-use crate::handler::{Flags, Store};
+use crate::handler::{Flags, Store, permission};
 use crate::persist::Refusal;
 
 /// What becomes of a command that was let in.
@@ -20,7 +22,7 @@ pub enum Admission {
 /// Whether a client may do more than say who it is: it has said so, or nobody must any more.
 #[inline]
 pub fn is_authenticated(store: &Store, client: &Client) -> bool {
-    client.is_authenticated || !store.settings.requires_password()
+    client.is_authenticated || !store.acl.requires_password()
 }
 
 /// What a client is told whose command was refused (`None`: there is no such command); what it does to MULTI is done.
@@ -45,7 +47,8 @@ pub fn refuse(store: &Store, client: &mut Client, call: Option<&Call<'_>>, error
 
 type Check = fn(&Store, &Client, &Call<'_>) -> Result<(), Error>;
 
-const CHECKS: &[Check] = &[authenticated, arity, protected, outside_multi, memory, files, listening, loading];
+const CHECKS: &[Check] =
+    &[authenticated, arity, protected, outside_multi, permitted, memory, files, listening, loading];
 
 /// Lets a command in, or says why not.
 ///
@@ -100,6 +103,32 @@ fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Erro
         return Ok(());
     }
     Err(error::NOT_IN_TRANSACTION)
+}
+
+/// What the user's rules allow: asked over the very keys that the plan locks, before a command runs or is queued, again when
+/// EXEC runs it, and again when it has waited.
+pub(super) fn permitted(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
+    if client.is_unrestricted() {
+        return Ok(());
+    }
+    let context = if client.transaction.is_some() { "multi" } else { "toplevel" };
+    denied(store, client, call, context).map_or(Ok(()), |(error, _)| Err(error))
+}
+
+/// What the user's rules do not allow; it is counted and logged.
+#[cold]
+pub(super) fn denied(
+    store: &Store,
+    client: &Client,
+    call: &Call<'_>,
+    context: &'static str,
+) -> Option<(Error, Denied)> {
+    let user = client.user.as_ref()?;
+    let dbs = store.settings.databases();
+    let denied = permission::permit(&user.rules(), call.command, call.args, client.db, dbs).err()?;
+    let line = commands::client_line(store, &client.link, store.clock.unix_ms());
+    permission::log_denied(store, client, (call.command, call.args), denied, context, line);
+    Some((permission::denied_error(denied, user, call.command), denied))
 }
 
 /// By RESP2 a client that listens cannot tell replies from messages, so it may do little else.

@@ -2,11 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::admission;
 use super::plan::{self, Plan};
 use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, run};
+use crate::acl::Denied;
 use crate::client::Queued;
-use crate::error;
+use crate::error::{self, Error};
 use crate::handler::{Args, Context, Door};
 use crate::resp::Reply;
 
@@ -23,6 +25,17 @@ impl Door for Queue {
         };
         let words: SmallVec<[&[u8]; 8]> = queued.words.iter().map(AsRef::as_ref).collect();
         let call = Call { command, args: Args::new(&words) };
+        if !context.client.is_unrestricted()
+            && let Some((_, denied)) = admission::denied(store, context.client, &call, "multi")
+        {
+            reply.error(&Error::rules_changed(match denied {
+                Denied::Command => "no permission to execute the command or subcommand",
+                Denied::Key(_) => "no permission to touch the specified keys",
+                Denied::Channel(_) => "no permission to access one of the channels used as arguments to the command",
+                Denied::Database(_) => "no permission to access the database",
+            }));
+            return;
+        }
         let mut plan = Plan::default();
         plan::plan(store, context.client, &call, &mut plan);
         context.account.batch.set_transaction();

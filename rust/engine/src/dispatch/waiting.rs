@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::admission;
 use super::record::{Cost, elapsed_ns, record_locked};
 use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
+use crate::acl::User;
 use crate::client::{Client, Ending, Link, Message, Unblock, WaitNumber};
 use crate::error;
 use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, Words, World};
@@ -30,6 +32,7 @@ use crate::values::Kind;
 pub struct Blocked {
     number: WaitNumber,
     link: Arc<Link>,
+    user: Option<Arc<User>>,
     db: usize,
     command: u16,
     words: Vec<Box<[u8]>>,
@@ -57,7 +60,7 @@ impl Blocked {
 
     /// A stand-in for the client, which belongs to another thread.
     fn deputy(&self) -> Client {
-        let mut client = Client::new(Arc::clone(&self.link), true);
+        let mut client = Client::new(Arc::clone(&self.link), self.user.clone(), true);
         client.db = self.db;
         client.protocol = self.protocol();
         client.no_touch = self.no_touch;
@@ -90,6 +93,7 @@ pub(super) fn park(
     let blocked = Arc::new(Blocked {
         number: client.link.blocking.begin(),
         link: Arc::clone(&client.link),
+        user: client.user.clone(),
         db: client.db,
         command: call.command.id,
         words: again.unwrap_or_else(|| call.args.words().iter().map(|word| Box::from(*word)).collect()),
@@ -193,6 +197,11 @@ fn serve_one<'e>(
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
     let begin_ns = store.clock.unix_ns();
     let wait = blocked.with_call(store, |call| {
+        if let Err(error) = admission::permitted(store, &client, call) {
+            // It lost the right since it began to wait.
+            reply.error(&error);
+            return None;
+        }
         let world =
             World { store, client: &mut client, door: &Queue, locks, account, now_ms, waiting: Waiting::MayBegin };
         run(&mut Context::new(world, &keys), call, &mut reply)
@@ -245,6 +254,10 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
     } else if let Some(reply) = reply {
         let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
         blocked.with_call(store, |call| {
+            if let Err(error) = admission::permitted(store, client, call) {
+                reply.error(&error);
+                return;
+            }
             let begin_ns = store.clock.unix_ns();
             let (locks, account) = (&mut locks, &mut account);
             let world =

@@ -28,7 +28,7 @@ impl<'a> Replay<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
         let now_ms = store.clock.unix_ms();
         let link = store.clients.add(Origin::embedded(), now_ms, Arc::new(NoWake));
-        Self { store, client: Client::new(link, true), tape: Tape::new(), now_ms, errors: 0 }
+        Self { store, client: Client::new(link, None, true), tape: Tape::new(), now_ms, errors: 0 }
     }
 
     /// The time for a command. Only who wrote the log decided what was over: at a time before 1970 nothing is, and

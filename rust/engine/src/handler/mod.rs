@@ -15,6 +15,7 @@ mod effect;
 mod eviction;
 pub mod keys;
 mod memory;
+pub mod permission;
 mod row;
 mod settings;
 pub mod several;

@@ -288,6 +288,11 @@ macro_rules! bit_set {
             /// Every bit with its constant's name, in declaration order.
             pub const NAMES: &'static [(Self, &'static str)] = &[$((Self::$bit, stringify!($bit))),*];
 
+            /// The set as a number.
+            pub const fn bits(self) -> $repr {
+                self.0
+            }
+
             /// Both sets together.
             #[must_use]
             pub const fn with(self, other: Self) -> Self {

@@ -14,7 +14,6 @@ pub struct Settings {
     output_bytes_least: AtomicUsize,
     maxmemory: AtomicU64,
     events: AtomicU16,
-    requires_password: AtomicBool,
     counting: AtomicU64,
     active_expire: AtomicBool,
     ignores_checksums: AtomicBool,
@@ -34,7 +33,6 @@ impl Settings {
         let bytes = [limits.normal, limits.pubsub].map(|limit| [limit.hard_bytes, limit.soft_bytes]);
         let least = bytes.iter().flatten().filter(|bytes| **bytes > 0).min();
         self.output_bytes_least.store(least.map_or(usize::MAX, |bytes| *bytes as usize), order);
-        self.requires_password.store(!config.get(options::REQUIREPASS).is_empty(), order);
         let counting = if config.get(options::MAXMEMORY_POLICY).contains("lfu") {
             Counting::new(config.get(options::LFU_LOG_FACTOR) as u32, config.get(options::LFU_DECAY_TIME) as u32)
         } else {
@@ -88,12 +86,6 @@ impl Settings {
     #[inline]
     pub fn output_bytes_least(&self) -> usize {
         self.output_bytes_least.load(Ordering::Relaxed)
-    }
-
-    /// Whether new clients must send AUTH.
-    #[inline]
-    pub fn requires_password(&self) -> bool {
-        self.requires_password.load(Ordering::Relaxed)
     }
 
     /// Whether the access clock counts uses instead of telling the last one.

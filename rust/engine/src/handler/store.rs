@@ -10,6 +10,7 @@ use rkv_collections::region;
 use super::eviction::Eviction;
 use super::settings::Settings;
 use super::table::CommandTable;
+use crate::acl::{Acl, Reason};
 use crate::client::{Client, Kind, Link, Pause, Registry};
 use crate::clock::Clock;
 use crate::config::{Change, Config, KeyspaceEvents, SetError, Share, options};
@@ -33,6 +34,8 @@ pub struct Store {
     pub clients: Registry,
     /// Who listens to channels, and who caches keys.
     pub pubsub: PubSub,
+    /// Who may log in, and what each user may do.
+    pub acl: Acl,
     /// Every command.
     pub table: CommandTable,
     /// Hot values of the configuration.
@@ -69,6 +72,7 @@ pub struct Store {
     measured_us: AtomicI64,
     process: OnceLock<Box<dyn Process>>,
     config_file: OnceLock<PathBuf>,
+    acl_file: OnceLock<PathBuf>,
     observer: OnceLock<Box<dyn Observer>>,
     random: Mutex<Xoshiro256>,
     poisoned: AtomicBool,
@@ -128,7 +132,13 @@ impl Store {
         settings.set_active_expire(true);
         let pubsub = PubSub::default();
         follow_clients(&pubsub, &config);
+        let acl = Acl::new(table.catalog());
+        follow_users(&acl, &config);
+        if !config.get(options::REQUIREPASS).is_empty() {
+            acl.set_default_password(config.get(options::REQUIREPASS));
+        }
         Self {
+            acl,
             keyspace,
             journal: Journal::default(),
             clients,
@@ -153,6 +163,7 @@ impl Store {
             measured_us: AtomicI64::new(i64::MIN),
             process: OnceLock::new(),
             config_file: OnceLock::new(),
+            acl_file: OnceLock::new(),
             observer: OnceLock::new(),
             random: Mutex::new(random),
             poisoned: AtomicBool::new(false),
@@ -197,6 +208,10 @@ impl Store {
         self.observed.follow(&next);
         self.clients.set_bytes_max(client_bytes_max(&next));
         follow_clients(&self.pubsub, &next);
+        follow_users(&self.acl, &next);
+        if changes.iter().any(|change| change.option == options::REQUIREPASS.option()) {
+            self.acl.set_default_password(next.get(options::REQUIREPASS));
+        }
         *self.config_mut() = next;
         // Save points may be nearer now.
         self.expiry.wake();
@@ -216,6 +231,16 @@ impl Store {
     /// Sets the absolute path of the file that CONFIG REWRITE writes; once.
     pub fn set_config_file(&self, path: PathBuf) {
         let _ = self.config_file.set(path);
+    }
+
+    /// The file of users; `None`: there is none.
+    pub fn acl_file(&self) -> Option<&Path> {
+        self.acl_file.get().map(AsRef::as_ref)
+    }
+
+    /// Sets the absolute path of the file of users; once.
+    pub fn set_acl_file(&self, path: PathBuf) {
+        let _ = self.acl_file.set(path);
     }
 
     /// What is known about this process.
@@ -499,6 +524,12 @@ fn follow_clients(pubsub: &PubSub, config: &Config) {
     pubsub.trackers.set_keys_max(config.get(options::TRACKING_TABLE_MAX_KEYS).unsigned_abs());
 }
 
+/// Takes over what concerns users.
+fn follow_users(acl: &Acl, config: &Config) {
+    acl.set_all_channels(config.get(options::ACL_PUBSUB_DEFAULT) == "allchannels");
+    acl.log.set_max(usize::try_from(config.get(options::ACLLOG_MAX_LEN)).unwrap_or(0));
+}
+
 /// Takes over the limits of packed encodings.
 fn follow_limits(rules: &Rules, config: &Config) {
     rules.set_hash_entries_max(config.get(options::HASH_MAX_LISTPACK_ENTRIES));
@@ -533,6 +564,8 @@ pub struct Counters {
     pub floods: AtomicU64,
     /// AUTH with a wrong password.
     pub auth_failures: AtomicU64,
+    /// What was refused because of rules: commands, keys, channels, databases.
+    pub denied: [AtomicU64; 4],
     /// Clients closed because they sent more than `client-query-buffer-limit` ahead of execution.
     pub query_limit_closed: AtomicU64,
     /// Highest memory use that anybody measured.
@@ -548,6 +581,19 @@ impl Counters {
     pub fn count_error(&self, error: &Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.error_codes.count(error.code());
+    }
+
+    /// Counts a refusal because of rules.
+    pub fn count_denied(&self, reason: Reason) {
+        let [commands, keys, channels, databases] = &self.denied;
+        let counter = match reason {
+            Reason::Auth => &self.auth_failures,
+            Reason::Command => commands,
+            Reason::Key => keys,
+            Reason::Channel => channels,
+            Reason::Database => databases,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The totals now.
@@ -575,6 +621,7 @@ impl Counters {
         for counter in [&self.floods, &self.query_limit_closed] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.denied.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.error_codes.reset();
         self.rates.reset();
     }

@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use super::keys;
+use crate::acl::{Catalog, Known};
 use crate::error::Error;
-use crate::handler::{Args, Row};
+use crate::handler::{Args, Categories, Row};
 
 /// A command or subcommand in the table.
 #[derive(Debug)]
@@ -222,6 +223,18 @@ impl CommandTable {
             }
             _ => Ok(command),
         }
+    }
+
+    /// What users' rules know of the commands: by the names that their rows give them, whatever they are called by.
+    pub fn catalog(&self) -> Catalog {
+        let known = |command: &Command| Known {
+            name: command.full_name.clone(),
+            categories: command.row.all_categories().bits(),
+            is_subcommand: command.parent.is_some(),
+            subcommands: command.subcommands.clone(),
+        };
+        let categories = Categories::NAMES.iter().map(|(bit, name)| (bit.bits(), name.to_ascii_lowercase().into()));
+        Catalog::new(self.commands.iter().map(known).collect(), categories.collect())
     }
 
     /// How many commands there are, subcommands not counted.

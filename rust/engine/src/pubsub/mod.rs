@@ -223,6 +223,17 @@ impl PubSub {
         all
     }
 
+    /// The names of one kind to which a client listens, in no order. Walks through all names.
+    pub fn heard_by(&self, link: &Link, kind: Kind) -> Vec<Box<[u8]>> {
+        let hears = |(name, listeners): (&Box<[u8]>, &Listeners)| listeners.place(link).is_ok().then(|| name.clone());
+        let Some(table) = table(kind) else { return locked(&self.patterns).iter().filter_map(hears).collect() };
+        let names = self
+            .stripes
+            .iter()
+            .flat_map(|stripe| locked(stripe).names[table].iter().filter_map(hears).collect::<Vec<_>>());
+        names.collect()
+    }
+
     /// How many listen to a channel, patterns aside.
     pub fn listeners(&self, kind: Kind, channel: &[u8]) -> usize {
         let stripe = self.stripe(channel);

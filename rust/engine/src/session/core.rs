@@ -37,7 +37,8 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(store: Arc<Store>, origin: Origin, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(origin, store.clock.unix_ms(), wake);
-        let client = Client::new(link, !store.settings.requires_password());
+        let user = Arc::clone(store.acl.default_user());
+        let client = Client::new(link, Some(user), !store.acl.requires_password());
         Self {
             store,
             client,

@@ -62,6 +62,13 @@ impl Session {
         self.core.client.link.id
     }
 
+    /// Makes the client this user without a password: who drives it knows by other means who the peer is. False if there is no
+    /// such user, or it is off.
+    pub fn log_in_as(&mut self, name: &[u8]) -> bool {
+        let user = self.core.store.acl.find(name).filter(|user| user.rules().is_on);
+        user.is_some_and(|user| self.core.client.log_in(Some(user), true))
+    }
+
     /// Takes bytes from the peer and runs every whole request in them.
     pub fn receive(&mut self, bytes: &[u8]) {
         let is_first = self.core.client.link.received_bytes.load(Ordering::Relaxed) == 0;

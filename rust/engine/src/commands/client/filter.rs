@@ -1,8 +1,10 @@
 //! Filters of CLIENT LIST and CLIENT KILL: all of them must pass; of two of one kind the last counts.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::flags;
+use crate::acl::User;
 use crate::client::Link;
 use crate::error::{self, Error};
 use crate::handler::{Cursor, Store};
@@ -25,7 +27,7 @@ enum Kind {
 enum Test<'a> {
     Id(Vec<u64>),
     Kind(Kind),
-    User,
+    User(Arc<User>),
     Addr(&'a [u8]),
     Laddr(&'a [u8]),
     Ip(&'a [u8]),
@@ -77,9 +79,9 @@ fn kind(word: &[u8]) -> Result<Kind, Error> {
     }
 }
 
-fn user<'a>(word: &[u8]) -> Result<Test<'a>, Error> {
-    if word == b"default" {
-        return Ok(Test::User);
+fn user<'a>(store: &Store, word: &[u8]) -> Result<Test<'a>, Error> {
+    if let Some(user) = store.acl.find(word) {
+        return Ok(Test::User(user));
     }
     Err(Error::text(format!("ERR No such user '{}'", String::from_utf8_lossy(word))))
 }
@@ -159,7 +161,7 @@ fn test<'a>(
     Ok(match name {
         b"ID" => Test::Id(ids(word, is_kill, cursor)?),
         b"TYPE" => Test::Kind(kind(word)?),
-        b"USER" => user(word)?,
+        b"USER" => user(store, word)?,
         b"ADDR" => Test::Addr(word),
         b"LADDR" => Test::Laddr(word),
         b"IP" => Test::Ip(word),
@@ -187,7 +189,7 @@ impl Test<'_> {
             Self::Id(ids) => ids.contains(&link.id),
             // Nobody replicates.
             Self::Kind(kind) => *kind == if link.is_subscribed() { Kind::Pubsub } else { Kind::Normal },
-            Self::User => true,
+            Self::User(user) => link.is_user(user),
             Self::Addr(address) => link.origin.peer.as_bytes() == *address,
             Self::Laddr(address) => link.origin.local.as_bytes() == *address,
             Self::Ip(ip) => {

@@ -281,6 +281,9 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("client_query_buffer_limit_disconnections", exceeded);
     text.field("client_output_buffer_limit_disconnections", counters.floods.load(Ordering::Relaxed));
     text.field("acl_access_denied_auth", counters.auth_failures.load(Ordering::Relaxed));
+    for (name, count) in ["cmd", "key", "channel", "db"].into_iter().zip(&counters.denied) {
+        text.field(&format!("acl_access_denied_{name}"), count.load(Ordering::Relaxed));
+    }
 }
 
 fn replication(report: &Report<'_>, text: &mut Text) {
