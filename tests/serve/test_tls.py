@@ -217,6 +217,18 @@ def test_certificates_are_read_again(start: Starter, authority: Authority, tmp_p
         assert old.recv(100) == b"+PONG\r\n"
 
 
+@pytest.mark.skipif("not hasattr_log_in()", reason="this build has no users to log in as")
+def test_a_certificate_logs_in(start: Starter, authority: Authority) -> None:
+    served = Served(start, authority, "--tls-auth-clients", "optional", "--tls-auth-clients-user", "CN")
+    with connect(served.port) as admin:
+        for words in (("alice", "on", "+acl|whoami"), ("bob", "off", "+@all"), ("default", "resetpass", "-@all")):
+            assert admin.call("ACL", "SETUSER", *words) == Simple(b"OK")
+    assert served.call("ACL", "WHOAMI", client=authority.client("alice")) == b"$5\r\nalice\r\n"
+    assert served.call("GET", "k", client=authority.client("alice")).startswith(b"-NOPERM")
+    for client in (authority.client("bob"), authority.client("nobody"), None):
+        assert served.call("ACL", "WHOAMI", client=client).startswith((b"-NOAUTH", b"-NOPERM"))
+
+
 def hasattr_log_in() -> bool:
     from rkv._rkv import Session
 

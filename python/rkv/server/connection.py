@@ -39,8 +39,8 @@ async def serve_stream(
 
 def log_in(session: Session, names: Sequence[str]) -> bool:
     """Log a client in as the first of the users that exists and is on; False if none is."""
-    log_in_as: Callable[[str], bool] | None = getattr(session, "log_in_as", None)
-    return log_in_as is not None and any(log_in_as(name) for name in names)
+    log_in_as: Callable[[bytes], bool] | None = getattr(session, "log_in_as", None)
+    return log_in_as is not None and any(log_in_as(name.encode()) for name in names)
 
 
 class Connection:
