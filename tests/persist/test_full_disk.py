@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written: a small file system of the server's own, made where the system allows that."""
+"""What a disk that is full, read-only or in use does, and what files do that are not as they were written."""
 
 from __future__ import annotations
 

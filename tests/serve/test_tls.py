@@ -197,7 +197,6 @@ def test_certificates_are_read_again(start: Starter, authority: Authority, tmp_p
             ("tls-cert-file", other.certificate),
             ("tls-cert-file", ""),
             ("tls-ca-cert-file", other.key),
-            ("tls-auth-clients-user", "URI") if not hasattr_log_in() else ("tls-cert-file", "/none.pem"),
             ("tls-protocols", "TLSv1.1"),
             ("tls-protocols", "SSLv9"),
             ("tls-ciphers", "no-such-cipher"),
@@ -217,7 +216,6 @@ def test_certificates_are_read_again(start: Starter, authority: Authority, tmp_p
         assert old.recv(100) == b"+PONG\r\n"
 
 
-@pytest.mark.skipif("not hasattr_log_in()", reason="this build has no users to log in as")
 def test_a_certificate_logs_in(start: Starter, authority: Authority) -> None:
     served = Served(start, authority, "--tls-auth-clients", "optional", "--tls-auth-clients-user", "CN")
     with connect(served.port) as admin:
@@ -227,12 +225,6 @@ def test_a_certificate_logs_in(start: Starter, authority: Authority) -> None:
     assert served.call("GET", "k", client=authority.client("alice")).startswith(b"-NOPERM")
     for client in (authority.client("bob"), authority.client("nobody"), None):
         assert served.call("ACL", "WHOAMI", client=client).startswith((b"-NOAUTH", b"-NOPERM"))
-
-
-def hasattr_log_in() -> bool:
-    from rkv._rkv import Session
-
-    return hasattr(Session, "log_in_as")
 
 
 @pytest.mark.parametrize("by_signal", [True, False], ids=["SIGHUP", "interval"])

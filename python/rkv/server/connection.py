@@ -13,7 +13,7 @@ from .driver import driver
 from .engine import engine_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rkv._rkv import Engine
 
@@ -39,8 +39,7 @@ async def serve_stream(
 
 def log_in(session: Session, names: Sequence[str]) -> bool:
     """Log a client in as the first of the users that exists and is on; False if none is."""
-    log_in_as: Callable[[bytes], bool] | None = getattr(session, "log_in_as", None)
-    return log_in_as is not None and any(log_in_as(name.encode()) for name in names)
+    return any(session.log_in_as(name.encode()) for name in names)
 
 
 class Connection:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from rkv._rkv import Session, log_line
+from rkv._rkv import log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,6 @@ def make_context(settings: Mapping[str, str]) -> ssl.SSLContext:
         raise TlsError("No tls-cert-file configured!")
     if not key:
         raise TlsError("No tls-key-file configured!")
-    _check_user(settings["tls-auth-clients-user"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # Compression lets lengths betray what is encrypted, and a renegotiation is work that a peer can ask for at no cost.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -63,11 +62,6 @@ def make_context(settings: Mapping[str, str]) -> ssl.SSLContext:
         raise TlsError(f"Failed to load certificate: {certificate} and key: {key}: {reason_of(error)}") from error
     _trust(context, settings)
     return context
-
-
-def _check_user(field: str) -> None:
-    if field != "off" and not hasattr(Session, "log_in_as"):
-        raise TlsError("tls-auth-clients-user is not supported by this build: certificates cannot log anybody in")
 
 
 def _choose_protocols(context: ssl.SSLContext, words: str) -> None:
