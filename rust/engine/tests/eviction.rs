@@ -265,7 +265,7 @@ fn several_threads_stay_within_the_limit() {
             scope.spawn(move || {
                 let value = vec![b'x'; 20_000];
                 for number in 0..4000 {
-                    let key = format!("k:{}", random.below(1 << 40));
+                    let key = format!("k:{}", random.below(1_u64 << 40));
                     let len = [10, 100, 1000, 20_000][random.below(4) as usize];
                     ok(&mut caller, &[b"SET", key.as_bytes(), &value[..len]]);
                     if number % 500 == 0 {

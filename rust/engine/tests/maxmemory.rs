@@ -55,7 +55,7 @@ fn limit(caller: &mut Caller, bytes: usize) {
 fn fill(caller: &mut Caller, random: &mut Random, prefix: &str) -> usize {
     let value = vec![b'x'; VALUE_BYTES_MAX];
     for written in 0.. {
-        let key = format!("{prefix}:{}", random.below(1 << 40));
+        let key = format!("{prefix}:{}", random.below(1_u64 << 40));
         let words: [&[u8]; 3] = [b"SET", key.as_bytes(), &value[..random.value_len()]];
         if let Some(error) = error_of(caller, &words) {
             assert_eq!(error, OUT_OF_MEMORY);
@@ -130,7 +130,7 @@ fn a_pipeline_is_admitted_command_by_command() {
         for _ in 0..8 {
             let mut pipeline = Vec::new();
             for _ in 0..64 {
-                let key = random.below(1 << 40).to_string();
+                let key = random.below(1_u64 << 40).to_string();
                 let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len());
                 pipeline.extend_from_slice(head.as_bytes());
                 pipeline.extend_from_slice(&value);

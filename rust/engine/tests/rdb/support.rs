@@ -184,7 +184,7 @@ pub fn fill(caller: &mut Caller, random: &mut Random, keys: usize) {
                 let pairs: Vec<_> = words.iter().flat_map(|word| [word.clone(), random.word(most)]).collect();
                 run_words(caller, &[b"HSET", key], &pairs);
                 if kind == 6 {
-                    let at = (NOW_MS + 1 + random.below(1 << 40) as i64).to_string();
+                    let at = (NOW_MS + 1 + random.below(1_u64 << 40) as i64).to_string();
                     let fields: Vec<_> = words.iter().take(1 + random.below(3)).cloned().collect();
                     let count = fields.len().to_string();
                     run_words(caller, &[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", count.as_bytes()], &fields);
@@ -192,7 +192,7 @@ pub fn fill(caller: &mut Caller, random: &mut Random, keys: usize) {
             }
         }
         if random.below(3) == 0 {
-            let at = (NOW_MS + 1 + random.below(1 << 40) as i64).to_string();
+            let at = (NOW_MS + 1 + random.below(1_u64 << 40) as i64).to_string();
             run(caller, &[b"PEXPIREAT", key, at.as_bytes()]);
         }
     }
