@@ -345,9 +345,6 @@ impl Selector {
     /// # Errors
     /// What of it is not allowed.
     pub fn permits(&self, request: &Request<'_>) -> Result<(), Denied> {
-        if !request.is_open && !self.has_command(request.command) && !self.has_first_argument(request) {
-            return Err(Denied::Command);
-        }
         if let Some(dbs) = &self.dbs {
             let is_denied = |wanted: &&WantedDb| wanted.db.is_none_or(|db| !dbs.contains(&db));
             if let Some(denied) = request.dbs.iter().find(is_denied) {
@@ -397,11 +394,11 @@ impl Selector {
         self.channels.iter().map(|pattern| [b"&", &**pattern].concat()).collect::<Vec<_>>().join(&b' ')
     }
 
-    /// The databases.
+    /// The databases; empty: none.
     pub fn describe_dbs(&self) -> Vec<u8> {
         match &self.dbs {
             None => b"alldbs".to_vec(),
-            Some(dbs) if dbs.is_empty() => b"resetdbs".to_vec(),
+            Some(dbs) if dbs.is_empty() => Vec::new(),
             Some(dbs) => {
                 let numbers: Vec<String> = dbs.iter().map(ToString::to_string).collect();
                 format!("db={}", numbers.join(",")).into_bytes()
@@ -416,8 +413,10 @@ impl Selector {
             parts.push(b"resetchannels".to_vec());
         }
         parts.push(self.describe_channels());
-        if self.dbs.is_some() {
-            parts.push(self.describe_dbs());
+        match &self.dbs {
+            None => {}
+            Some(dbs) if dbs.is_empty() => parts.push(b"resetdbs".to_vec()),
+            Some(_) => parts.push(self.describe_dbs()),
         }
         parts.push(self.describe_commands());
         parts.retain(|part| !part.is_empty());
