@@ -3,4 +3,5 @@
 mod backup;
 mod crash;
 mod fault;
+mod power;
 mod support;
