@@ -128,9 +128,9 @@ def test_an_unknown_option_names_its_line_and_the_nearest_one(start: Starter, tm
 @pytest.mark.parametrize(
     "line",
     [
-        "user alice on >secret +@all",
+        "user alice on >secret +nosuch",
         "loadmodule /usr/lib/module.so",
-        "aclfile /etc/redis/users.acl",
+        "aclfile /nowhere/users.acl",
         "tls-port 6380",
     ],
 )
