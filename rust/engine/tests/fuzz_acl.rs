@@ -122,7 +122,7 @@ fn word(random: &mut Xoshiro256, catalog: &Catalog) -> Vec<u8> {
 }
 
 /// What one set of permissions allows, by the meaning of the rules and with the simplest means.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Model {
     commands: BTreeSet<u16>,
     firsts: BTreeSet<(u16, Vec<u8>)>,
@@ -269,7 +269,13 @@ fn compare(rules: &Rules, models: &[Model], catalog: &Catalog, random: &mut Xosh
         };
         let outcome = rules.permit(&request);
         let expected = models.iter().any(|model| model.permits(&request));
-        assert_eq!(outcome.is_ok(), expected, "{request:?} {:?}", String::from_utf8_lossy(&rules.describe()));
+        assert_eq!(
+            outcome.is_ok(),
+            expected,
+            "{request:?} {} {:?} {models:?}",
+            catalog.get(command).unwrap().name,
+            String::from_utf8_lossy(&rules.describe())
+        );
         assert!(outcome.is_ok() || !rules.is_unrestricted(), "{request:?}");
         assert!(outcome != Err(Denied::Channel(1)) || !channels.is_empty());
     }

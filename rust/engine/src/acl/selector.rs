@@ -351,6 +351,9 @@ impl Selector {
                 return Err(Denied::Database(denied.word));
             }
         }
+        if !request.is_open && !self.has_command(request.command) && !self.has_first_argument(request) {
+            return Err(Denied::Command);
+        }
         if !self.all_keys
             && let Some(denied) = request.keys.iter().find(|wanted| !self.has_key(wanted))
         {

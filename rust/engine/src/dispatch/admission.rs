@@ -9,6 +9,7 @@ use crate::commands;
 use crate::error::{self, Error};
 use crate::handler::{Flags, Store, permission};
 use crate::persist::Refusal;
+use crate::resp::Reply;
 
 /// What becomes of a command that was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,15 @@ pub(super) fn permitted(store: &Store, client: &Client, call: &Call<'_>) -> Resu
     }
     let context = if client.transaction.is_some() { "multi" } else { "toplevel" };
     denied(store, client, call, context).map_or(Ok(()), |(error, _)| Err(error))
+}
+
+/// Refuses a command that waited if its client has lost the right to it meanwhile.
+pub(super) fn refuses_again(store: &Store, client: &Client, call: &Call<'_>, reply: &mut Reply<'_>) -> bool {
+    let Err(error) = permitted(store, client, call) else { return false };
+    store.counters.count_error(&error);
+    store.observed.commands.rejected(call.command.id);
+    reply.error(&error);
+    true
 }
 
 /// What the user's rules do not allow; it is counted and logged.

@@ -30,12 +30,15 @@ impl Door for Queue {
         if !context.client.is_unrestricted()
             && let Some((_, denied)) = admission::denied(store, context.client, &call, "multi")
         {
-            reply.error(&Error::rules_changed(match denied {
+            let error = Error::rules_changed(match denied {
                 Denied::Command => "no permission to execute the command or subcommand",
                 Denied::Key(_) => "no permission to touch the specified keys",
                 Denied::Channel(_) => "no permission to access one of the channels used as arguments to the command",
                 Denied::Database(_) => "no permission to access the database",
-            }));
+            });
+            store.counters.count_error(&error);
+            store.observed.commands.rejected(command.id);
+            reply.error(&error);
             return;
         }
         let mut plan = Plan::default();

@@ -200,10 +200,10 @@ fn serve_one<'e>(
     let mut client = blocked.deputy();
     let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
     let begin_ns = store.clock.unix_ns();
+    let mut is_refused = false;
     let wait = blocked.with_call(store, |call| {
-        if let Err(error) = admission::permitted(store, &client, call) {
-            // It lost the right since it began to wait.
-            reply.error(&error);
+        is_refused = admission::refuses_again(store, &client, call, &mut reply);
+        if is_refused {
             return None;
         }
         let world =
@@ -216,7 +216,9 @@ fn serve_one<'e>(
         return Turn::Waits;
     }
     let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: output.position(), now_ms };
-    blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
+    if !is_refused {
+        blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
+    }
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
         Unblock::Tape(_) => Message::Tape(Box::new(tape)),
@@ -263,8 +265,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
     } else if let Some(reply) = reply {
         let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
         blocked.with_call(store, |call| {
-            if let Err(error) = admission::permitted(store, client, call) {
-                reply.error(&error);
+            if admission::refuses_again(store, client, call, reply) {
                 return;
             }
             let begin_ns = store.clock.unix_ns();
