@@ -23,7 +23,8 @@ RUST_TESTS := --workspace --exclude rkv-binding --locked
 LISTEN := --bind 127.0.0.1 --port 6379
 BENCHES := throughput memory expiry embedded
 
-.PHONY: help serve test lint format bench test-bench fuzz soak develop clean
+# `docs` is a folder, too.
+.PHONY: help serve test lint format docs bench test-bench fuzz soak develop clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -53,6 +54,9 @@ format: $(TOOLS) ## format everything, and mend what ruff can mend
 	rustfmt --edition 2021 bench/*.rs
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(BUILT) $(TOOLS) ## write what is computed in docs/compatibility.md
+	cd tests && $(abspath $(BIN))/python -m support.compatibility
 
 bench: $(BUILT) $(VENV)/.stamp-bench ## measure beside redis-server and Valkey (ARGS=--quick, BENCHES="throughput memory")
 	@mkdir -p bench/results

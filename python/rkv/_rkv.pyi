@@ -351,6 +351,10 @@ class Config:
     def text(self, name: str) -> str:
         """An option's value as CONFIG GET prints it. Raises KeyError if no option has this name."""
 
+    @staticmethod
+    def names(prefix: str) -> list[str]:
+        """Names of the options that begin with `prefix`."""
+
     def set(self, name: str, value: str) -> None:
         """Give an option a value, whatever its flags say. Raises ValueError."""
 
@@ -369,6 +373,13 @@ class Front:
     @property
     def exit_code(self) -> int:
         """With what a server ends whose store was stopped."""
+
+    def follow_config(self, apply_tls: Callable[[dict[str, str]], bool] | None = None) -> None:
+        """From now on CONFIG SET refuses what a server cannot follow.
+
+        `apply_tls` is called with the values that all options of TLS shall have when one of them changes, from any
+        thread; unless it returns True, nothing changes.
+        """
 
     def setting(self, name: str) -> str:
         """An option's value now, as CONFIG GET prints it. Raises KeyError if no option has this name."""

@@ -23,6 +23,8 @@ DEBUG OBJECT a b c | DEBUG OBJECT nokey | DEBUG SET-ACTIVE-EXPIRE | DEBUG PROTOC
 DEBUG QUICKLIST-PACKED-THRESHOLD | DEBUG QUICKLIST-PACKED-THRESHOLD 1b | DEBUG QUICKLIST-PACKED-THRESHOLD 4293918720
 DEBUG QUICKLIST-PACKED-THRESHOLD 4293918721 | DEBUG QUICKLIST-PACKED-THRESHOLD -1 | DEBUG QUICKLIST-PACKED-THRESHOLD 4gb
 DEBUG QUICKLIST-PACKED-THRESHOLD x | DEBUG QUICKLIST-PACKED-THRESHOLD 0
+DEBUG REPLYBUFFER PEAK-RESET-TIME x | DEBUG REPLYBUFFER PEAK-RESET-TIME 100 | DEBUG REPLYBUFFER peak-reset-time NEVER
+DEBUG REPLYBUFFER PEAK-RESET-TIME reset | DEBUG REPLYBUFFER RESIZING 1 | DEBUG REPLYBUFFER nosuch 1 | DEBUG REPLYBUFFER
 DEBUG LOG | DEBUG LOG x | DEBUG SLEEP abc | DEBUG SET-DISABLE-DENY-SCRIPTS 1 | DEBUG SET-ACTIVE-EXPIRE 1
 """
 
@@ -82,6 +84,23 @@ def test_object(with_redis: Pair) -> None:
         same = [names.index(name) for name in (b"encoding", b"serializedlength")]
         assert [mine[at] for at in same] == [theirs[at] for at in same], text
     assert b"serializedlength" not in with_redis.rkv.call("DEBUG", "OBJECT", "k", "fast").text
+
+
+def test_checksums_can_be_ignored(with_redis: Pair) -> None:
+    with_redis.same("SET", "k", "some text")
+    payload = with_redis.rkv.call("DUMP", "k").data
+    damaged = payload[:-1] + bytes([payload[-1] ^ 1])
+    assert isinstance(with_redis.same("RESTORE", "r", "0", damaged), Error)
+    try:
+        with_redis.same("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "1")
+        assert with_redis.same("RESTORE", "r", "0", damaged) == Simple(b"OK")
+        with_redis.same("GET", "r")
+        # What is no value is refused all the same.
+        with_redis.same("RESTORE", "t", "0", b"\xff" + damaged[1:])
+        with_redis.same("RESTORE", "t", "0", damaged[-9:])
+    finally:
+        with_redis.same("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "0")
+    assert isinstance(with_redis.same("RESTORE", "s", "0", damaged), Error)
 
 
 def test_sleep(rkv_server: Server) -> None:

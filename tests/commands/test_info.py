@@ -190,3 +190,25 @@ def test_codes_of_errors(rkv_server: Server) -> None:
         assert connection.call("EXEC").code == "EXECABORT"
         counts = fields(connection, "errorstats")
         assert counts == {"errorstat_ERR": "count=3", "errorstat_EXECABORT": "count=1"}
+
+
+def test_resetstat_counts_freed_objects_anew(rkv_server: Server) -> None:
+    def figure(name: str) -> int:
+        return int(fields(connection, "memory")[name])
+
+    def settle() -> None:
+        deadline = time.monotonic() + 10
+        while figure("lazyfree_pending_objects") and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    with rkv_server.connect() as connection:
+        connection.call("FLUSHALL", "SYNC")
+        settle()
+        connection.call("CONFIG", "RESETSTAT")
+        assert figure("lazyfreed_objects") == 0
+        connection.call("SADD", "s", *(f"member {number}" for number in range(5_000)))
+        connection.call("UNLINK", "s")
+        settle()
+        assert figure("lazyfreed_objects") == 1
+        connection.call("CONFIG", "RESETSTAT")
+        assert figure("lazyfreed_objects") == 0

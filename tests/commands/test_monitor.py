@@ -77,7 +77,7 @@ CLIENT PAUSE | CLIENT PAUSE x | CLIENT PAUSE -1 | CLIENT PAUSE 1 foo | CLIENT PA
 CLIENT PAUSE 9223372036854775807 | CLIENT PAUSE 1 ALL x | CLIENT PAUSE 0 | CLIENT PAUSE 1 WRITE | CLIENT UNPAUSE
 CLIENT UNPAUSE x | CLIENT CAPA | CLIENT CAPA foo | CLIENT CAPA redirect | CLIENT IMPORT-SOURCE
 CLIENT IMPORT-SOURCE foo | CLIENT IMPORT-SOURCE on | CLIENT IMPORT-SOURCE off
-MODULE LOAD x | MODULE LOADEX x | MODULE UNLOAD x | MONITOR x
+MODULE LOAD x | MODULE LOADEX x | MODULE LOADEX x CONFIG a b ARGS c | MODULE UNLOAD x | MONITOR x
 CLIENT LIST CAPA r ID 0 | CONFIG REWRITE
 """
 
@@ -114,6 +114,16 @@ def test_commands_wait_while_paused(both: tuple[Server, Server], mode: str) -> N
             waiting.join()
             assert replies == [Simple(b"OK")]
             assert 0.3 < time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("words", ["PFCOUNT h", "PUBLISH c m", "SPUBLISH c m"])
+def test_what_others_would_hear_of_waits_with_writes(both: tuple[Server, Server], words: str) -> None:
+    for server in both:
+        with server.connect() as boss, server.connect() as other:
+            boss.call("CLIENT", "PAUSE", "300", "WRITE")
+            begin = time.monotonic()
+            assert other.call(*words.split()) == Integer(0)
+            assert time.monotonic() - begin > 0.2
 
 
 def test_unpause_lets_commands_go_on_in_order(both: tuple[Server, Server]) -> None:

@@ -339,6 +339,19 @@ def test_what_did_not_exist_when_it_was_waited_for(with_valkey: Pair, both: tupl
     reader.same()
 
 
+def test_consumers_of_a_group(with_valkey: Pair) -> None:
+    for words in ("XADD s 1-1 f v", "XADD s 1-2 f v", "XGROUP CREATE s g 0", "XGROUP CREATECONSUMER s g idle"):
+        with_valkey.same(*words.split())
+    same_but_times(with_valkey, "XINFO", "CONSUMERS", "s", "g")
+    with_valkey.same("XREADGROUP", "GROUP", "g", "busy", "COUNT", "1", "STREAMS", "s", ">")
+    with_valkey.same("XREADGROUP", "GROUP", "g", "late", "NOACK", "STREAMS", "s", ">")
+    same_but_times(with_valkey, "XINFO", "CONSUMERS", "s", "g")
+    same_but_times(with_valkey, "XPENDING", "s", "g", "IDLE", "0", "-", "+", "10", "busy")
+    with_valkey.same("XPENDING", "s", "g", "IDLE", "1000000", "-", "+", "10")
+    with_valkey.same("XINFO", "CONSUMERS", "s", "nosuch")
+    with_valkey.same("XINFO", "CONSUMERS", "nosuch", "g")
+
+
 def test_a_group_gives_each_entry_to_one(with_valkey: Pair, both: tuple[Server, Server]) -> None:
     with_valkey.same("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
     first = Waiting(both, 2, "XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">")

@@ -40,6 +40,7 @@ LEFT_OUT = {
     "QUIT": "closes the connection",
     "ROLE": "test_server has it",
     "SHUTDOWN": "stops the server",
+    **dict.fromkeys(("WAIT", "WAITAOF"), "holds the connection; test_wait has it"),
     **dict.fromkeys(("COMMANDLOG", "SLOWLOG"), "what took long is chance"),
     **dict.fromkeys(
         ("SAVE", "BGSAVE", "BGREWRITEAOF", "LASTSAVE"), "writes files, or tells when; the tests of persistence have it"

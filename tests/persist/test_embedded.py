@@ -95,3 +95,19 @@ def test_damage_and_wrong_paths_are_named(tmp_path: Path) -> None:
         db.snapshot(tmp_path / "folder.rdb")
     with pytest.raises(rkv.ResponseError, match="no directory"), rkv.open() as db:
         db.db(0).execute("SAVE")
+
+
+def test_a_caller_waits_until_what_it_wrote_is_on_the_disk(tmp_path: Path) -> None:
+    with rkv.open(tmp_path) as db:
+        kv = db.db(0)
+        assert kv.waitaof(1, 0, 0) == [1, 0]
+        kv.set("k", "v")
+        assert kv.waitaof(0, 0, 0) == [0, 0]
+        assert kv.waitaof(1, 0, 0) == [1, 0]
+        assert (kv.wait(0, 0), kv.wait(1, 20)) == (0, 0)
+        assert kv.waitaof(0, 1, 20)[1] == 0
+        kv.execute("CONFIG", "SET", "appendfsync", "always")
+        kv.set("k", "other")
+        assert kv.waitaof(1, 0, 0) == [1, 0]
+    with rkv.open() as db, pytest.raises(rkv.ResponseError, match="appendonly is disabled"):
+        db.db(0).waitaof(1, 0, 0)

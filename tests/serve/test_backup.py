@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from support.resp import Bulk, Connection, Error, Reply
+from support.resp import Array, Bulk, Connection, Error, Integer, Reply, Simple
 from support.servers import Server, start_redis, start_rkv
 
 if TYPE_CHECKING:
@@ -272,3 +272,33 @@ def test_words_that_mean_nothing_are_refused(words: tuple[str, ...]) -> None:
     status, out, errors = rkv(*words)
     assert (status, out) == (USAGE, "")
     assert f"usage: rkv {words[0]} " in errors
+
+
+def state(connection: Connection) -> dict[str, Reply]:
+    reply = connection.call("BACKUP", "STATUS")
+    assert isinstance(reply, Array), reply
+    return {name.data.decode(): value for name, value in zip(reply.items[::2], reply.items[1::2], strict=True)}
+
+
+def test_a_backup_by_commands(tmp_path: Path) -> None:
+    with start_rkv("--dir", str(tmp_path), *LOG) as server, server.connect() as connection:
+        connection.call("SET", "k", "v")
+        assert state(connection)["state"] == Bulk(b"idle")
+        assert connection.call("BACKUP", "LIST") == Array(())
+        assert connection.call("BACKUP", "ABORT").text.startswith(b"ERR no backup is under way")
+        assert connection.call("BACKUP", "SEAL").text.startswith(b"ERR ")
+        name = connection.call("BACKUP", "START")
+        assert state(connection)["id"] == name
+        while state(connection)["state"] == Bulk(b"writing-base"):
+            time.sleep(0.01)
+        assert connection.call("BACKUP", "SEAL") == name
+        while state(connection)["state"] == Bulk(b"sealing"):
+            time.sleep(0.01)
+        assert state(connection)["last-id"] == name
+        assert repr(name.data) in repr(connection.call("BACKUP", "LIST")).replace("Bulk(data=", "")
+        assert isinstance(connection.call("BACKUP", "START"), Bulk)
+        assert connection.call("BACKUP", "ABORT") == Simple(b"OK")
+        while state(connection)["state"] != Bulk(b"idle"):
+            time.sleep(0.01)
+        assert connection.call("BACKUP", "CLEANUP") == Integer(1)
+        assert connection.call("BACKUP", "LIST") == Array(())

@@ -28,7 +28,7 @@ USAGE = """\
 rkv: a Redis-compatible store
 
   rkv serve [redis.conf] [--directive value ...]   start the server; `rkv-server` is the same
-  rkv ping [-h host] [-p port] [-s socket]         ask a server whether it answers
+  rkv ping [-h host] [-p port] [-s socket] [--tls] ask a server whether it answers
   rkv check FILE                                   read a file as a server would, and tell what is in it
   rkv convert IN OUT --for redis7|redis8|valkey    write an RDB file anew for another server
   rkv backup DIR [--from EARLIER] [-h -p -s]       back up a server of this machine while it serves

@@ -7,20 +7,35 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 TIMEOUT_S = 30.0
 Reply = bytes | int | None | list["Reply"]
 
-OPTIONS = "[-h host] [-p port] [-s socket]; the password is read from REDISCLI_AUTH"
+OPTIONS = "[-h host] [-p port] [-s socket] [--tls ...]; the password is read from REDISCLI_AUTH"
+TLS_OPTIONS = """\
+options of TLS, as redis-cli has them:
+  --tls                        speak TLS
+  --cacert FILE                trust the authorities in this file instead of the system's
+  --cacertdir DIR              trust those in this directory
+  --cert FILE --key FILE       show this certificate
+  --sni NAME                   ask for this name of the server, and expect it in the certificate
+  --insecure                   believe any certificate
+  --tls-ciphers LIST           offer these ciphers of TLS 1.2 and older"""
+
+
+# Those that have a value, without their dashes.
+TLS_VALUES = frozenset({"cacert", "cacertdir", "cert", "key", "sni", "tls-ciphers"})
+TLS_SWITCHES = frozenset({"tls", "insecure"})
 
 
 class Target(NamedTuple):
-    """Where to ask; `path` of a Unix socket goes before host and port."""
+    """Where to ask; `path` of a Unix socket goes before host and port. Without `tls` everything is in the clear."""
 
     host: str = "127.0.0.1"
     port: int = 6379
     path: str = ""
+    tls: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
@@ -29,15 +44,22 @@ class Target(NamedTuple):
 def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
     """The target that the options name, and the other words; ValueError if an option means nothing."""
     target, rest, other = Target(), list(words), []
+    tls: dict[str, str] = {}
     while rest:
         option = rest.pop(0)
-        if option not in {"-h", "-p", "-s"}:
+        field = option.removeprefix("--") if option.startswith("--") else ""
+        if field in TLS_SWITCHES:
+            tls[field] = "yes"
+            continue
+        if option not in {"-h", "-p", "-s"} and field not in TLS_VALUES:
             other.append(option)
             continue
         if not rest:
             raise ValueError(f"{option} needs a value")
         value = rest.pop(0)
-        if option == "-h":
+        if field:
+            tls[field] = value
+        elif option == "-h":
             target = target._replace(host=value)
         elif option == "-s":
             target = target._replace(path=value)
@@ -45,7 +67,9 @@ def read_target(words: Sequence[str]) -> tuple[Target, list[str]]:
             target = target._replace(port=int(value))
         else:
             raise ValueError(f"'{value}' is no port")
-    return target, other
+    if tls and "tls" not in tls:
+        raise ValueError("options of TLS need --tls")
+    return target._replace(tls=tls or None), other
 
 
 class ReplyError(Exception):
@@ -104,9 +128,10 @@ class Connection:
 
 
 def connect(target: Target, timeout_s: float) -> socket.socket:
-    """A connection to the target."""
+    """A connection to the target. OSError where it fails."""
     if not target.path:
-        return socket.create_connection((target.host, target.port), timeout_s)
+        connection = socket.create_connection((target.host, target.port), timeout_s)
+        return connection if target.tls is None else encrypt(connection, target.tls, target.host)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout_s)
@@ -115,3 +140,25 @@ def connect(target: Target, timeout_s: float) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def encrypt(connection: socket.socket, tls: Mapping[str, str], host: str) -> socket.socket:
+    """Speak TLS on a connection, which is closed if that fails. OSError where it does."""
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=tls.get("cacert"), capath=tls.get("cacertdir"))
+        if "insecure" in tls:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if "cert" in tls:
+            context.load_cert_chain(tls["cert"], tls.get("key"))
+        if "tls-ciphers" in tls:
+            context.set_ciphers(tls["tls-ciphers"])
+        return context.wrap_socket(connection, server_hostname=tls.get("sni", host))
+    except ssl.SSLCertVerificationError as error:
+        connection.close()
+        raise OSError(f"the server's certificate is not trusted: {error.verify_message}") from error
+    except BaseException:
+        connection.close()
+        raise

@@ -6,46 +6,30 @@ import sys
 from typing import TYPE_CHECKING
 
 from rkv._rkv import convert_file
-from rkv.errors import DamagedFileError
 
-from .progress import Progress
+from .work import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .progress import Progress
+
 TARGETS = ("redis7", "redis8", "valkey")
 USAGE = f"usage: rkv convert IN OUT --for {'|'.join(TARGETS)}"
-USAGE_STATUS = 2
-DAMAGED_STATUS = 65
-IO_STATUS = 74
 
 
 def main(words: Sequence[str]) -> int:
     """Write the file; 0, or 65 if the input is damaged or the target cannot have it, 74 if a file fails."""
-    if list(words) in (["-h"], ["--help"]):
-        print(USAGE)
-        return 0
-    try:
-        source, destination, target = read(words)
-    except ValueError as error:
-        print(f"rkv convert: {error}\n{USAGE}", file=sys.stderr)
-        return USAGE_STATUS
-    progress = Progress("converting")
-    try:
-        version, size, modules = convert_file(source, destination, target, progress)
-    except DamagedFileError as error:
-        progress.end()
-        print(f"rkv convert: {error}", file=sys.stderr)
-        return DAMAGED_STATUS
-    except OSError as error:
-        progress.end()
-        print(f"rkv convert: {error.filename or source}: {error.strerror or error}", file=sys.stderr)
-        return IO_STATUS
-    progress.end()
+    return run("convert", USAGE, words, read, convert, "converting")
+
+
+def convert(request: tuple[str, str, str], progress: Progress) -> str:
+    """Write the file, and say what it is."""
+    source, destination, target = request
+    version, size, modules = convert_file(source, destination, target, progress)
     for module in sorted(modules):
         print(f"rkv convert: data of the module {module} is left out", file=sys.stderr)
-    print(f"{destination}: RDB version {version}, {size} bytes")
-    return 0
+    return f"{destination}: RDB version {version}, {size} bytes"
 
 
 def read(words: Sequence[str]) -> tuple[str, str, str]:

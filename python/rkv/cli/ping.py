@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .client import OPTIONS, Target, connect, read_target
+from .client import OPTIONS, TLS_OPTIONS, Target, connect, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE = f"usage: rkv ping {OPTIONS}"
+USAGE = f"usage: rkv ping {OPTIONS}\n{TLS_OPTIONS}"
 TIMEOUT_S = 5.0
 REPLY_BYTES_MAX = 4096
 USAGE_STATUS = 2

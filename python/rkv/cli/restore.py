@@ -4,56 +4,35 @@ from __future__ import annotations
 
 import datetime
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from rkv._rkv import restore_backup
-from rkv.errors import RkvError
 
-from .progress import Progress
+from .work import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .progress import Progress
+
 USAGE = """\
 usage: rkv restore BACKUP DIR [--to OFFSET|TIME]
   OFFSET is one of the replication log, TIME such as 2026-05-01T12:30:00 (local) or 2026-05-01T12:30:00+00:00"""
-USAGE_STATUS = 2
-DAMAGED_STATUS = 65
-IO_STATUS = 74
 
 
 def main(words: Sequence[str]) -> int:
     """Restore; 0, 2 if the point is not covered, 65 if the backup is damaged, 74 if a file fails."""
-    if list(words) in (["-h"], ["--help"]):
-        print(USAGE)
-        return 0
-    try:
-        source, destination, offset, unix_ms = read(words)
-    except ValueError as error:
-        print(f"rkv restore: {error}\n{USAGE}", file=sys.stderr)
-        return USAGE_STATUS
-    progress = Progress("restoring")
-    try:
-        os.makedirs(destination, exist_ok=True)
-        reached, files, size = restore_backup(source, destination, offset, unix_ms, progress)
-    except ValueError as error:
-        progress.end()
-        print(f"rkv restore: {error}", file=sys.stderr)
-        return USAGE_STATUS
-    except RkvError as error:
-        progress.end()
-        print(f"rkv restore: {error}", file=sys.stderr)
-        return DAMAGED_STATUS
-    except OSError as error:
-        progress.end()
-        print(f"rkv restore: {error}", file=sys.stderr)
-        return IO_STATUS
-    progress.end()
+    return run("restore", USAGE, words, read, restore, "restoring")
+
+
+def restore(request: tuple[str, str, int | None, int | None], progress: Progress) -> str:
+    """Make the directory, and say how to start from it."""
+    source, destination, offset, unix_ms = request
+    os.makedirs(destination, exist_ok=True)
+    reached, files, size = restore_backup(source, destination, offset, unix_ms, progress)
     has_log = os.path.isdir(os.path.join(destination, "appendonlydir"))
     start = f"rkv serve --dir {destination}" + (" --appendonly yes" if has_log else "")
-    print(f"{destination}: {files} files, {size} bytes, up to offset {reached}. To start it: {start}")
-    return 0
+    return f"{destination}: {files} files, {size} bytes, up to offset {reached}. To start it: {start}"
 
 
 def read(words: Sequence[str]) -> tuple[str, str, int | None, int | None]:

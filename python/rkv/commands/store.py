@@ -118,3 +118,16 @@ class StoreCommands(Form[T]):
     def time(self) -> tuple[int, int]:
         """Unix seconds, and the microseconds beyond them."""
         return self._call(_time, "TIME")
+
+    @command
+    def wait(self, num_replicas: int, timeout: int) -> int:
+        """How many replicas have what this caller wrote, after so many milliseconds at most; 0 is without a limit."""
+        return self._call(INTEGER, "WAIT", num_replicas, timeout)
+
+    @command
+    def waitaof(self, num_local: int, num_replicas: int, timeout: int) -> list[int]:
+        """Wait until what this caller wrote is on the disk: 1 if it is, and on how many replicas.
+
+        ``timeout`` counts milliseconds; 0 is without a limit.
+        """
+        return self._call(None, "WAITAOF", num_local, num_replicas, timeout)

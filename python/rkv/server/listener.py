@@ -31,7 +31,7 @@ class ListenError(Exception):
 
 
 class Listener(NamedTuple):
-    """A socket that listens. `transport` is `tcp` or `unix`; `name` is `host:port` or the path."""
+    """A socket that listens. `transport` is `tcp`, `tls` or `unix`; `name` is `host:port` or the path."""
 
     socket: socket.socket
     transport: str
@@ -157,4 +157,4 @@ async def accept(
                     complain(f"Accepting client connection: accept: {error.strerror}")
                 await trio.sleep(REST_S)
                 break
-            admit(connection, shown(address) if listener.transport == "tcp" else "")
+            admit(connection, shown(address) if listener.transport != "unix" else "")

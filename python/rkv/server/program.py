@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from rkv._rkv import Config, Engine
 
+    from .tls import Tls
+
 EX_OK = 0
 EX_DATA = 65
 EX_SOFTWARE = 70
@@ -36,6 +38,7 @@ EX_INSISTED = 1
 
 # Descriptors that are no clients: listeners, pollers, files.
 DESCRIPTORS_OWN = 32
+HTTP = ("http-port", "http-bind", "HTTP")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -104,6 +107,8 @@ class Program:
         self.pidfile = ""
         self.is_systemd = supervisor.is_systemd(config.text("supervised"))
         self.listeners: list[Listener] = []
+        self.http_listeners: list[Listener] = []
+        self.tls: Tls | None = None
 
     def prepare(self) -> None:
         """Say who we are, listen, and write the pid file."""
@@ -113,20 +118,38 @@ class Program:
         if config.ineffective:
             notice(f"Options without effect yet: {', '.join(config.ineffective)}")
         self._raise_descriptors()
+        self._prepare_tls()
         self._listen()
         port = config.text("port")
+        port = config.text("tls-port") if port == "0" else port
         notice(f"Running in standalone mode: Port: {port} PID: {os.getpid()} Server initialized")
         self._write_pidfile()
 
+    def _prepare_tls(self) -> None:
+        """Read the certificates, if there is a port for them; a server without them would not be what was asked for."""
+        if not int(self.config.text("tls-port")):
+            return
+        from .tls import Tls, TlsError
+
+        try:
+            self.tls = Tls({name: self.config.text(name) for name in self.config.names("tls-")})
+        except TlsError as error:
+            raise StartError(f"Failed to configure TLS: {error}") from error
+
     def _listen(self) -> None:
         config = self.config
-        port, backlog = int(config.text("port")), int(config.text("tcp-backlog"))
-        try:
-            if port:
-                self.listeners += open_tcp(config.text("bind").split(), port, backlog)
-        except ListenError:
-            warning(f"Failed listening on port {port} (TCP), aborting.")
-            raise
+        backlog = int(config.text("tcp-backlog"))
+        for option, addresses, what in (("port", "bind", "TCP"), ("tls-port", "bind", "TLS"), HTTP):
+            port = int(config.text(option))
+            try:
+                found = open_tcp(config.text(addresses).split(), port, backlog) if port else []
+            except ListenError:
+                warning(f"Failed listening on port {port} ({what}), aborting.")
+                raise
+            if what == "HTTP":
+                self.http_listeners += found
+            else:
+                self.listeners += [each._replace(transport=what.lower()) for each in found]
         path = config.text("unixsocket")
         if path:
             self.listeners.append(open_unix(path, int(config.text("unixsocketperm"), 8), backlog))
@@ -207,7 +230,7 @@ class Program:
 
     def clean_up(self) -> None:
         """Close the listeners and remove the pid file."""
-        close_all(self.listeners)
+        close_all([*self.listeners, *self.http_listeners])
         if self.pidfile:
             notice("Removing the pid file.")
             with contextlib.suppress(OSError):

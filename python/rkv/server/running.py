@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from rkv._rkv import Front
-from rkv.errors import ClosedError, DamagedFileError, SnapshotError
+from rkv._rkv import Front, Keyspace
+from rkv.errors import ClosedError, DamagedFileError, RkvError, SnapshotError
 
 from .driver import driver
 from .program import EX_DATA, EX_INSISTED, EX_IO, EX_OK, EX_SOFTWARE, STOP_SIGNALS, notice, warning
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rkv._rkv import Engine
 
+    from .http import Http
     from .program import Program
 
 # Peers that do not read their replies hold up the end no longer.
@@ -50,15 +51,17 @@ class _Wish:
 
 async def _main(program: Program, engine: Engine) -> int:
     front = Front(engine)
-    server = Server(engine, program.listeners, int(program.config.text("io-threads")), GRACE_S)
+    server = Server(engine, program.listeners, int(program.config.text("io-threads")), GRACE_S, program.tls)
     wish = _Wish()
     number = driver().register(wish.tell)
     front.listen(driver().queue, number)
-    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS, signal.SIGHUP) as signals:
         async with trio.open_nursery() as nursery:
+            if program.http_listeners:
+                nursery.start_soon(_pages(program, engine, server).run)
             await nursery.start(server.run)
             nursery.start_soon(_follow, program, engine)
-            nursery.start_soon(_hear_signals, signals, wish)
+            nursery.start_soon(_hear_signals, signals, program, wish)
             nursery.start_soon(_load, program, engine, wish)
             status, grace_s = await _until_stopped(program, engine, front, wish)
             server.stop(grace_s)
@@ -137,8 +140,32 @@ async def _follow(program: Program, engine: Engine) -> None:
         program.settle(engine)
 
 
-async def _hear_signals(signals: AsyncIterator[int], wish: _Wish) -> None:
+def _pages(program: Program, engine: Engine, server: Server) -> Http:
+    # Who has no use for pages does not load what makes them.
+    from .http import Http
+    from .metrics import Metrics
+
+    keyspace: Keyspace[str] = Keyspace(engine, 0, text=True)
+
+    def unready() -> str | None:
+        if server.is_stopping:
+            return "the server is shutting down"
+        try:
+            # It is refused for the same reasons as writes are.
+            keyspace.execute("PING")
+        except RkvError as error:
+            return str(error)
+        return None
+
+    return Http(program.http_listeners, Metrics(engine).page, unready)
+
+
+async def _hear_signals(signals: AsyncIterator[int], program: Program, wish: _Wish) -> None:
     async for number in signals:
+        if number == signal.SIGHUP:
+            if program.tls is not None:
+                program.tls.reload()
+            continue
         name = signal.Signals(number).name
         if wish.event.is_set():
             warning(f"Received {name} again: exiting now.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rkv._rkv import Engine
 
     from .listener import Listener
+    from .tls import Tls
 
 # How long peers that do not read their replies may hold up the end of a server that an application runs.
 GRACE_S = 1.0
@@ -30,8 +31,18 @@ IDLE_CHECK_S = 1.0
 class Server:
     """A running server, as `rkv.serve` gives it."""
 
-    def __init__(self, engine: Engine, listeners: Sequence[Listener], io_threads: int, grace_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        listeners: Sequence[Listener],
+        io_threads: int,
+        grace_s: float,
+        tls: Tls | None = None,
+    ) -> None:
+        """`tls` is for listeners whose transport is `tls`."""
         self._engine = engine
+        self._tls = tls
+        self._handshakes: set[trio.CancelScope] = set()
         self._front = Front(engine)
         self._listeners = listeners
         # Known as long as the server is, also when it has stopped.
@@ -61,9 +72,14 @@ class Server:
         return f"redis://[{host}]:{port}/0" if ":" in host else f"redis://{host}:{port}/0"
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it has begun to stop."""
+        return self._stopping.is_set()
+
+    @property
     def connections(self) -> int:
         """Open connections."""
-        return len(self._streams) + (self._reactor.connections if self._reactor else 0)
+        return len(self._handshakes) + len(self._streams) + (self._reactor.connections if self._reactor else 0)
 
     def stop(self, grace_s: float | None = None) -> None:
         """Begin to stop: nothing new is accepted, what was received is answered, then every connection is closed.
@@ -76,12 +92,15 @@ class Server:
 
     async def run(self, task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop` or a cancellation."""
+        self._front.follow_config(self._tls.apply if self._tls else None)
         try:
             async with trio.open_nursery() as streams:
                 async with trio.open_nursery() as doors:
                     for each in self._listeners:
                         doors.start_soon(listener.accept, each, self._doorman(each, streams), _complain)
                     doors.start_soon(self._close_idle)
+                    if self._tls is not None:
+                        doors.start_soon(self._tls.watch)
                     task_status.started(self)
                     await self._stopping.wait()
                     doors.cancel_scope.cancel()
@@ -92,9 +111,13 @@ class Server:
             if self._reactor is not None:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(self._reactor.stop, 0.0)
+            self._front.follow_config()
             self.stopped.set()
 
     async def _finish(self, streams: trio.Nursery) -> None:
+        # Who still shakes hands has asked for nothing yet.
+        for scope in self._handshakes:
+            scope.cancel()
         for connection in self._streams:
             connection.finish()
         streams.cancel_scope.deadline = trio.current_time() + self._grace_s
@@ -118,7 +141,7 @@ class Server:
 
     def _admit(self, connection: socket.socket, peer: str, at: Listener, streams: trio.Nursery) -> None:
         clients_max, is_protected, keepalive_s = self._front.admission()
-        is_tcp = at.transport == "tcp"
+        is_tcp, is_tls = at.transport != "unix", at.transport == "tls"
         refusal = None
         if self.connections >= clients_max:
             refusal = admission.FULL
@@ -126,22 +149,49 @@ class Server:
             refusal = admission.DENIED
         if refusal is not None:
             self._front.count_rejected()
-            admission.refuse(connection, refusal)
+            # A peer that waits for a handshake could not read it.
+            admission.refuse(connection, b"" if is_tls else refusal)
             return
         if is_tcp:
             admission.tune(connection, keepalive_s)
             local = listener.shown(connection.getsockname())
         else:
             peer = local = f"{at.name}:0"
+        if self._tls is not None and is_tls:
+            scope = trio.CancelScope()
+            self._handshakes.add(scope)
+            streams.start_soon(self._serve_tls, self._tls, connection, peer, local, scope)
+            return
         if self._reactor is not None:
             self._reactor.adopt(connection.detach(), peer, local, at.transport)
             return
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
         streams.start_soon(self._serve, stream, peer, local, at.transport)
 
-    async def _serve(self, stream: trio.abc.Stream, peer: str, local: str, transport: str) -> None:
-        connection = Connection(self._engine, stream, peer, local, transport)
+    async def _serve_tls(
+        self, tls: Tls, connection: socket.socket, peer: str, local: str, scope: trio.CancelScope
+    ) -> None:
+        from .tls import HandshakeError
+
+        stream = None
+        try:
+            with scope:
+                stream = await tls.shake_hands(connection)
+        except HandshakeError as error:
+            tls.complain(peer, str(error))
+            return
+        finally:
+            self._handshakes.discard(scope)
+        if stream is not None:
+            await self._serve(stream, peer, local, "tcp", tls.names(stream))
+
+    async def _serve(
+        self, stream: trio.abc.Stream, peer: str, local: str, transport: str, names: Sequence[str] = ()
+    ) -> None:
+        connection = Connection(self._engine, stream, peer, local, transport, names)
         self._streams.add(connection)
+        if self._stopping.is_set():
+            connection.finish()
         try:
             await connection.run()
         finally:

@@ -91,6 +91,12 @@ impl Config {
         text.map(OsString::from_vec).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// Names of the options that begin with `prefix`.
+    #[staticmethod]
+    fn names(prefix: &str) -> Vec<&'static str> {
+        config::all_options().map(|option| option.name).filter(|name| name.starts_with(prefix)).collect()
+    }
+
     /// Gives an option a value, whatever its flags say.
     fn set(&mut self, name: &str, value: &str) -> PyResult<()> {
         let words = [value];
@@ -156,16 +162,11 @@ fn load_config(argv: Vec<Vec<u8>>) -> PyResult<Config> {
     Ok(Config { values: config, ineffective, file, path, renames, users })
 }
 
-/// Refuses what would leave the server more open than its file says, if it were read over.
+/// Refuses what cannot be followed.
 fn refuse_openness(loaded: &Loaded) -> PyResult<()> {
     let refused = loaded.directives.iter().find_map(|directive| Some((directive, reason(directive)?)));
     if let Some((directive, reason)) = refused {
         return Err(ConfigError::new_err(directive.refuse(reason).to_string()));
-    }
-    for (name, off, why) in [("tls-port", "0", "TLS is not supported yet, so connections would not be encrypted")] {
-        if loaded.config.text(name.as_bytes()).is_some_and(|value| value != off.as_bytes()) {
-            return Err(ConfigError::new_err(format!("{name}: {why}")));
-        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use rkv_engine::client::{Link, Transport};
-use rkv_engine::config::{Change, SetError, options};
+use rkv_engine::config::{Change, Config, SetError, all_options, options};
 use rkv_engine::handler::Store;
 
 use crate::engine::Engine;
@@ -32,10 +32,34 @@ impl Front {
 
 /// Listeners stay where they were opened: a new address that nobody listens on would be a lie of `CONFIG GET`.
 fn refuse_moving(changes: &[Change]) -> Result<(), SetError> {
-    match changes.iter().map(|change| change.option.name).find(|name| ["port", "bind"].contains(name)) {
+    match changes.iter().map(|change| change.option.name).find(|name| ["port", "bind", "tls-port"].contains(name)) {
         Some(name) => Err(SetError::failed(name, "listeners are opened at the start; restart with another address")),
         None => Ok(()),
     }
+}
+
+/// Whether an option is about TLS.
+fn is_tls(name: &str) -> bool {
+    name.starts_with("tls-")
+}
+
+/// Asks Python to make use of other certificates and rules, because TLS is spoken there. This is the one place where a
+/// thread that runs commands takes the GIL: it holds no shard, since CONFIG SET visits them one by one, and a thread with
+/// the GIL never waits for one that holds a shard.
+fn follow_tls(apply: &Py<PyAny>, next: &Config, changes: &[Change]) -> Result<(), SetError> {
+    let Some(change) = changes.iter().find(|change| is_tls(change.option.name)) else { return Ok(()) };
+    let names = all_options().map(|option| option.name).filter(|name| is_tls(name));
+    let settings: HashMap<&str, OsString> =
+        names.map(|name| (name, OsString::from_vec(next.text(name.as_bytes()).unwrap_or_default()))).collect();
+    let is_applied = Python::attach(|py| {
+        let told = apply.call1(py, (settings,)).and_then(|told| told.is_truthy(py));
+        told.unwrap_or_else(|error| {
+            error.write_unraisable(py, None);
+            false
+        })
+    });
+    let reason = "Unable to update TLS configuration. Check server logs.";
+    if is_applied { Ok(()) } else { Err(SetError::failed(change.option.name, reason)) }
 }
 
 /// Whether the peer still takes the reply of its last command: some of it has left since `oldest_ms`.
@@ -60,8 +84,17 @@ fn may_time_out(link: &Link) -> bool {
 impl Front {
     #[new]
     fn new(engine: &Engine) -> Self {
-        engine.inner().store().on_config(Some(Arc::new(|_, changes| refuse_moving(changes))));
         Self { engine: Arc::clone(engine.inner()), taking: Mutex::default() }
+    }
+
+    /// From now on CONFIG SET refuses what a server cannot follow. `apply_tls` is called with the values that all options
+    /// of TLS shall have when one of them changes, from any thread; unless it returns a true value, nothing changes.
+    #[pyo3(signature = (apply_tls=None))]
+    fn follow_config(&self, apply_tls: Option<Py<PyAny>>) {
+        self.store().on_config(Some(Arc::new(move |next, changes| {
+            refuse_moving(changes)?;
+            apply_tls.as_ref().map_or(Ok(()), |apply| follow_tls(apply, next, changes))
+        })));
     }
 
     /// An option's value now, as `CONFIG GET` prints it; `KeyError` if no option has this name.

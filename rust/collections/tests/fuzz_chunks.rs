@@ -2,26 +2,12 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run.
 
+#[path = "support/chance.rs"]
+mod chance;
+
+use chance::{Random, fuzz};
 use rkv_collections::chunks::{Capture, Chunk, Chunks};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
 
 /// A chunk as plain as can be. A copy of it may own fewer bytes than the original.
 #[derive(Clone)]
@@ -299,30 +285,9 @@ fn search(random: &mut Random) {
 
 #[test]
 fn fuzz_chunks() {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first: u64 = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut executions = 0;
-    let mut seed = first;
-    println!("chunks: first seed {first}");
-    loop {
-        let outcome = std::panic::catch_unwind(|| {
-            let random = &mut Random(seed);
-            let steps = 1 << (6 + random.below(9));
-            live(random, steps);
-            search(random);
-        });
-        if let Err(panic) = outcome {
-            eprintln!("chunks: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    println!("chunks: {executions} executions");
+    fuzz("chunks", |random| {
+        let steps = 1 << (6 + random.below(9));
+        live(random, steps);
+        search(random);
+    });
 }

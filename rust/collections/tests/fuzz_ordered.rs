@@ -2,26 +2,12 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run.
 
+#[path = "support/chance.rs"]
+mod chance;
+
+use chance::{Random, fuzz};
 use rkv_collections::ordered::{Members, Ordered};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
 
 /// Names by handle. A name that was taken back is gone, so a tree that asks for it is found out.
 #[derive(Default)]
@@ -276,21 +262,5 @@ fn execution(random: &mut Random) {
 
 #[test]
 fn fuzz_ordered() {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let mut seed: u64 = fixed.unwrap_or(since.as_nanos() as u64);
-    println!("fuzz_ordered: first seed {seed}");
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut count = 0;
-    while count == 0 || Instant::now() < until {
-        let outcome = std::panic::catch_unwind(|| execution(&mut Random(seed)));
-        if let Err(panic) = outcome {
-            eprintln!("fuzz_ordered: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        count += 1;
-        seed = seed.wrapping_add(1);
-    }
-    println!("fuzz_ordered: {count} sequences");
+    fuzz("ordered", execution);
 }

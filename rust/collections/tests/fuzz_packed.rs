@@ -3,28 +3,23 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2, shared by the tests), `RKV_FUZZ_SEED` repeats a run.
 
+#[path = "support/chance.rs"]
+mod chance;
+
+use chance::{Random, fuzz_shared};
 use rkv_collections::intset::{self, IntSet};
 use rkv_collections::packed::{self, Deque, Packed, Position, View};
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
+/// What these tests draw.
+trait Elements {
     /// A number of any size, near a power of two as often as not.
+    fn number(&mut self) -> i64;
+    /// Few different ones, so that some are equal; some near the borders of the encodings.
+    fn element(&mut self) -> Vec<u8>;
+}
+
+impl Elements for Random {
     fn number(&mut self) -> i64 {
         match self.below(3) {
             0 => self.next() as i64 >> self.below(64),
@@ -33,7 +28,6 @@ impl Random {
         }
     }
 
-    /// Few different ones, so that some are equal; some near the borders of the encodings.
     fn element(&mut self) -> Vec<u8> {
         match self.below(8) {
             0 => self.number().to_string().into_bytes(),
@@ -45,31 +39,6 @@ impl Random {
             _ => format!("field{}", self.below(12)).into_bytes(),
         }
     }
-}
-
-/// Runs `execution` with one seed after the other until the time is up.
-fn fuzz(name: &str, mut execution: impl FnMut(&mut Random)) {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds / 4.0);
-    let mut executions = 0;
-    let mut seed = first;
-    println!("{name}: first seed {first}");
-    loop {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execution(&mut Random(seed))));
-        if let Err(panic) = outcome {
-            eprintln!("{name}: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    println!("{name}: {executions} executions");
 }
 
 type Model = Vec<Vec<u8>>;
@@ -209,7 +178,7 @@ fn take(random: &mut Random, packed: &mut Packed, model: &mut Model) {
 
 #[test]
 fn fuzz_packed_operations() {
-    fuzz("packed operations", |random| {
+    fuzz_shared("packed operations", 5, |random| {
         let (mut packed, mut model) = (Packed::new(), Model::new());
         for _ in 0..random.below(120) {
             if random.below(3) < 2 {
@@ -251,7 +220,7 @@ fn read_all(random: &mut Random, bytes: &[u8]) {
 #[test]
 fn fuzz_packed_bytes() {
     let (mut passed, mut refused) = (0, 0);
-    fuzz("packed bytes", |random| {
+    fuzz_shared("packed bytes", 5, |random| {
         let model: Model = (0..random.below(20)).map(|_| random.element()).collect();
         let mut bytes = fresh(&model).into_bytes();
         for _ in 0..random.below(4) {
@@ -291,7 +260,7 @@ fn fuzz_packed_bytes() {
 
 #[test]
 fn fuzz_intset_operations() {
-    fuzz("intset operations", |random| {
+    fuzz_shared("intset operations", 5, |random| {
         let (mut set, mut model) = (IntSet::new(), BTreeSet::new());
         for _ in 0..random.below(200) {
             let near = random.below(40) as i64 - 20;
@@ -326,7 +295,7 @@ fn fuzz_intset_operations() {
 #[test]
 fn fuzz_intset_bytes() {
     let (mut passed, mut refused) = (0, 0);
-    fuzz("intset bytes", |random| {
+    fuzz_shared("intset bytes", 5, |random| {
         let mut set = IntSet::new();
         for _ in 0..random.below(10) {
             set.insert(random.number()).expect("few");
@@ -405,7 +374,7 @@ fn assert_same(deque: &Deque, model: &VecDeque<Vec<u8>>) {
 
 #[test]
 fn deques_are_those_of_the_standard_library() {
-    fuzz("deque", |random| {
+    fuzz_shared("deque", 5, |random| {
         let mut deque = match random.below(3) {
             0 => Deque::new(),
             1 => Deque::with_room_before(random.below(600)),

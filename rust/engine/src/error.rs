@@ -147,6 +147,10 @@ fixed! {
         "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.";
     /// A timeout in milliseconds that is none.
     TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    /// WAITAOF for more than the one local log.
+    NUMLOCAL_RANGE = "ERR value is out of range, value must between 0 and 1";
+    /// WAITAOF for a log that there is not.
+    WAITAOF_WITHOUT_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
     /// XCLAIM with a time that is none.
     XCLAIM_IDLE_MIN = "ERR Invalid min-idle-time argument for XCLAIM";
     /// XCLAIM with a time that is none.

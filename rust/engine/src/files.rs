@@ -107,10 +107,18 @@ fn beside(path: &Path) -> io::Result<(RealFiles, &str)> {
 /// [`io::ErrorKind::NotFound`], and what the system says.
 pub fn read_whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let (files, name) = beside(path)?;
-    let file = files.open(name)?;
+    read_small(&*files.open(name)?, bytes_max)
+}
+
+/// Reads all of a file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`], and what the system says.
+pub fn read_small(file: &dyn File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let len = file.len()?;
     if len > bytes_max {
-        return Err(io::Error::other("the file is too long for what it is meant to be"));
+        let what = format!("{len} bytes are too many for what it is meant to be");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
     let mut done = 0;

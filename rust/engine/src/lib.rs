@@ -10,6 +10,9 @@ pub const REDIS_VERSION: &str = "7.2.4";
 pub const SERVER_NAME: &str = "redis";
 
 pub mod acl;
+#[cfg(test)]
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 pub mod client;
 pub mod clock;
 pub mod commands;
@@ -33,6 +36,7 @@ pub mod pubsub;
 pub mod random;
 pub mod rdb;
 pub mod resp;
+pub mod seeded;
 pub mod session;
 mod slab;
 pub mod slot;

@@ -2,40 +2,19 @@
 //!
 //! `RKV_TEST_SEED` repeats a run.
 
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use chance::Random;
 use rkv_engine::clock::ManualClock;
 use rkv_engine::config::KeyspaceEvents;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::observe::Observer;
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::{Caller, Engine, EngineOptions};
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn seeded() -> Self {
-        let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-        let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-        println!("RKV_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
 
 /// Numbers from 0 on, the first the most frequent: the n-th with weight n^-0.99.
 struct Zipf(Vec<f64>);
@@ -286,7 +265,7 @@ fn several_threads_stay_within_the_limit() {
             scope.spawn(move || {
                 let value = vec![b'x'; 20_000];
                 for number in 0..4000 {
-                    let key = format!("k:{}", random.below(1 << 40));
+                    let key = format!("k:{}", random.below(1_u64 << 40));
                     let len = [10, 100, 1000, 20_000][random.below(4) as usize];
                     ok(&mut caller, &[b"SET", key.as_bytes(), &value[..len]]);
                     if number % 500 == 0 {

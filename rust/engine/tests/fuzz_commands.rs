@@ -4,9 +4,11 @@
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run. A failing sequence is made shorter before
 //! it is printed.
 
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
+
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::ManualClock;
@@ -18,30 +20,10 @@ use rkv_engine::{Caller, Engine, EngineOptions};
 #[path = "fuzz_commands/model.rs"]
 mod model;
 
+use chance::{Random, fuzz};
 use model::{DATABASES, Model, Words};
 
 const START_MS: i64 = 1_700_000_000_000;
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-}
 
 /// What one client sends at once, and how much time passes then.
 #[derive(Clone, Debug)]
@@ -336,24 +318,13 @@ fn show(batches: &[Batch]) -> String {
 
 #[test]
 fn fuzz_commands() {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let mut seed: u64 = fixed.unwrap_or(since.as_nanos() as u64);
-    println!("fuzz_commands: first seed {seed}");
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut count = 0;
-    while count == 0 || Instant::now() < until {
-        let mut random = Random(seed);
-        let shard_bits = [0, 1, 4][random.below(3)];
-        let batches: Vec<_> = (0..=random.below(30)).map(|_| batch(&mut random)).collect();
+    fuzz("commands", |random| {
+        let shard_bits = random.pick(&[0, 1, 4]);
+        let batches: Vec<_> = (0..=random.below(30)).map(|_| batch(random)).collect();
         if check(&batches, shard_bits).is_err() {
             let shortest = shrink(batches, shard_bits);
             let difference = check(&shortest, shard_bits).expect_err("it fails still");
-            panic!("RKV_FUZZ_SEED={seed}, {} shards\n{}{difference}", 1 << shard_bits, show(&shortest));
+            panic!("{} shards\n{}{difference}", 1 << shard_bits, show(&shortest));
         }
-        count += 1;
-        seed = seed.wrapping_add(1);
-    }
-    println!("fuzz_commands: {count} sequences");
+    });
 }

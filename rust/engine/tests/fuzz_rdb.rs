@@ -3,38 +3,15 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run.
 
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 #[path = "rdb/support.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
+use chance::{Random, fuzz};
 use rkv_engine::rdb::{ReadOptions, WriteOptions, convert};
-use support::{NOW_MS, Random, read_all, read_in_blocks, rules};
-
-/// Runs `execution` with one seed after the other until the time is up.
-fn fuzz(name: &str, mut execution: impl FnMut(&mut Random)) {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let (mut executions, mut seed) = (0, first);
-    println!("{name}: first seed {first}");
-    loop {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execution(&mut Random(seed))));
-        if let Err(panic) = outcome {
-            eprintln!("{name}: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    println!("{name}: {executions} executions");
-}
+use support::{NOW_MS, Words, read_all, read_in_blocks, rules};
 
 const TYPES: [u8; 25] = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 99];
 
@@ -60,7 +37,7 @@ fn blob(random: &mut Random, out: &mut Vec<u8>) {
             packed.into_bytes()
         }
         1 => {
-            let count = random.below(5);
+            let count: usize = random.below(5);
             let mut set = vec![4, 0, 0, 0, count as u8, 0, 0, 0];
             (0..count).for_each(|number| set.extend_from_slice(&(number as i32 * 7).to_le_bytes()));
             set

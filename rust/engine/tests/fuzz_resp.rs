@@ -2,66 +2,18 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2, shared by the tests), `RKV_FUZZ_SEED` repeats a run.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 
+use chance::{Random, fuzz_shared};
 use rkv_engine::resp::decode::{DecodeError, DecodeLimits, Decoder, Frame};
 use rkv_engine::resp::{Output, Protocol, ProtocolError, Reply, RequestLimits, RequestParser, Span};
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-
-    fn bytes(&mut self, len_max: usize) -> Vec<u8> {
-        (0..self.below(len_max + 1)).map(|_| self.next() as u8).collect()
-    }
-}
-
-/// Runs `execution` with one seed after the other until the time is up.
-fn fuzz(name: &str, mut execution: impl FnMut(&mut Random)) {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds / 2.0);
-    let mut executions = 0;
-    let mut seed = first;
-    println!("{name}: first seed {first}");
-    loop {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execution(&mut Random(seed))));
-        if let Err(panic) = outcome {
-            eprintln!("{name}: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    println!("{name}: {executions} executions");
-}
 
 /// Cuts of one input: whole, byte by byte, random.
 fn cuts<'a>(random: &mut Random, input: &'a [u8]) -> Vec<Vec<&'a [u8]>> {
     let mut pieces = Vec::new();
     let mut rest = input;
-    let largest = *random.pick(&[3, 20, 300]);
+    let largest = random.pick(&[3, 20, 300]);
     while !rest.is_empty() {
         let (piece, tail) = rest.split_at((1 + random.below(largest)).min(rest.len()));
         pieces.push(piece);
@@ -172,7 +124,7 @@ fn put_quoted(random: &mut Random, word: &[u8], input: &mut Vec<u8>) {
 
 #[test]
 fn requests() {
-    fuzz("requests", |random| {
+    fuzz_shared("requests", 4, |random| {
         let mut input = Vec::new();
         let expected: Vec<_> = (0..random.below(24)).map(|_| put_request(random, &mut input)).collect();
         let limits = RequestLimits::default();
@@ -247,7 +199,7 @@ fn garbage(random: &mut Random, tokens: &[&[u8]], good: impl FnOnce(&mut Random,
 
 #[test]
 fn damaged_requests() {
-    fuzz("damaged requests", |random| {
+    fuzz_shared("damaged requests", 4, |random| {
         let input = garbage(random, REQUEST_TOKENS, |random, input| {
             for _ in 0..random.below(8) {
                 put_request(random, input);
@@ -343,7 +295,7 @@ fn put_list<'a>(
 }
 
 fn put_replies(random: &mut Random, input: &mut Vec<u8>) -> usize {
-    let protocol = *random.pick(&[Protocol::Resp2, Protocol::Resp3]);
+    let protocol = random.pick(&[Protocol::Resp2, Protocol::Resp3]);
     let mut output = Output::default();
     let count = random.below(8);
     for _ in 0..count {
@@ -376,7 +328,7 @@ fn read_replies(pieces: &[&[u8]]) -> (Vec<Frame>, Option<DecodeError>) {
 
 #[test]
 fn replies() {
-    fuzz("replies", |random| {
+    fuzz_shared("replies", 4, |random| {
         let mut input = Vec::new();
         let count = put_replies(random, &mut input);
         for pieces in cuts(random, &input) {
@@ -389,7 +341,7 @@ fn replies() {
 
 #[test]
 fn damaged_replies() {
-    fuzz("damaged replies", |random| {
+    fuzz_shared("damaged replies", 4, |random| {
         let input = garbage(random, REPLY_TOKENS, |random, input| {
             put_replies(random, input);
         });

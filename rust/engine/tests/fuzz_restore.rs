@@ -3,13 +3,15 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run.
 
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 #[path = "rdb/support.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chance::{Random, fuzz};
 use rkv_engine::clock::ManualClock;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::keyspace::Shard;
@@ -17,7 +19,7 @@ use rkv_engine::rdb::crc64;
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::digest::Digest;
 use rkv_engine::{Caller, Engine, EngineOptions};
-use support::{NOW_MS, Random, fill};
+use support::{NOW_MS, fill};
 
 const COMMANDS: [&[&str]; 34] = [
     &["GET"],
@@ -129,24 +131,5 @@ fn execute(random: &mut Random) {
 
 #[test]
 fn fuzz_restore() {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let (mut executions, mut seed) = (0, first);
-    println!("restore: first seed {first}");
-    loop {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(&mut Random(seed))));
-        if let Err(panic) = outcome {
-            eprintln!("restore: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    println!("restore: {executions} executions");
+    fuzz("restore", execute);
 }

@@ -6,11 +6,14 @@
 //!
 //! `RKV_TEST_SEED` repeats a run, as far as threads can be repeated.
 
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use chance::{Random, seed};
 use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::{Clock, ManualClock};
 use rkv_engine::dispatch::Mode;
@@ -22,26 +25,6 @@ const WRITERS: u64 = 4;
 const ROUNDS: usize = 6_000;
 const KEYS: usize = 24;
 const DATABASES: usize = 3;
-
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-}
-
-fn seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(now);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
 
 fn call(caller: &mut Caller, words: &[&str]) -> bool {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();

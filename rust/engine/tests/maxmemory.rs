@@ -2,9 +2,12 @@
 //!
 //! `RKV_TEST_SEED` repeats a run.
 
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 
+use std::sync::Arc;
+
+use chance::Random;
 use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::ManualClock;
 use rkv_engine::dispatch::Mode;
@@ -16,34 +19,17 @@ const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemo
 const VALUE_BYTES_MAX: usize = 20_000;
 const COMMAND_BYTES_MAX: usize = VALUE_BYTES_MAX + 4096;
 
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
+/// What these tests draw.
+trait Lengths {
     /// Mostly short values, some long ones.
+    fn value_len(&mut self) -> usize;
+}
+
+impl Lengths for Random {
     fn value_len(&mut self) -> usize {
         let most = [10, 100, 1000, VALUE_BYTES_MAX as u64][self.below(4) as usize];
         self.below(most) as usize
     }
-}
-
-fn random() -> Random {
-    let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    Random(seed)
 }
 
 fn engine() -> (Arc<Engine>, Arc<ManualClock>) {
@@ -69,7 +55,7 @@ fn limit(caller: &mut Caller, bytes: usize) {
 fn fill(caller: &mut Caller, random: &mut Random, prefix: &str) -> usize {
     let value = vec![b'x'; VALUE_BYTES_MAX];
     for written in 0.. {
-        let key = format!("{prefix}:{}", random.below(1 << 40));
+        let key = format!("{prefix}:{}", random.below(1_u64 << 40));
         let words: [&[u8]; 3] = [b"SET", key.as_bytes(), &value[..random.value_len()]];
         if let Some(error) = error_of(caller, &words) {
             assert_eq!(error, OUT_OF_MEMORY);
@@ -81,7 +67,7 @@ fn fill(caller: &mut Caller, random: &mut Random, prefix: &str) -> usize {
 
 #[test]
 fn data_stays_within_the_limit_and_one_percent_and_one_command() {
-    let mut random = random();
+    let mut random = Random::seeded();
     for bytes in [200_000, 1 << 20, 8 << 20, 32 << 20] {
         let (engine, _clock) = engine();
         let mut caller = engine.caller();
@@ -95,7 +81,7 @@ fn data_stays_within_the_limit_and_one_percent_and_one_command() {
 
 #[test]
 fn what_is_deleted_makes_room() {
-    let mut random = random();
+    let mut random = Random::seeded();
     let (engine, clock) = engine();
     let mut caller = engine.caller();
     // The data comes before the limit: it must be measured when the limit is set.
@@ -133,7 +119,7 @@ fn what_is_deleted_makes_room() {
 
 #[test]
 fn a_pipeline_is_admitted_command_by_command() {
-    let mut random = random();
+    let mut random = Random::seeded();
     for _ in 0..6 {
         // Sixteen of these values, a window, take ten times what the bound leaves.
         let bytes = (2 << 20) + random.below(1 << 20) as usize;
@@ -144,7 +130,7 @@ fn a_pipeline_is_admitted_command_by_command() {
         for _ in 0..8 {
             let mut pipeline = Vec::new();
             for _ in 0..64 {
-                let key = random.below(1 << 40).to_string();
+                let key = random.below(1_u64 << 40).to_string();
                 let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len());
                 pipeline.extend_from_slice(head.as_bytes());
                 pipeline.extend_from_slice(&value);
@@ -162,7 +148,7 @@ fn a_pipeline_is_admitted_command_by_command() {
 #[test]
 fn each_thread_may_be_one_command_ahead() {
     const THREADS: usize = 4;
-    let mut random = random();
+    let mut random = Random::seeded();
     let bytes = 8 << 20;
     let (engine, _clock) = engine();
     limit(&mut engine.caller(), bytes);

@@ -10,6 +10,7 @@ use super::wake::Wake;
 use crate::acl::User;
 use crate::keyspace::WatchFlag;
 use crate::resp::{Protocol, Tape};
+use crate::seeded::{self, Bug};
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,11 @@ impl Blocking {
         now & STATE == WAITING && self.change(now, now & !STATE | state)
     }
 
+    /// Ends this wait as if its time were over, and no other; its driver does the rest. False if it does not wait any more.
+    pub fn end_early(&self, number: WaitNumber) -> bool {
+        self.change(number.with(WAITING), number.with(UNBLOCKED))
+    }
+
     /// Whether another client ended the wait.
     pub fn is_unblocked(&self) -> bool {
         matches!(self.state(), UNBLOCKED | UNBLOCKED_BY_ERROR)
@@ -177,6 +183,7 @@ impl Blocking {
         match self.0.load(Ordering::Acquire) {
             now if now == number.with(UNBLOCKED) => Some(Ending::ByTimeout),
             now if now == number.with(UNBLOCKED_BY_ERROR) => Some(Ending::ByError),
+            _ if seeded::is_on(Bug::TimeoutEatsElement) => Some(Ending::ByItself),
             _ => None,
         }
     }

@@ -74,6 +74,7 @@ fn config_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
 fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     context.visit_shards(|shard| (shard.hits, shard.misses, shard.expired) = (0, 0, 0));
     context.store.counters.reset();
+    context.store.lazyfree.reset();
     context.store.eviction.reset();
     context.store.observed.commands.reset();
     context.store.clients.reset_received();

@@ -51,9 +51,13 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
             context.store.expiry.wake();
             reply.ok();
         }
-        // There are no scripts that could be denied anything, buffers are as large as what they hold, and no work is done at
-        // regular times.
-        (b"SET-DISABLE-DENY-SCRIPTS" | b"PAUSE-CRON", [_]) | (b"REPLYBUFFER", [_, _]) => reply.ok(),
+        (b"SET-SKIP-CHECKSUM-VALIDATION", [switch]) => {
+            context.store.settings.set_ignores_checksums(leading_integer(switch) != 0);
+            reply.ok();
+        }
+        (b"REPLYBUFFER", [what, how]) => reply_buffer(args, what, how, reply)?,
+        // There are no scripts that could be denied anything, and no work is done at regular times.
+        (b"SET-DISABLE-DENY-SCRIPTS" | b"PAUSE-CRON", [_]) => reply.ok(),
         (b"SLEEP", [seconds]) => {
             let seconds = number::parse_f64(seconds).unwrap_or(0.0).max(0.0);
             std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
@@ -94,10 +98,24 @@ fn help(reply: &mut Reply<'_>) {
         "    With 0, keys whose time is over are deleted only when they are written to.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
         "    Without effect, as there are no scripts.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    With 1, RESTORE takes payloads whose checksum is wrong.",
         "SLEEP <seconds>",
         "    Stop the store for so long. Decimals allowed.",
     ];
     subcommand::help("DEBUG", &lines, reply);
+}
+
+/// Reads what it could not change: buffers are as large as what they hold.
+fn reply_buffer(args: Args<'_>, what: &[u8], how: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
+    match what.to_ascii_uppercase().as_slice() {
+        b"PEAK-RESET-TIME" if [&b"never"[..], b"reset"].iter().any(|word| how.eq_ignore_ascii_case(word)) => {}
+        b"PEAK-RESET-TIME" => _ = number::parse_i64(how).ok_or(error::NOT_INTEGER)?,
+        b"RESIZING" => {}
+        _ => return Err(subcommand::unknown_or_arity(args)),
+    }
+    reply.ok();
+    Ok(())
 }
 
 fn reload(context: &mut Context<'_, '_>, words: &[&[u8]]) -> Result<(), Error> {

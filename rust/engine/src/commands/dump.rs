@@ -82,10 +82,12 @@ fn restore(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
     if time_ms < 0 {
         return Err(error::TTL_NEGATIVE);
     }
-    let restored = rdb::restore(args.word(3), context.rules(), context.now_ms()).map_err(|refused| match refused {
-        RestoreError::Frame => error::DUMP_PAYLOAD,
-        RestoreError::Value(_) => error::BAD_DATA_FORMAT,
-    })?;
+    let restored =
+        rdb::restore(args.word(3), context.rules(), context.now_ms(), context.store.settings.ignores_checksums())
+            .map_err(|refused| match refused {
+                RestoreError::Frame => error::DUMP_PAYLOAD,
+                RestoreError::Value(_) => error::BAD_DATA_FORMAT,
+            })?;
     let deadline_ms = match time_ms {
         0 => None,
         _ if options.is_absolute => Some(time_ms),

@@ -33,6 +33,7 @@ mod sort;
 mod stream;
 mod string;
 mod transaction;
+mod wait;
 mod zset;
 
 pub(crate) use acl::load_file as load_users;
@@ -74,6 +75,7 @@ pub const FAMILIES: &[&[Row]] = &[
     logs::ROWS,
     persistence::ROWS,
     backup::ROWS,
+    wait::ROWS,
     debug::ROWS,
 ];
 

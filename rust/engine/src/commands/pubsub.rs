@@ -47,13 +47,13 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("PUBLISH", 3, Group::Pubsub, publish)
         .since("2.0.0")
         .doc("Sends a message to all who listen to a channel.", "O(N+M) for N listeners and M patterns")
-        .flags(SAY)
+        .flags(SAY.with(Flags::MAY_REPLICATE))
         .usage("channel:string message:string"),
     Row::new("SPUBLISH", 3, Group::Pubsub, spublish)
         .since("7.0.0")
         .doc("Sends a message to all who listen to a shard channel.", "O(N) for N listeners")
         .keys(Keys::Specs(&[KeySpec::one(1, KeyFlags::NOT_KEY)]))
-        .flags(SAY)
+        .flags(SAY.with(Flags::MAY_REPLICATE))
         .usage("shardchannel:string message:string"),
     Row::container("PUBSUB", Group::Pubsub, SUBCOMMANDS)
         .since("2.8.0")

@@ -15,6 +15,8 @@ handles! {
     BIND: [Box<[u8]>] = "bind";
     /// TCP port; 0 opens none.
     PORT: i64 = "port";
+    /// TCP port of TLS connections; 0 opens none.
+    TLS_PORT: i64 = "tls-port";
     /// Refuse other addresses while there is no password.
     PROTECTED_MODE: bool = "protected-mode";
     /// Path of the Unix socket; empty opens none.

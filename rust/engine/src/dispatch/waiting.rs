@@ -1,4 +1,4 @@
-//! Commands that wait for a key.
+//! Commands that wait for a key, or for the log.
 //!
 //! A waiting command stands in the queue of each of its keys. Who changes such a key runs it again before the shards are
 //! released, so that nobody can come between; the reply goes to the client's inbox. If the waiter's other keys lie in
@@ -7,6 +7,9 @@
 //!
 //! Server, timeout and disconnect race for the right to answer ([`Blocking`](crate::client::Blocking)): exactly one gets it,
 //! under the locks of all of the waiter's shards.
+//!
+//! Who waits for the log waits for nobody's key: the log ends its wait as CLIENT UNBLOCK would, and the client's driver runs it
+//! once more.
 
 use std::sync::Arc;
 
@@ -22,6 +25,7 @@ use crate::error;
 use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, Words, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
+use crate::seeded::{self, Bug};
 use crate::values::Kind;
 
 /// A command that waits.
@@ -76,7 +80,9 @@ impl Blocked {
 }
 
 /// Lets a command wait in the queues of its keys, whose shards are held.
+#[expect(clippy::too_many_arguments, reason = "it is the second half of a function")]
 pub(super) fn park(
+    store: &Store,
     client: &Client,
     call: &Call<'_>,
     keys: &[Key<'_>],
@@ -102,6 +108,9 @@ pub(super) fn park(
     for key in keys {
         let waiter: Arc<dyn Waiter> = blocked.clone();
         locks.shard(key.shard()).waiters.push(client.db, key.bytes(), waiter);
+    }
+    if let Some(offset) = wait.durable {
+        store.persist.log.wait_confirmed(offset, &blocked.link, blocked.number);
     }
     blocked
 }
@@ -144,11 +153,14 @@ fn serve_key<'e>(
             continue;
         }
         match serve_one(store, locks, account, now_ms, &blocked) {
+            Turn::Answered if seeded::is_on(Bug::ServedTwice) => blocked.link.blocking.release(blocked.number),
             Turn::Answered => leave_queues(store, locks, &blocked),
             Turn::Waits => {}
             Turn::Elsewhere(mask) => {
                 // Those behind it must not overtake it, so all of them are served when its shards are held, too.
-                account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
+                if !seeded::is_on(Bug::StrayForgotten) {
+                    account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
+                }
                 return;
             }
         }
@@ -213,6 +225,11 @@ fn serve_one<'e>(
     };
     // First: who has taken the answer may begin to wait anew, for keys in shards that are not held here.
     blocked.link.blocking.finish(blocked.number);
+    if seeded::is_on(Bug::WakeBeforeWrite) {
+        blocked.link.wake();
+        blocked.link.leave(message);
+        return Turn::Answered;
+    }
     blocked.link.leave(message);
     account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered

@@ -42,6 +42,15 @@ pub struct Wait {
     pub deadline_us: Option<u64>,
     /// Whether it is run again when a key is gone, too.
     pub hears_of_loss: bool,
+    /// It waits for the log, too: until everything before this journal offset is durable, or there is no log any more.
+    pub durable: Option<u64>,
+}
+
+impl Wait {
+    /// Waits for a key of any type.
+    pub const fn until(deadline_us: Option<u64>) -> Self {
+        Self { kind: None, deadline_us, hears_of_loss: false, durable: None }
+    }
 }
 
 /// What a command did.
@@ -81,12 +90,12 @@ impl Effect {
 
     /// It found nothing and waits.
     pub fn wait(deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Box::new(Wait { kind: None, deadline_us, hears_of_loss: false })), ..Self::default() }
+        Self { wait: Some(Box::new(Wait::until(deadline_us))), ..Self::default() }
     }
 
     /// It found nothing and waits for a key of one type: others are not looked at.
     pub fn wait_for(kind: Kind, deadline_us: Option<u64>) -> Self {
-        Self { wait: Some(Box::new(Wait { kind: Some(kind), deadline_us, hears_of_loss: false })), ..Self::default() }
+        Self { wait: Some(Box::new(Wait { kind: Some(kind), ..Wait::until(deadline_us) })), ..Self::default() }
     }
 
     /// Adds a keyspace event of the key with this number in the plan.

@@ -159,8 +159,10 @@ impl Row {
             (Flags::BLOCKING, Categories::BLOCKING),
         ];
         let speed = if self.flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW };
-        // A container does nothing itself, so it belongs to no family. What works on some types only belongs to those.
-        let belongs = self.handler.is_some() && !self.categories.has(Categories::LIST.with(Categories::SET));
+        // A container does nothing itself, so it belongs to no family. What works on some types only belongs to those, and
+        // what waits for the log and for replicas to connections.
+        let elsewhere = [Categories::LIST.with(Categories::SET), Categories::CONNECTION];
+        let belongs = self.handler.is_some() && !elsewhere.iter().any(|others| self.categories.has(*others));
         let family = if belongs { self.group.category() } else { Categories::NONE };
         let follow = follow.into_iter().filter(|(flag, _)| self.flags.has(*flag)).map(|(_, category)| category);
         follow.fold(self.categories | speed | family, Categories::with)

@@ -16,6 +16,7 @@ pub struct Settings {
     events: AtomicU16,
     counting: AtomicU64,
     active_expire: AtomicBool,
+    ignores_checksums: AtomicBool,
     debug: AtomicU8,
 }
 
@@ -101,6 +102,16 @@ impl Settings {
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub fn set_active_expire(&self, active: bool) {
         self.active_expire.store(active, Ordering::Relaxed);
+    }
+
+    /// Whether RESTORE takes payloads whose checksum is wrong, for tests of what is damaged.
+    pub fn ignores_checksums(&self) -> bool {
+        self.ignores_checksums.load(Ordering::Relaxed)
+    }
+
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub fn set_ignores_checksums(&self, ignores: bool) {
+        self.ignores_checksums.store(ignores, Ordering::Relaxed);
     }
 
     /// Whether a client may call DEBUG; `is_local` says that it comes from this machine.

@@ -618,6 +618,9 @@ impl Counters {
         {
             counter.store(0, Ordering::Relaxed);
         }
+        for counter in [&self.floods, &self.query_limit_closed] {
+            counter.store(0, Ordering::Relaxed);
+        }
         self.denied.iter().for_each(|counter| counter.store(0, Ordering::Relaxed));
         self.error_codes.reset();
         self.rates.reset();
@@ -752,6 +755,11 @@ impl Lazyfree {
     /// Keys freed so far.
     pub fn freed(&self) -> u64 {
         self.freed.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT: keys are counted from here on.
+    pub fn reset(&self) {
+        self.freed.store(0, Ordering::Relaxed);
     }
 
     /// Whether nothing waits.

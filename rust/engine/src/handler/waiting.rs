@@ -25,6 +25,19 @@ pub fn read_timeout(word: &[u8]) -> Result<Timeout, Error> {
     Ok((ms > 0.0).then_some(ms as u64 * 1000))
 }
 
+/// Reads a timeout in milliseconds, of which 0 is forever.
+///
+/// # Errors
+/// It is no number, negative, or would end when no clock can tell.
+pub fn read_timeout_ms(word: &[u8], now_ms: i64) -> Result<Timeout, Error> {
+    let ms = number::parse_i64(word).ok_or(error::TIMEOUT_NOT_INTEGER)?;
+    let ms = u64::try_from(ms).map_err(|_| error::TIMEOUT_NEGATIVE)?;
+    if ms > (i64::MAX - now_ms.max(0)).unsigned_abs() {
+        return Err(error::TIMEOUT_RANGE);
+    }
+    Ok((ms > 0).then_some(ms.saturating_mul(1000)))
+}
+
 /// Waits for a value of this kind, or replies that there is none: with no array when the time is over or if `is_array`,
 /// otherwise with no value.
 pub fn wait(context: &Context<'_, '_>, kind: Kind, timeout: Timeout, is_array: bool, reply: &mut Reply<'_>) -> Effect {

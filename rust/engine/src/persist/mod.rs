@@ -316,6 +316,8 @@ impl Persist {
             Ok((cut, moment)) => (cut.park(), moment),
             Err(_) => return Err(StartError::Closed),
         };
+        // Whoever asks before the thread runs is told, too.
+        self.saving.begin(moment.keys());
         let data = Arc::clone(&claim.data);
         // In a box that both sides can empty: a thread that never ran leaves the cut there.
         let job = Arc::new(Mutex::new(Some((claim, parked, moment))));

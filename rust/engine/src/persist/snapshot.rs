@@ -135,11 +135,18 @@ pub(super) fn changes(keyspace: &Keyspace) -> u64 {
 trait Entries {
     /// Replaces what is there by some more; false if there are none.
     fn next(&mut self, into: &mut Captured) -> Result<bool, CutError>;
+
+    /// Whether others write meanwhile, so that what they overwrite takes memory, and shards may be asked for it.
+    fn is_cut(&self) -> bool;
 }
 
 impl Entries for Cut<'_> {
     fn next(&mut self, into: &mut Captured) -> Result<bool, CutError> {
         self.drain(into)
+    }
+
+    fn is_cut(&self) -> bool {
+        true
     }
 }
 
@@ -169,6 +176,10 @@ impl Entries for Held<'_, '_> {
             (self.db, self.told) = (self.db + 1, 0);
         }
         Ok(false)
+    }
+
+    fn is_cut(&self) -> bool {
+        false
     }
 }
 
@@ -279,7 +290,8 @@ fn prove(
             // Without a thread the file is read when it is written.
             follower = thread.spawn_scoped(scope, follow).ok();
         };
-        let job = Job::new(data, moment, progress, &mut begin);
+        let mut job = Job::new(data, moment, progress, &mut begin);
+        job.is_cut = entries.is_cut();
         let written = write_entries(job, files, entries, name, is_base_of_log, &tail);
         let read = follower.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let (saved, is_changed) = written?;
@@ -352,6 +364,8 @@ struct Job<'a> {
     look_at: u64,
     /// Begins to read what is written, once that is long enough.
     follow: Option<&'a mut dyn FnMut()>,
+    /// Whether there is memory to look at: shards that are held all the time cannot be asked, and keep nothing.
+    is_cut: bool,
 }
 
 impl<'a> Job<'a> {
@@ -377,6 +391,7 @@ impl<'a> Job<'a> {
             segments: 0,
             look_at: LOOK_BYTES,
             follow: Some(follow),
+            is_cut: true,
         }
     }
 
@@ -410,6 +425,9 @@ impl<'a> Job<'a> {
     /// Lets writers wait while more memory is needed than may be.
     fn look_at_memory(&mut self, position: u64) {
         self.look_at = position + LOOK_BYTES;
+        if !self.is_cut {
+            return;
+        }
         let bytes = self.data.keyspace().captured_bytes();
         self.progress.set_captured(bytes);
         self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.data.persist().captured_bytes_max());

@@ -59,7 +59,7 @@ pub struct Output {
     /// Bytes sent since the beginning.
     sent: u64,
     marks: VecDeque<Mark>,
-    /// While there are marks: the position up to which bytes may leave.
+    /// The position up to which bytes may leave, whatever is marked; without marks all may.
     released: u64,
 }
 
@@ -153,6 +153,14 @@ impl Output {
                 self.released = self.released.max(self.sent);
                 self.marks.push_back(Mark { position, offset });
             }
+        }
+    }
+
+    /// The end of a round: what is not marked now is not held back by a later mark either. Its driver may have begun to send it.
+    #[inline]
+    pub fn let_go(&mut self) {
+        if self.marks.is_empty() {
+            self.released = self.position();
         }
     }
 

@@ -386,6 +386,7 @@ impl Core {
         if self.store.journal.gate.is_closed() || self.output.waits_for().is_some() {
             self.pass_gate();
         }
+        self.output.let_go();
         self.publish_output();
         let link = &self.client.link;
         link.flags.closing.store(self.client.is_closing, Ordering::Relaxed);

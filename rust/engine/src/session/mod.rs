@@ -39,6 +39,8 @@ use crate::handler::Store;
 pub const OUTPUT_PAUSE_BYTES: usize = 32 << 20;
 /// Input kept by an idle session.
 const INPUT_KEPT: usize = 16 * 1024;
+/// With which everything begins that a client of TLS sends first.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// One connection's machine.
 #[derive(Debug)]
@@ -69,10 +71,13 @@ impl Session {
 
     /// Takes bytes from the peer and runs every whole request in them.
     pub fn receive(&mut self, bytes: &[u8]) {
+        let is_first = self.core.client.link.received_bytes.load(Ordering::Relaxed) == 0;
         core::add(&self.core.client.link.received_bytes, bytes.len() as u64);
         self.core.store.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.guarded(|session| {
-            if !session.core.is_cut_off() {
+            if is_first && bytes.first() == Some(&TLS_HANDSHAKE) {
+                session.refuse_tls();
+            } else if !session.core.is_cut_off() {
                 session.take_in(bytes);
             }
         });
@@ -84,6 +89,13 @@ impl Session {
             session.core.drain_inbox();
             session.take_in(&[]);
         });
+    }
+
+    /// No command begins like this, and an answer in the clear would only puzzle the peer.
+    fn refuse_tls(&mut self) {
+        let peer = &self.core.client.link.origin.peer;
+        log::info!("Client {peer} speaks TLS where plain text is expected: closed. TLS is served at tls-port.");
+        self.core.abandon();
     }
 
     fn take_in(&mut self, bytes: &[u8]) {

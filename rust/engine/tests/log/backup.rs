@@ -7,7 +7,8 @@ use rkv_engine::files::{Files, SimulatedFiles};
 use rkv_engine::persist::backup::{self, BackupManifest, DIR, Point, RestoreError, Restored};
 use rkv_engine::{Caller, Engine};
 
-use crate::support::{Random, change, digest, open, run, seed};
+use crate::chance::{Random, seed};
+use crate::support::{change, digest, open, run};
 
 const START_MS: i64 = 1_700_000_000_000;
 const TIMED: (&str, &str) = ("aof-timestamp-enabled", "yes");

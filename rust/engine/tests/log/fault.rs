@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rkv_engine::clock::ManualClock;
 use rkv_engine::files::{Damage, Fault, Files, SimulatedFiles};
 
-use super::support::{Random, change, digest, open, run, seed};
+use super::support::{change, digest, open, run};
+use crate::chance::{Random, seed};
 
 const START_MS: i64 = 1_700_000_000_000;
 const CHANGES: usize = 14;

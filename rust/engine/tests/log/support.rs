@@ -4,39 +4,14 @@ use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::chance::Random;
 use rkv_engine::clock::ManualClock;
 use rkv_engine::config::Config;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::files::{File, Files, SimulatedFiles};
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::{Caller, Engine, EngineOptions, OpenError};
-
-/// `SplitMix64`.
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
-pub fn seed() -> u64 {
-    let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
 
 /// Called with the disk before every operation.
 pub type Look = Arc<dyn Fn(&SimulatedFiles) + Send + Sync>;

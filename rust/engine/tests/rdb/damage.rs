@@ -2,8 +2,9 @@
 
 use rkv_engine::rdb::{Fault, WriteOptions};
 
+use crate::chance::Random;
 use crate::round_trip::{filled, written};
-use crate::support::{Random, read_all, rules};
+use crate::support::{read_all, rules};
 
 fn small_file() -> Vec<u8> {
     let engine = filled(&mut Random(11), 0);

@@ -1,7 +1,6 @@
 //! What is written is read: files from a cut, files from files, payloads of DUMP.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rkv_engine::clock::ManualClock;
 use rkv_engine::dispatch::Mode;
@@ -12,14 +11,8 @@ use rkv_engine::values::Kind;
 use rkv_engine::values::digest::Digest;
 use rkv_engine::{Engine, EngineOptions};
 
-use crate::support::{Kept, NOW_MS, Random, Stored, fill, parts_of, read_all, read_in_blocks, rules, run};
-
-fn seed() -> u64 {
-    let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
+use crate::chance::{Random, seed};
+use crate::support::{Kept, NOW_MS, Stored, Words, fill, parts_of, read_all, read_in_blocks, rules, run};
 
 pub fn filled(random: &mut Random, keys: usize) -> Arc<Engine> {
     let clock = Arc::new(ManualClock::new(NOW_MS));

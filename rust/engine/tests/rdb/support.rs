@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::chance::Random;
 use rkv_engine::Caller;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::rdb::{Fault, Loaded, RdbError, ReadOptions, Sink, Summary, read};
@@ -10,24 +11,14 @@ use rkv_engine::values::digest::Digest;
 use rkv_engine::values::string::StringRef;
 use rkv_engine::values::{Element, Kind, Large, NewValue, Rules, ValueRef};
 
-/// `SplitMix64`.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
+/// What these tests draw.
+pub trait Words {
     /// Bytes of many kinds: numbers, what repeats, what does not.
-    pub fn word(&mut self, most: usize) -> Vec<u8> {
+    fn word(&mut self, most: usize) -> Vec<u8>;
+}
+
+impl Words for Random {
+    fn word(&mut self, most: usize) -> Vec<u8> {
         match self.below(6) {
             0 => {
                 let digits = 1 + self.below(19) as u32;
@@ -193,7 +184,7 @@ pub fn fill(caller: &mut Caller, random: &mut Random, keys: usize) {
                 let pairs: Vec<_> = words.iter().flat_map(|word| [word.clone(), random.word(most)]).collect();
                 run_words(caller, &[b"HSET", key], &pairs);
                 if kind == 6 {
-                    let at = (NOW_MS + 1 + random.below(1 << 40) as i64).to_string();
+                    let at = (NOW_MS + 1 + random.below(1_u64 << 40) as i64).to_string();
                     let fields: Vec<_> = words.iter().take(1 + random.below(3)).cloned().collect();
                     let count = fields.len().to_string();
                     run_words(caller, &[b"HPEXPIREAT", key, at.as_bytes(), b"FIELDS", count.as_bytes()], &fields);
@@ -201,7 +192,7 @@ pub fn fill(caller: &mut Caller, random: &mut Random, keys: usize) {
             }
         }
         if random.below(3) == 0 {
-            let at = (NOW_MS + 1 + random.below(1 << 40) as i64).to_string();
+            let at = (NOW_MS + 1 + random.below(1_u64 << 40) as i64).to_string();
             run(caller, &[b"PEXPIREAT", key, at.as_bytes()]);
         }
     }

@@ -15,7 +15,8 @@ use rkv_engine::values::ValueRef;
 use rkv_engine::values::string::StringRef;
 use rkv_engine::{Caller, Engine};
 
-use crate::support::{Over, Random, START_MS, engine, run, seed, turn_journal_on};
+use crate::chance::{Random, seed};
+use crate::support::{Over, START_MS, engine, run, turn_journal_on};
 
 const WRITERS: u64 = 3;
 const CUTS: usize = 24;

@@ -14,7 +14,8 @@ use rkv_engine::resp::{Tape, Value};
 use rkv_engine::values::{Kind, ValueRef};
 use rkv_engine::{Caller, Engine, EngineOptions, OpenError};
 
-use super::support::{Random, START_MS, run, seed};
+use super::support::{START_MS, run};
+use crate::chance::{Random, seed};
 
 const OPTIONS: &[(&str, &[&str])] = &[
     ("enable-debug-command", &["yes"]),
@@ -481,6 +482,9 @@ fn debug_reload_changes_nothing() {
     for _ in 0..2_000 {
         change(&mut caller, &mut random, START_MS);
     }
+    // More than a snapshot writes between two looks at its memory, while this caller holds what it would look at.
+    let large = vec![b'x'; 3 << 20];
+    run(&mut caller, &[b"SET", b"large", &large]);
     let before = shadow(&engine, START_MS);
     run(&mut caller, &[b"DEBUG", b"RELOAD"]);
     assert!(shadow(&engine, START_MS) == before);

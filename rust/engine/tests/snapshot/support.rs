@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rkv_engine::clock::ManualClock;
 use rkv_engine::dispatch::Mode;
@@ -11,30 +10,6 @@ use rkv_engine::resp::{Tape, Value};
 use rkv_engine::{Caller, Engine, EngineOptions};
 
 pub const START_MS: i64 = 1_700_000_000_000;
-
-/// `SplitMix64`.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
-pub fn seed() -> u64 {
-    let given = std::env::var("RKV_TEST_SEED").ok().map(|text| text.parse().expect("RKV_TEST_SEED is a number"));
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
 
 pub fn engine(shard_bits: u32, clock: &Arc<ManualClock>) -> Arc<Engine> {
     let clock = Arc::clone(clock);

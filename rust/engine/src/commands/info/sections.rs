@@ -53,7 +53,8 @@ fn server(report: &Report<'_>, text: &mut Text) {
     text.field("run_id", &store.run_id);
     // A store inside a program has a port in its configuration all the same.
     let is_served = store.can_shutdown();
-    text.field("tcp_port", if is_served { config.get(options::PORT) } else { 0 });
+    let port = [options::PORT, options::TLS_PORT].map(|port| config.get(port)).into_iter().find(|port| *port != 0);
+    text.field("tcp_port", port.filter(|_| is_served).unwrap_or(0));
     text.field("server_time_usec", store.clock.unix_us());
     let uptime_s = report.now_ms.saturating_sub(store.started_ms).max(0) / 1000;
     text.field("uptime_in_seconds", uptime_s);
@@ -75,15 +76,23 @@ fn server(report: &Report<'_>, text: &mut Text) {
 fn listeners(report: &Report<'_>, text: &mut Text) {
     let config = report.store.config();
     let mut lines = Vec::new();
-    if config.get(options::PORT) != 0 {
-        let binds: Vec<String> =
-            config.get(options::BIND).iter().map(|bind| format!("bind={},", String::from_utf8_lossy(bind))).collect();
-        lines.push(format!("name=tcp,{}port={}", binds.concat(), config.get(options::PORT)));
+    let mut binds = String::new();
+    for bind in config.get(options::BIND) {
+        binds.push_str("bind=");
+        binds.push_str(&String::from_utf8_lossy(bind));
+        binds.push(',');
     }
+    let add_port = |name: &str, port: i64, lines: &mut Vec<String>| {
+        if port != 0 {
+            lines.push(format!("name={name},{binds}port={port}"));
+        }
+    };
+    add_port("tcp", config.get(options::PORT), &mut lines);
     let path = config.get(options::UNIXSOCKET);
     if !path.is_empty() {
         lines.push(format!("name=unix,bind={}", String::from_utf8_lossy(path)));
     }
+    add_port("tls", config.get(options::TLS_PORT), &mut lines);
     for (number, line) in lines.iter().enumerate() {
         text.field(&format!("listener{number}"), line);
     }

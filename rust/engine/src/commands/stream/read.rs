@@ -7,10 +7,9 @@ use super::pending::pending_of;
 use super::range::write_entries;
 use super::{count, ids, write_entry};
 use crate::error::{self, Error};
-use crate::handler::waiting::Timeout;
+use crate::handler::waiting::{Timeout, read_timeout_ms};
 use crate::handler::{Args, Context, Effect, Outcome, Wait};
 use crate::keyspace::Key;
-use crate::number;
 use crate::resp::{Deferred, Reply};
 use crate::values::Kind;
 use crate::values::stream::{ConsumerAt, Entries, Group, Id, Pending, Stream};
@@ -44,7 +43,7 @@ impl<'a> Request<'a> {
                 break;
             }
             if left > 1 && rest.keyword("BLOCK") {
-                request.wait = Some(read_wait(rest.expect_word()?, now_ms)?);
+                request.wait = Some(read_timeout_ms(rest.expect_word()?, now_ms)?);
             } else if left > 1 && rest.keyword("COUNT") {
                 request.most = count(rest.expect_word()?)?;
             } else if left > 2 && rest.keyword("GROUP") {
@@ -75,16 +74,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// How long to wait, in milliseconds of which 0 is forever.
-fn read_wait(word: &[u8], now_ms: i64) -> Result<Timeout, Error> {
-    let ms = number::parse_i64(word).ok_or(error::TIMEOUT_NOT_INTEGER)?;
-    let ms = u64::try_from(ms).map_err(|_| error::TIMEOUT_NEGATIVE)?;
-    if ms > (i64::MAX - now_ms.max(0)).unsigned_abs() {
-        return Err(error::TIMEOUT_RANGE);
-    }
-    Ok((ms > 0).then_some(ms.saturating_mul(1000)))
-}
-
 /// The ids behind which streams are read.
 type Starts = SmallVec<[Id; 4]>;
 
@@ -95,7 +84,10 @@ fn wait(context: &mut Context<'_, '_>, request: &Request<'_>, kind: Option<Kind>
         return Effect::none();
     };
     let deadline_us = timeout.map(|us| context.store.clock.monotonic_us().saturating_add(us));
-    Effect { wait: Some(Box::new(Wait { kind, deadline_us, hears_of_loss: kind.is_none() })), ..Effect::default() }
+    Effect {
+        wait: Some(Box::new(Wait { kind, hears_of_loss: kind.is_none(), ..Wait::until(deadline_us) })),
+        ..Effect::default()
+    }
 }
 
 pub fn xread(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

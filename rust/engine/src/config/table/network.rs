@@ -11,6 +11,8 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("protected-mode", BOOL, "yes"),
     supported("unixsocket", TEXT, "").immutable(),
     supported("unixsocketperm", Kind::Octal { max: 0o777 }, "0").immutable(),
+    supported("http-port", PORT, "0").immutable(),
+    supported("http-bind", Kind::Addresses, "127.0.0.1 -::1").immutable(),
     known("unixsocketgroup", TEXT, "").immutable(),
     supported("tcp-backlog", COUNT, "511").immutable(),
     supported("timeout", COUNT, "0"),

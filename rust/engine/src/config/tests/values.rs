@@ -29,12 +29,21 @@ fn every_row_is_sound() {
 #[test]
 fn what_the_table_promises_to_support() {
     let supported = |name: &str| find(name.as_bytes()).expect(name).option().support;
-    for name in
-        ["bind", "port", "requirepass", "maxclients", "io-threads", "logfile", "dir", "supervised", "appendonly"]
-    {
+    for name in [
+        "bind",
+        "port",
+        "requirepass",
+        "maxclients",
+        "io-threads",
+        "logfile",
+        "dir",
+        "supervised",
+        "appendonly",
+        "tls-port",
+    ] {
         assert_eq!(supported(name), Support::Supported, "{name}");
     }
-    for name in ["cluster-enabled", "tls-port", "replicaof"] {
+    for name in ["cluster-enabled", "tls-replication", "replicaof"] {
         assert_eq!(supported(name), Support::NoEffectYet, "{name}");
     }
     for name in

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use super::confirm::Confirmations;
 use super::manifest::Manifest;
 use super::scan::Scan;
 use super::writer::Writer;
@@ -122,7 +123,7 @@ pub struct Log {
     pub(super) last_scan: Mutex<Option<Scan>>,
     is_syncing: AtomicBool,
     written: AtomicU64,
-    synced: AtomicU64,
+    pub(super) synced: AtomicU64,
     /// When the oldest bytes were written that are not durable, in monotonic microseconds.
     oldest_us: AtomicU64,
     delayed: AtomicU64,
@@ -131,6 +132,8 @@ pub struct Log {
     sync_bell: Condvar,
     status: Mutex<LogStatus>,
     is_rewriting: AtomicBool,
+    /// Clients that wait until something is durable.
+    pub(super) confirmations: Confirmations,
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -162,6 +165,7 @@ impl Default for Log {
             sync_bell: Condvar::new(),
             status: Mutex::new(status),
             is_rewriting: AtomicBool::new(false),
+            confirmations: Confirmations::default(),
         }
     }
 }
@@ -303,7 +307,7 @@ impl Log {
             Fsync::Always => {
                 self.oldest_us.store(NOTHING, Ordering::Release);
                 writer.sync()?;
-                self.synced.store(offset, Ordering::Release);
+                self.confirm(offset);
                 self.release(data, offset);
             }
             Fsync::EverySecond if now_us - oldest_us > UNSYNCED_US_MAX => {
@@ -342,6 +346,7 @@ impl Log {
             );
             data.give_up(74);
             data.journal().gate.wake_all();
+            self.confirmations.end_all();
         } else {
             log::error!(
                 "Error writing to the AOF file {name}: {error}. Writes are refused until a new file holds everything."
@@ -353,8 +358,9 @@ impl Log {
 
     /// Makes what is written durable while others write on.
     fn sync(&self, data: &dyn Dataset) {
-        let offset = self.written.load(Ordering::Acquire);
+        // In this order: what is written in between asks for the next sync, though this one may do for it.
         self.oldest_us.store(NOTHING, Ordering::Release);
+        let offset = self.written.load(Ordering::Acquire);
         let mut file = locked(&self.sync_file);
         let Some(open) = file.as_mut() else { return };
         self.is_syncing.store(true, Ordering::Release);
@@ -363,7 +369,7 @@ impl Log {
         self.is_syncing.store(false, Ordering::Release);
         match result {
             Ok(()) => {
-                self.synced.fetch_max(offset, Ordering::AcqRel);
+                self.confirm(offset);
                 self.release(data, offset);
             }
             Err(error) => {
@@ -469,7 +475,7 @@ impl Log {
     pub(super) fn begin(&self, place: &mut Option<Slot>, slot: Slot, sync_file: Box<dyn File>) {
         let offset = slot.writer.offset();
         self.written.store(offset, Ordering::Release);
-        self.synced.store(offset, Ordering::Release);
+        self.confirm(offset);
         self.oldest_us.store(NOTHING, Ordering::Release);
         *locked(&self.sync_file) = Some(sync_file);
         *place = Some(slot);
@@ -479,13 +485,17 @@ impl Log {
     pub(super) fn close_gate(&self, data: &dyn Dataset) {
         let hold = if self.fsync() == Fsync::Always { Hold::Seen } else { Hold::Own };
         let mut slot = locked(&self.slot);
+        // No command is between its record and the gate meanwhile. A poisoned store has no commands any more.
+        let locks = data.keyspace().sweep();
+        self.confirmations.begin_at(data.journal().end());
         self.set_state(State::On);
         data.journal().gate.set_hold(hold);
+        drop(locks);
         self.write(data, &mut slot);
         let Some(open) = &mut *slot else { return };
         match open.writer.sync() {
             Ok(()) => {
-                self.synced.fetch_max(open.writer.offset(), Ordering::AcqRel);
+                self.confirm(open.writer.offset());
                 self.release(data, open.writer.offset());
             }
             Err(error) => self.fail(data, &mut slot, &error),
@@ -507,7 +517,7 @@ impl Log {
         };
         match synced {
             Ok(offset) => {
-                self.synced.fetch_max(offset, Ordering::AcqRel);
+                self.confirm(offset);
                 self.release(data, offset);
             }
             Err(error) => self.fail(data, &mut slot, &error),
@@ -524,7 +534,7 @@ impl Log {
         let ended = writer.sync().and_then(|()| writer.write_end()).and_then(|()| writer.give_room_back());
         match ended.and_then(|()| writer.sync()) {
             Ok(()) => {
-                self.synced.fetch_max(writer.offset(), Ordering::AcqRel);
+                self.confirm(writer.offset());
                 self.release(data, writer.offset());
             }
             Err(error) => self.fail(data, &mut None, &error),

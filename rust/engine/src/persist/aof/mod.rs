@@ -15,6 +15,7 @@
 mod annotation;
 mod check;
 mod commands;
+mod confirm;
 mod log;
 mod manifest;
 mod point;

@@ -448,6 +448,7 @@ fn turn_off(log: &Log, data: &dyn Dataset) {
     let mut slot = locked(&log.slot);
     *slot = None;
     log.set_state(State::Off);
+    log.confirmations.end_all();
     data.persist().refusals.set(Refusal::LogFailed, false);
     log.status_mut().is_write_ok = true;
 }

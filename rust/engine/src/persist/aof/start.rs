@@ -10,7 +10,7 @@ use super::rewrite::{Names, delete_history, rewrite};
 use super::scan::{Scan, scan};
 use super::writer::Writer;
 use crate::config::options;
-use crate::files::{File, Files};
+use crate::files::{File, Files, read_small};
 use crate::persist::load::{FileSource, read_into};
 use crate::persist::{Dataset, SaveError, StartError, Work};
 use crate::rdb::RdbError;
@@ -57,7 +57,7 @@ pub enum LogError {
         what: &'static str,
     },
     /// A base that is a snapshot was refused.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}. `rkv check {path}` tells more")]
     Base {
         /// The file.
         path: PathBuf,
@@ -117,19 +117,10 @@ pub(super) fn read_manifest(files: &dyn Files, names: &Names) -> Result<Option<M
         result => result.map_err(io_failed)?,
     };
     let wrong = |what: String| LogError::Manifest { path: files.path(&name), what };
-    let length = file.len().map_err(io_failed)?;
-    if length > BYTES_MAX {
-        return Err(wrong(format!("{length} bytes are no manifest")));
-    }
-    let mut text = vec![0; length as usize];
-    let mut filled = 0;
-    while let Some(place) = text.get_mut(filled..).filter(|place| !place.is_empty()) {
-        match file.read_at(filled as u64, place).map_err(io_failed)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    text.truncate(filled);
+    let text = match read_small(&*file, BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(wrong(error.to_string())),
+        result => result.map_err(io_failed)?,
+    };
     Manifest::parse(&text).map(Some).map_err(|error: ManifestError| wrong(error.to_string()))
 }
 
@@ -176,10 +167,13 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
             finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
             manifest
         }
-        None => match adopt_old_log(&**files, &names).map_err(io_failed)? {
-            Some(manifest) => manifest,
-            None => return Ok(None),
-        },
+        None => {
+            let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
+                refuse_orphans(&**files, &names)?;
+                return Ok(None);
+            };
+            manifest
+        }
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
     let mut loader =
@@ -194,6 +188,24 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     *locked(&log.manifest) = manifest;
     *locked(&log.last_scan) = loader.last;
     Ok(Some(loader.loaded))
+}
+
+/// Without a manifest there is no log, unless somebody took it away: then files that hold commands are still there. What a
+/// first start left that was cut off has none yet.
+fn refuse_orphans(files: &dyn Files, names: &Names) -> Result<(), LogError> {
+    let all = match files.list(names.dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(|error| LogError::Io { path: files.path(names.dir()), error })?,
+    };
+    for name in all.iter().filter(|name| name.starts_with(names.log()) && name.ends_with(".incr.aof")) {
+        let path = names.path(name);
+        let found = files.open(&path).and_then(|file| scan(&*file, 0));
+        if found.map_err(|error| LogError::Io { path: files.path(&path), error })?.commands > 0 {
+            let what = format!("it is not there, but {name} holds commands");
+            return Err(LogError::Manifest { path: files.path(&names.manifest()), what });
+        }
+    }
+    Ok(())
 }
 
 fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io::Result<()> {
@@ -246,7 +258,9 @@ impl Loader<'_> {
         let from = self.load_snapshot(file, &name, bytes)?;
         let found = scan(file, from).map_err(io_failed)?;
         if let Some(damage) = found.damage {
-            if damage.is_within || !is_last || named.role == Role::Base && named.name != self.names.log() {
+            let is_strange = from == 0 && begins_strangely(file).map_err(io_failed)?;
+            if damage.is_within || is_strange || !is_last || named.role == Role::Base && named.name != self.names.log()
+            {
                 let (at, what) = (damage.at, damage.what.to_owned());
                 return Err(LogError::Damaged { path: path(), at, what });
             }
@@ -311,6 +325,12 @@ impl Loader<'_> {
         );
         Ok(())
     }
+}
+
+/// Whether a file begins as no log does, whatever a crash made of it: it was put there.
+fn begins_strangely(file: &dyn File) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(file.read_at(0, &mut first)? == 1 && !matches!(first, [b'*' | b'#' | 0]))
 }
 
 /// Whether a file was only begun: it may follow one whose tail was lost.

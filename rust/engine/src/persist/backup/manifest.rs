@@ -17,7 +17,7 @@ use std::fmt::Write;
 use std::io;
 
 use super::{MANIFEST, checksum};
-use crate::files::Files;
+use crate::files::{Files, read_small};
 
 const VERSION: u32 = 1;
 /// Bytes of the longest manifest that is read.
@@ -126,19 +126,7 @@ impl BackupManifest {
     pub fn read(files: &dyn Files, dir: &str) -> Result<Self, String> {
         let name = if dir.is_empty() { MANIFEST.to_owned() } else { format!("{dir}/{MANIFEST}") };
         let file = files.open(&name).map_err(|error| format!("{MANIFEST}: {error}"))?;
-        let bytes = file.len().map_err(|error| format!("{MANIFEST}: {error}"))?;
-        if bytes > BYTES_MAX {
-            return Err(format!("{bytes} bytes are no {MANIFEST}"));
-        }
-        let mut text = vec![0; bytes as usize];
-        let mut filled = 0;
-        while let Some(place) = text.get_mut(filled..).filter(|place| !place.is_empty()) {
-            match file.read_at(filled as u64, place).map_err(|error| format!("{MANIFEST}: {error}"))? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        text.truncate(filled);
+        let text = read_small(&*file, BYTES_MAX).map_err(|error| format!("{MANIFEST}: {error}"))?;
         let text = String::from_utf8(text).map_err(|_| format!("{MANIFEST} is not text"))?;
         Self::parse(&text)
     }

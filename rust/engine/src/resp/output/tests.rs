@@ -219,3 +219,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_may_be_on_its_way_is_not_held_by_a_later_mark() {
+    let mut output = Output::default();
+    output.extend(b"aa");
+    output.let_go();
+    // Its driver sends "aa"; meanwhile there is more, which waits.
+    assert_eq!(output.sendable(), b"aa");
+    output.extend(b"bb");
+    output.mark(1);
+    output.advance(2);
+    assert_eq!((output.len(), output.sendable()), (2, &b""[..]));
+    output.let_go();
+    assert_eq!(output.sendable(), b"", "what is marked is not let go");
+    output.release(1);
+    assert_eq!(output.sendable(), b"bb");
+}

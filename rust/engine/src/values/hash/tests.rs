@@ -6,19 +6,13 @@ use rkv_collections::packed::Digits;
 
 use super::fields::SCANNED_MAX;
 use super::*;
+use crate::chance::seed;
 use crate::random::{Random, Xoshiro256};
 use crate::values::NewValue;
 
 const START_MS: i64 = 1_700_000_000_000;
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
-
-fn seed() -> u64 {
-    let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| Xoshiro256::from_system().expect("randomness").next_u64());
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
 
 fn is_over(deadline_ms: Option<i64>, now_ms: i64) -> bool {
     deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms)

@@ -3,12 +3,12 @@
 //! `RKV_TEST_SEED` repeats a run.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rkv_collections::packed::validate;
 
 use super::limit::Limit;
 use super::{List, ListView, Search, Side};
+use crate::chance::Random;
 use crate::values::{Collection, Large, Piece, Rules};
 
 /// Headers of the few elements that one change adds.
@@ -16,26 +16,14 @@ const HEADERS_BYTES_MAX: usize = 40;
 
 type Model = VecDeque<Vec<u8>>;
 
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn seeded() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-        let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(now);
-        println!("RKV_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
+/// What these tests draw.
+trait Elements {
     /// Few different ones; some larger than a chunk.
+    fn element(&mut self) -> Vec<u8>;
+    fn side(&mut self) -> Side;
+}
+
+impl Elements for Random {
     fn element(&mut self) -> Vec<u8> {
         match self.below(30) {
             0 => vec![b'l'; 4_000 + self.below(5_000)],

@@ -2,22 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Set, difference, difference_of, intersection, intersection_of, union, union_of};
+use crate::chance::seed;
 use crate::random::{Random, Xoshiro256};
 use crate::values::{Collection, Element, Large, Piece, Rules};
 use rkv_collections::packed::Entry;
 
 type Model = BTreeSet<Vec<u8>>;
 type Show<'a> = &'a mut dyn FnMut(Entry<'_>);
-
-fn seed() -> u64 {
-    let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-    println!("RKV_TEST_SEED={seed}");
-    seed
-}
 
 fn small_rules(integers: i64, entries: i64, bytes: i64) -> Rules {
     let rules = Rules::new([7; 16]);

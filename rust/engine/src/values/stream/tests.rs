@@ -3,9 +3,9 @@
 //! `RKV_TEST_SEED` repeats a run.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Group, Id, Keep, Node, Pending, Stream, StreamEntry, Trim};
+use crate::chance::Random;
 use crate::values::{Collection, Large, Rules, ValueRef};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -20,25 +20,15 @@ struct Model {
     last: Id,
 }
 
-/// `SplitMix64`.
-struct Random(u64);
+/// What these tests draw.
+trait Parts {
+    fn text(&mut self) -> Vec<u8>;
+    fn pairs(&mut self) -> Pairs;
+    /// An id that is there, or near one.
+    fn id(&mut self, model: &Model) -> Id;
+}
 
-impl Random {
-    fn seeded() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-        let seed = std::env::var("RKV_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(now);
-        println!("RKV_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
+impl Parts for Random {
     fn text(&mut self) -> Vec<u8> {
         match self.below(6) {
             0 => (self.below(100_000) as i64 - 50_000).to_string().into_bytes(),
@@ -55,7 +45,6 @@ impl Random {
         (0..count).map(|at| (if own { self.text() } else { format!("field{at}").into_bytes() }, self.text())).collect()
     }
 
-    /// An id that is there, or near one.
     fn id(&mut self, model: &Model) -> Id {
         match model.entries.keys().nth(self.below(model.entries.len() + 1)) {
             Some(id) if self.below(4) > 0 => *id,
