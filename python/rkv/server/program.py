@@ -61,7 +61,7 @@ def main(argv: list[bytes]) -> int:
     try:
         program.prepare()
         return program.serve()
-    except (ListenError, StartError) as error:
+    except (_rkv.ConfigError, ListenError, StartError) as error:
         warning(str(error))
         return EX_CONFIG
     finally:

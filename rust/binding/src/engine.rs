@@ -10,8 +10,9 @@ use rkv_engine::clock::{self, Clock, SystemClock};
 use rkv_engine::config::Config;
 use rkv_engine::keyspace::Shard;
 use rkv_engine::persist::Refusal;
-use rkv_engine::{Engine as Core, EngineOptions};
+use rkv_engine::{BuildError, Engine as Core, EngineOptions};
 
+use crate::config::ConfigError;
 use crate::{error, files};
 
 /// Shards of an embedded store: 2^4.
@@ -92,6 +93,7 @@ impl Engine {
                 let text = format!("{error}: stop it, or name another directory");
                 error::raise(py, "DirectoryInUseError", &text)
             }
+            BuildError::Users(text) => ConfigError::new_err(text),
             error => PyOSError::new_err(error.to_string()),
         })?;
         let generation = AtomicU32::new(GENERATION.load(Ordering::Relaxed));
