@@ -53,8 +53,16 @@ FAULTS = {
     "edited manifest": (edit(MANIFEST, lambda text: text.replace(b"seq 2", b"seq 3")), MANIFEST, "checksum"),
     "empty manifest": (edit(MANIFEST, lambda _: b""), MANIFEST, "empty"),
     "another manifest": (edit(MANIFEST, lambda _: b"\x89PNG\r\n\x1a\n" * 9), MANIFEST, "line 1"),
-    "no base": (lambda folder: (folder / BASE).unlink(), MANIFEST, "appendonly.aof.2.base.rdb, which is not there"),
-    "no file": (lambda folder: (folder / INCR).unlink(), MANIFEST, "appendonly.aof.2.incr.aof, which is not there"),
+    "no base": (
+        lambda folder: (folder / BASE).unlink(),
+        MANIFEST,
+        "appendonly.aof.2.base.rdb is named there, and is not: No such file",
+    ),
+    "no file": (
+        lambda folder: (folder / INCR).unlink(),
+        MANIFEST,
+        "appendonly.aof.2.incr.aof is named there, and is not: No such file",
+    ),
     "base from the future": (
         edit(BASE, lambda data: data[:5] + b"0099" + data[9:]),
         BASE,

@@ -161,7 +161,7 @@ fn damage_within_is_refused_by_name_and_offset() {
     let (_, other) = reopen(&bytes);
     other.remove("appendonlydir/appendonly.aof.1.base.rdb").unwrap();
     let error = open(Arc::new(other), &clock, &[]).expect_err("a file is missing").to_string();
-    assert!(error.contains("appendonly.aof.1.base.rdb, which is not there"), "{error}");
+    assert!(error.contains("appendonly.aof.1.base.rdb is named there, and is not"), "{error}");
     // A torn tail is set aside.
     let mut torn = bytes.clone();
     torn.extend_from_slice(b"*3\r\n$3\r\nSET\r\n$1\r\na");

@@ -161,19 +161,16 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     let Some(files) = data.persist().files() else { return Ok(None) };
     let names = Names::of(data);
     let io_failed = |error| LogError::Io { path: files.path(names.log()), error };
-    let manifest = match read_manifest(&**files, &names)? {
-        Some(manifest) => {
-            // An upgrade that was cut off after the manifest: the file still has its old place.
-            finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
-            manifest
-        }
-        None => {
-            let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
-                refuse_orphans(&**files, &names)?;
-                return Ok(None);
-            };
-            manifest
-        }
+    let manifest = if let Some(manifest) = read_manifest(&**files, &names)? {
+        // An upgrade that was cut off after the manifest: the file still has its old place.
+        finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
+        manifest
+    } else {
+        let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
+            refuse_orphans(&**files, &names)?;
+            return Ok(None);
+        };
+        manifest
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
     let mut loader =
@@ -238,7 +235,7 @@ impl Loader<'_> {
     fn missing(&self, name: &str, error: io::Error) -> LogError {
         if error.kind() == io::ErrorKind::NotFound {
             let path = self.files.path(&self.names.manifest());
-            return LogError::Manifest { path, what: format!("it names {name}, which is not there") };
+            return LogError::Manifest { path, what: format!("{name} is named there, and is not: {error}") };
         }
         LogError::Io { path: self.files.path(&self.names.path(name)), error }
     }
