@@ -110,6 +110,7 @@ impl AclLog {
                 && entry.user == user
         };
         let same = log.entries.iter().take(GROUP_ENTRIES).position(is_same);
+        #[expect(clippy::single_match_else, reason = "the two ways are of one weight")]
         let entry = match same.and_then(|at| log.entries.remove(at)) {
             Some(entry) => Entry { count: entry.count.saturating_add(1), client, updated_ms: now_ms, ..entry },
             None => {

@@ -281,7 +281,9 @@ impl Acl {
             std::mem::replace(users, next)
         });
         let removed: Vec<_> = removed.into_values().filter(|user| !Arc::ptr_eq(user, &self.default)).collect();
-        removed.iter().for_each(|user| user.remove());
+        for user in &removed {
+            user.remove();
+        }
         Ok(removed)
     }
 

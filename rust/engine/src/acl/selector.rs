@@ -92,6 +92,7 @@ struct KeyPattern {
 
 /// Permissions that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a permission of its own")]
 pub struct Selector {
     /// A bit for each command.
     bits: Vec<u64>,
@@ -225,6 +226,7 @@ impl Selector {
             return Err(RuleError::Syntax);
         }
         let known = self.keys.iter_mut().find(|key| *key.pattern == *pattern);
+        #[expect(clippy::single_match_else, reason = "the two ways are of one weight")]
         let access = match known {
             Some(key) => {
                 key.access =

@@ -190,7 +190,9 @@ fn getuser(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
     reply.bulk(b"flags");
     let flags: Vec<_> = rules.flags().collect();
     reply.set(flags.len());
-    flags.iter().for_each(|flag| reply.bulk(flag.as_bytes()));
+    for flag in flags {
+        reply.bulk(flag.as_bytes());
+    }
     reply.bulk(b"passwords");
     bulks(rules.hashes(), reply);
     describe(rules.root(), reply);

@@ -174,8 +174,8 @@ fn authenticate(context: &mut Context<'_, '_>, args: Args<'_>, name: &[u8], pass
     }
     let link = &context.client.link;
     let place = if link.queued.load(Ordering::Relaxed) < 0 { "toplevel" } else { "multi" };
-    let line = super::client_line(store, link, context.now_ms());
-    permission::log_failed_login(store, place, args.word(0), name, line);
+    let described = super::client_line(store, link, context.now_ms());
+    permission::log_failed_login(store, place, args.word(0), name, described);
     Err(error::WRONG_PASS)
 }
 

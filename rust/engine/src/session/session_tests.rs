@@ -213,9 +213,7 @@ fn a_stranger_who_does_not_read_is_not_answered() {
 fn a_password_set_later_binds_only_new_clients() {
     let (engine, _) = engine(&[]);
     let change = |password: &str| {
-        let mut config = engine.store().config_mut();
-        config.set(b"requirepass", &[password]).unwrap();
-        engine.store().settings.follow(&config);
+        engine.store().change_config(|config| config.changed(&["requirepass", password], true)).unwrap();
     };
     let mut old = session(&engine);
     assert_eq!(ask(&mut old, "AUTH x\r\n"), format!("-{}\r\n", crate::error::AUTH_WITHOUT_PASSWORD.as_str()));

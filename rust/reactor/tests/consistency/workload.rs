@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
+use crate::chance::Random;
 use crate::check::{self, Anomaly, Problem};
 use crate::client::{Answer, Client, Lab};
 use crate::history::{Event, Key, Kind, Pop, Push, Txn};
 use crate::queues;
-use crate::chance::Random;
 
 /// Transactions after which other keys are used: what is read stays short.
 const GENERATION: usize = 400;
