@@ -17,7 +17,7 @@ pub(super) fn read(
     all_channels: bool,
 ) -> Result<Vec<Named<Rules>>, String> {
     let mut users: BTreeMap<Box<[u8]>, Rules> = BTreeMap::new();
-    let mut errors = String::new();
+    let mut errors = Vec::new();
     for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -26,20 +26,20 @@ pub(super) fn read(
         match read_line(line, catalog, all_channels) {
             Ok((user, _)) if users.contains_key(&user) => {
                 let user = String::from_utf8_lossy(&user);
-                errors += &format!("WARNING: Duplicate user '{user}' found on line {}. ", number + 1);
+                errors.push(format!("WARNING: Duplicate user '{user}' found on line {}. ", number + 1));
             }
             Ok((user, rules)) => {
                 users.insert(user, rules);
             }
-            Err(reasons) => reasons.iter().for_each(|reason| errors += &format!("{name}:{}{reason}", number + 1)),
+            Err(reasons) => errors.extend(reasons.iter().map(|reason| format!("{name}:{}{reason}", number + 1))),
         }
     }
     if errors.is_empty() {
         users.entry(DEFAULT_USER.into()).or_insert_with(|| Rules::everything(catalog));
         return Ok(users.into_iter().collect());
     }
-    errors += "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
-    Err(errors)
+    errors.push("WARNING: ACL errors detected, no change to the previously active ACL rules was performed".to_owned());
+    Err(errors.concat())
 }
 
 fn read_line(line: &[u8], catalog: &Catalog, all_channels: bool) -> Result<Named<Rules>, Vec<String>> {

@@ -236,16 +236,14 @@ impl Acl {
             let outcome = next.apply(&rule, &self.catalog, self.all_channels());
             outcome.map_err(|error| SetUserError::Rule(rule.into(), error))?;
         }
-        Ok(self.with_users(|users| match known {
-            Some(user) => {
+        Ok(self.with_users(|users| {
+            if let Some(user) = known {
                 let before = user.set(next);
-                Changed { user, before: Some(before) }
+                return Changed { user, before: Some(before) };
             }
-            None => {
-                let user = Arc::new(User::new(name, next));
-                users.insert(name.into(), Arc::clone(&user));
-                Changed { user, before: None }
-            }
+            let user = Arc::new(User::new(name, next));
+            users.insert(name.into(), Arc::clone(&user));
+            Changed { user, before: None }
         }))
     }
 

@@ -155,7 +155,7 @@ fn hello(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
 fn auth(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.from(1) {
         [password] if !context.store.acl.default_user().rules().no_password => {
-            authenticate(context, args, DEFAULT_USER, password)?
+            authenticate(context, args, DEFAULT_USER, password)?;
         }
         [_] => return Err(error::AUTH_WITHOUT_PASSWORD),
         [user, password] => authenticate(context, args, user, password)?,

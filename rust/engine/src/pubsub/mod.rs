@@ -225,13 +225,18 @@ impl PubSub {
 
     /// The names of one kind to which a client listens, in no order. Walks through all names.
     pub fn heard_by(&self, link: &Link, kind: Kind) -> Vec<Box<[u8]>> {
-        let hears = |(name, listeners): (&Box<[u8]>, &Listeners)| listeners.place(link).is_ok().then(|| name.clone());
-        let Some(table) = table(kind) else { return locked(&self.patterns).iter().filter_map(hears).collect() };
-        let names = self
-            .stripes
-            .iter()
-            .flat_map(|stripe| locked(stripe).names[table].iter().filter_map(hears).collect::<Vec<_>>());
-        names.collect()
+        let is_heard = |listeners: &Listeners| listeners.place(link).is_ok();
+        let Some(table) = table(kind) else {
+            let patterns = locked(&self.patterns);
+            return patterns.iter().filter(|(_, all)| is_heard(all)).map(|(name, _)| name.clone()).collect();
+        };
+        let mut heard = Vec::new();
+        for stripe in &self.stripes {
+            let stripe = locked(stripe);
+            let own = stripe.names[table].iter().filter(|(_, all)| is_heard(all));
+            heard.extend(own.map(|(name, _)| name.clone()));
+        }
+        heard
     }
 
     /// How many listen to a channel, patterns aside.
