@@ -36,6 +36,7 @@ pub mod pubsub;
 pub mod random;
 pub mod rdb;
 pub mod resp;
+pub mod seeded;
 pub mod session;
 mod slab;
 pub mod slot;

@@ -10,6 +10,7 @@ use super::wake::Wake;
 use crate::acl::User;
 use crate::keyspace::WatchFlag;
 use crate::resp::{Protocol, Tape};
+use crate::seeded::{self, Bug};
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +183,7 @@ impl Blocking {
         match self.0.load(Ordering::Acquire) {
             now if now == number.with(UNBLOCKED) => Some(Ending::ByTimeout),
             now if now == number.with(UNBLOCKED_BY_ERROR) => Some(Ending::ByError),
+            _ if seeded::is_on(Bug::TimeoutEatsElement) => Some(Ending::ByItself),
             _ => None,
         }
     }

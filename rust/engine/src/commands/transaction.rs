@@ -6,6 +6,7 @@ use crate::error;
 use crate::handler::{Args, Context, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row};
 use crate::keyspace::Presence;
 use crate::resp::Reply;
+use crate::seeded::{self, Bug};
 
 pub(super) const ROWS: &[Row] = &[
     Row::new("MULTI", 1, Group::Transactions, multi)
@@ -108,7 +109,9 @@ fn has_watched_change(context: &Context<'_, '_>) -> bool {
     watching.flag.is_raised()
         || watching.keys.iter().any(|watched| {
             let key = context.store.keyspace.key(&watched.key);
-            !watched.was_gone && context.presence(watched.db, key) == Presence::Expired
+            !seeded::is_on(Bug::WatchedExpiryMissed)
+                && !watched.was_gone
+                && context.presence(watched.db, key) == Presence::Expired
         })
 }
 

@@ -10,6 +10,7 @@ use crate::handler::{AccessClock, Policy, Rank, Store};
 use crate::journal::Batch;
 use crate::keyspace::{Candidate, Entry, Pool};
 use crate::pubsub::Changed;
+use crate::seeded::{self, Bug};
 
 /// Values that wait to be dropped may take this part of `maxmemory` before who evicts drops them: 1/256.
 const WAITING_SHIFT: u32 = 8;
@@ -119,7 +120,7 @@ fn evict(store: &Store, candidate: &Candidate, now_ms: i64, goes: impl FnOnce(&E
     let Some(key) = part.evict(hasher, candidate, goes) else { return false };
     let dropped = part.take_dropped();
     let is_lazy = store.eviction.is_lazy();
-    if store.journal.is_on() {
+    if store.journal.is_on() && !seeded::is_on(Bug::EvictionNotLogged) {
         let mut batch = Batch::default();
         let name = if is_lazy { b"UNLINK".as_slice() } else { b"DEL" };
         batch.push(candidate.db, &[name, &key]);

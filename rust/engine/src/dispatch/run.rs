@@ -13,6 +13,7 @@ use crate::error;
 use crate::handler::{Account, Args, Command, Context, Effect, Keys, Log, Store, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
+use crate::seeded::{self, Bug};
 
 /// A command with its words.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +137,7 @@ fn execute_locked<'e>(
         }
         _ => None,
     };
+    locks.let_others_in(Bug::EarlyUnlock);
     settle(store, locks, &mut account, now_ms);
     if store.journal.gate.is_closed() {
         let is_walk = matches!(call.command.row.keys, Keys::Each);
@@ -151,6 +153,9 @@ fn execute_locked<'e>(
 /// shards that are not held any more.
 #[inline(never)]
 pub(super) fn depend(store: &Store, client: &mut Client, locks: &Locks<'_>, account: &Account, is_walk: bool) {
+    if seeded::is_on(Bug::ReplyBeforeLog) {
+        return;
+    }
     let mut offset = account.offset;
     if store.journal.gate.holds_reads() {
         offset = if is_walk {
@@ -245,8 +250,10 @@ fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Eff
     heard::tell_events(context, db, effect, &mut trace);
     for (db, key) in &trace.changed {
         let shard = context.locks().shard(key.shard());
-        shard.watches.touch(*db, key.bytes());
-        if !shard.waiters.is_empty() {
+        if !seeded::is_on(Bug::WatchNotTold) {
+            shard.watches.touch(*db, key.bytes());
+        }
+        if !shard.waiters.is_empty() && !seeded::is_on(Bug::LostWake) {
             context.account.ready.push((*db, key.bytes().into()));
         }
         heard::tell_change(context, key.shard(), key.bytes());

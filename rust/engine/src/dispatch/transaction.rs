@@ -11,6 +11,7 @@ use crate::client::Queued;
 use crate::error::{self, Error};
 use crate::handler::{Args, Context, Door};
 use crate::resp::Reply;
+use crate::seeded::{self, Bug};
 
 /// Runs queued commands under the locks of EXEC.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(super) struct Queue;
 impl Door for Queue {
     fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>) {
         let store = context.store;
+        context.locks().let_others_in(Bug::ExecNotAtomic);
         let Some(command) = store.table.all().get(queued.command as usize) else {
             reply.error(&error::SYNTAX);
             return;
@@ -38,7 +40,9 @@ impl Door for Queue {
         }
         let mut plan = Plan::default();
         plan::plan(store, context.client, &call, &mut plan);
-        context.account.batch.set_transaction();
+        if !seeded::is_on(Bug::HalfTransactionLogged) {
+            context.account.batch.set_transaction();
+        }
         let begin_ns = match context.account.clock_ns {
             0 => store.clock.unix_ns(),
             end_ns => end_ns,

@@ -25,6 +25,7 @@ use crate::error;
 use crate::handler::{Account, Args, Context, Store, Stray, Wait, Waiting, Words, World};
 use crate::keyspace::{Key, Locks, Waiter};
 use crate::resp::{Output, Protocol, Reply, Tape};
+use crate::seeded::{self, Bug};
 use crate::values::Kind;
 
 /// A command that waits.
@@ -152,11 +153,14 @@ fn serve_key<'e>(
             continue;
         }
         match serve_one(store, locks, account, now_ms, &blocked) {
+            Turn::Answered if seeded::is_on(Bug::ServedTwice) => blocked.link.blocking.release(blocked.number),
             Turn::Answered => leave_queues(store, locks, &blocked),
             Turn::Waits => {}
             Turn::Elsewhere(mask) => {
                 // Those behind it must not overtake it, so all of them are served when its shards are held, too.
-                account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
+                if !seeded::is_on(Bug::StrayForgotten) {
+                    account.add().strays.push(Stray { mask: locks.mask() | mask, db, key });
+                }
                 return;
             }
         }
@@ -219,6 +223,11 @@ fn serve_one<'e>(
     };
     // First: who has taken the answer may begin to wait anew, for keys in shards that are not held here.
     blocked.link.blocking.finish(blocked.number);
+    if seeded::is_on(Bug::WakeBeforeWrite) {
+        blocked.link.wake();
+        blocked.link.leave(message);
+        return Turn::Answered;
+    }
     blocked.link.leave(message);
     account.add().wakes.push(Arc::clone(&blocked.link));
     Turn::Answered

@@ -7,6 +7,8 @@ use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::seeded::{self, Bug};
+
 /// A blocked command: enough to run it again, which the door knows how to do. The keyspace only keeps the order.
 pub trait Waiter: Any + std::fmt::Debug + Send + Sync {
     /// Whether it still waits: it was neither served nor timed out nor disconnected.
@@ -48,7 +50,10 @@ impl Waiters {
         let place = (db, Box::from(key));
         let Some(queue) = self.queues.get_mut(&place) else { return Vec::new() };
         queue.retain(|waiter| waiter.is_waiting());
-        let waiting: Vec<_> = queue.iter().cloned().collect();
+        let mut waiting: Vec<_> = queue.iter().cloned().collect();
+        if seeded::is_on(Bug::ServedOutOfOrder) {
+            waiting.reverse();
+        }
         if waiting.is_empty() {
             self.queues.remove(&place);
         }

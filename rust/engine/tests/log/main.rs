@@ -7,4 +7,5 @@ mod confirm;
 mod crash;
 mod fault;
 mod images;
+mod power;
 mod support;

@@ -7,6 +7,7 @@ use crate::config::KeyspaceEvents;
 use crate::error::Error;
 use crate::handler::{Args, Context, Effect, Log, Outcome};
 use crate::resp::Reply;
+use crate::seeded::Bug;
 use crate::values::list::{List, Side};
 use rkv_collections::packed::Digits;
 
@@ -65,6 +66,7 @@ pub fn move_if_any(
     if !popped.changed {
         return Ok(None);
     }
+    context.locks().let_others_in(Bug::DroppedLock);
     if !is_one {
         context.edit(target, |list: &mut List| {
             list.push(to, &[&element], rules);

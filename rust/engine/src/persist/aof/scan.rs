@@ -18,6 +18,7 @@ use std::io;
 use super::annotation::{Annotation, PREFIX, TIME, parse_synced};
 use super::read::{Item, LogReader};
 use crate::files::File;
+use crate::seeded::{self, Bug};
 
 /// Places behind the damage at which commands are looked for.
 const ATTEMPTS_MAX: usize = 256;
@@ -200,7 +201,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn whole_unless_sealed(&mut self) {
-        let is_sealed = self.found.is_sealed && !self.found.is_continued;
+        let is_sealed = self.found.is_sealed && !self.found.is_continued && !seeded::is_on(Bug::TornTailAccepted);
         if !is_sealed && !self.is_in_transaction {
             self.found.whole_bytes = self.reader.position();
             self.found.commands += std::mem::take(&mut self.pending);

@@ -1,0 +1,209 @@
+//! Small histories in one thread, where the order of all steps is known: who waits, who is served, what is over, what is
+//! written down.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rkv_engine::client::{Link, NoWake, Origin, Unblock, Wake};
+use rkv_engine::clock::ManualClock;
+use rkv_engine::config::Config;
+use rkv_engine::dispatch::Mode;
+use rkv_engine::files::{Damage, SimulatedFiles};
+use rkv_engine::resp::{Protocol, Tape};
+use rkv_engine::{Caller, Engine, EngineOptions};
+
+use crate::check::{Anomaly, Problem};
+use crate::client::{Answer, of_tape};
+use crate::history::{Pop, Push};
+use crate::support::{Random, change, digest, open, run};
+use crate::{queues, unless};
+
+const START_MS: i64 = 1_700_000_000_000;
+
+/// Everything that is wrong with any of them.
+pub fn all() -> Vec<Anomaly> {
+    let mut found = waiters_are_served_in_order();
+    found.extend(a_wake_comes_when_the_reply_is_there());
+    found.extend(a_wait_that_is_over_keeps_its_element());
+    found.extend(who_waits_elsewhere_is_served());
+    found.extend(nobody_sees_what_is_over());
+    found.extend(a_watched_key_that_is_over_has_changed());
+    found.extend(what_is_evicted_is_written_down());
+    found.extend(damaged_log());
+    found
+}
+
+fn engine(directives: &[(&str, &str)]) -> (Arc<Engine>, Arc<ManualClock>) {
+    let mut config = Config::default();
+    for (name, value) in [("enable-debug-command", "yes")].iter().chain(directives) {
+        config.set(name.as_bytes(), &[value]).unwrap();
+    }
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let options = EngineOptions { config, shard_bits: 4, clock: clock.clone(), ..EngineOptions::default() };
+    (Engine::new(options).unwrap(), clock)
+}
+
+/// Begins to wait for keys.
+fn wait(caller: &mut Caller, keys: &[&str]) {
+    let words: Vec<&[u8]> = ["BLPOP"].iter().chain(keys).chain(&["0"]).map(|word| word.as_bytes()).collect();
+    caller.execute(&words, Mode::MayWait(Unblock::Tape(Protocol::Resp2)), &mut Tape::new());
+    assert!(caller.blocked().is_some(), "there is nothing yet");
+}
+
+/// The element that somebody who waited has been given.
+fn given(caller: &mut Caller) -> Option<u64> {
+    of_tape(&caller.take_reply()?).items().get(1).and_then(Answer::number)
+}
+
+/// Four wait one after the other, and one element after the other comes: a history, for the checker of queues.
+fn waiters_are_served_in_order() -> Vec<Anomaly> {
+    let (engine, _) = engine(&[]);
+    let (mut pushes, mut pops, mut moment) = (Vec::new(), Vec::new(), 0);
+    let mut next = || {
+        moment += 1;
+        moment
+    };
+    let mut callers: Vec<Caller> = (0..4).map(|_| engine.caller()).collect();
+    let mut began = Vec::new();
+    for caller in &mut callers {
+        let start = next();
+        wait(caller, &["queue"]);
+        began.push((start, next()));
+    }
+    let mut pusher = engine.caller();
+    for value in 1..=4_u64 {
+        let start = next();
+        run(&mut pusher, &["RPUSH", "queue", &value.to_string()]);
+        pushes.push(Push { queue: 0, value, start, end: next() });
+    }
+    for (caller, (start, since)) in callers.iter_mut().zip(began) {
+        let value = given(caller);
+        pops.push(Pop { queue: 0, value, start, end: next(), waits_since: Some(since) });
+    }
+    queues::check(&pushes, &pops, true)
+}
+
+/// Counts the rings at which there was a message.
+#[derive(Default)]
+struct Ears {
+    link: OnceLock<Arc<Link>>,
+    heard: AtomicUsize,
+}
+
+impl Wake for Ears {
+    fn wake(&self) {
+        if self.link.get().is_some_and(|link| link.has_mail()) {
+            self.heard.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn a_wake_comes_when_the_reply_is_there() -> Option<Anomaly> {
+    let (engine, _) = engine(&[]);
+    let ears = Arc::new(Ears::default());
+    let mut caller = Caller::new(Arc::clone(engine.store()), ears.clone());
+    assert!(ears.link.set(Arc::clone(&caller.client().link)).is_ok());
+    wait(&mut caller, &["queue"]);
+    run(&mut engine.caller(), &["RPUSH", "queue", "1"]);
+    let is_right = given(&mut caller) == Some(1) && ears.heard.load(Ordering::SeqCst) > 0;
+    unless(is_right, Problem::LostWake, "who waited is not woken when the reply is there")
+}
+
+fn a_wait_that_is_over_keeps_its_element() -> Option<Anomaly> {
+    let (engine, _) = engine(&[]);
+    let mut caller = engine.caller();
+    wait(&mut caller, &["queue"]);
+    run(&mut engine.caller(), &["RPUSH", "queue", "1"]);
+    let mut tape = Tape::new();
+    let value = if caller.time_out(&mut tape) {
+        of_tape(&tape).items().get(1).and_then(Answer::number)
+    } else {
+        given(&mut caller)
+    };
+    unless(value == Some(1), Problem::LostElement, "the element went to a wait that was over")
+}
+
+/// Sixteen keys lie in some shards of their own.
+fn who_waits_elsewhere_is_served() -> Option<Anomaly> {
+    let (engine, _) = engine(&[]);
+    let names: Vec<String> = (0..16).map(|number| format!("queue:{number}")).collect();
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut caller = engine.caller();
+    wait(&mut caller, &keys);
+    run(&mut engine.caller(), &["RPUSH", "queue:7", "1"]);
+    unless(given(&mut caller) == Some(1), Problem::LostWake, "who waits for keys in several shards is not served")
+}
+
+fn nobody_sees_what_is_over() -> Option<Anomaly> {
+    let (engine, clock) = engine(&[]);
+    let mut caller = engine.caller();
+    run(&mut caller, &["SET", "key", "1", "PX", "10"]);
+    clock.advance_ms(10);
+    let reply = run(&mut caller, &["GET", "key"]);
+    unless(reply == "Some(Null)", Problem::StaleRead, &format!("a value whose time is over is shown: {reply}"))
+}
+
+fn a_watched_key_that_is_over_has_changed() -> Option<Anomaly> {
+    let (engine, clock) = engine(&[]);
+    let mut caller = engine.caller();
+    run(&mut caller, &["SET", "key", "1", "PX", "10"]);
+    run(&mut caller, &["WATCH", "key"]);
+    clock.advance_ms(10);
+    run(&mut caller, &["MULTI"]);
+    run(&mut caller, &["SET", "other", "1"]);
+    let reply = run(&mut caller, &["EXEC"]);
+    unless(reply == "Some(NullArray)", Problem::StaleRead, &format!("a watched key is over, and EXEC replies {reply}"))
+}
+
+/// What an eviction deletes is deleted where the journal is replayed.
+fn what_is_evicted_is_written_down() -> Option<Anomaly> {
+    let limits = [("maxmemory", "3mb"), ("maxmemory-policy", "allkeys-random")];
+    let (engine, _) = engine(&limits);
+    let store = engine.store();
+    {
+        let _all = store.keyspace.lock(store.keyspace.all()).unwrap();
+        store.journal.turn_on(1 << 30);
+    }
+    let mut caller = engine.caller();
+    let value = "v".repeat(2_000);
+    for number in 0..3_000 {
+        run(&mut caller, &["SET", &format!("key:{number}"), &value]);
+    }
+    assert!(store.eviction.evicted.load(Ordering::Relaxed) > 0, "there was room for all");
+    let mut journal = Vec::new();
+    store.journal.read(0, usize::MAX, &mut journal).unwrap();
+    let (other, _) = self::engine(&[]);
+    let mut session = other.session(Origin::embedded(), Arc::new(NoWake));
+    for piece in journal.chunks(1 << 16) {
+        session.receive(piece);
+        while !session.output().is_empty() {
+            let bytes = session.output().len();
+            session.advance(bytes);
+        }
+    }
+    unless(digest(&engine) == digest(&other), Problem::Wrong, "what was evicted is there when the journal is replayed")
+}
+
+/// One bit of a log is turned that was durable: the store must not open, or with nothing else than what was.
+pub fn damaged_log() -> Option<Anomaly> {
+    let disk = SimulatedFiles::new();
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let engine = open(Arc::new(disk.clone()), &clock, &[("appendfsync", "always")]).unwrap();
+    let mut caller = engine.caller();
+    let mut random = Random(7);
+    for _ in 0..20 {
+        assert!(change(&mut caller, &mut random));
+    }
+    run(&mut caller, &["SET", "key", "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv"]);
+    run(&mut caller, &["SET", "other", "1"]);
+    drop(caller);
+    engine.close();
+    let name = "appendonlydir/appendonly.aof.1.incr.aof";
+    let mut bytes = disk.contents(name).unwrap();
+    let place = bytes.windows(8).rposition(|window| window == b"vvvvvvvv").unwrap();
+    bytes[place] ^= 1;
+    let other = disk.crash_as(Damage::Kept, true, 0);
+    other.put(name, &bytes);
+    let is_refused = open(Arc::new(other), &clock, &[]).is_err();
+    unless(is_refused, Problem::Wrong, "a log is accepted of which one bit is another")
+}
