@@ -13,7 +13,6 @@ mod power;
 mod queues;
 mod scenarios;
 #[path = "../../../engine/tests/log/support.rs"]
-#[expect(dead_code, reason = "the tests of the log use more of it")]
 mod support;
 mod workload;
 
@@ -49,7 +48,8 @@ fn no_history_has_an_anomaly() {
 #[test]
 fn no_scenario_goes_wrong() {
     let _turn = turn();
-    let found = scenarios::all();
+    let mut found = scenarios::all();
+    found.extend(scenarios::what_is_evicted_is_written_down());
     assert!(found.is_empty(), "{found:?}");
 }
 
@@ -57,11 +57,12 @@ fn no_scenario_goes_wrong() {
 fn hunt(bug: Bug, seed: u64) -> Vec<Anomaly> {
     match bug {
         Bug::ExecNotAtomic | Bug::DroppedLock | Bug::EarlyUnlock | Bug::WatchNotTold => workload::run(seed, 3_000),
-        Bug::ReplyBeforeLog | Bug::SkippedFsync | Bug::HalfTransactionLogged | Bug::TornTailAccepted => {
+        Bug::ReplyBeforeLog | Bug::SkippedFsync | Bug::TornTailAccepted => {
             power::all_images("always", &[]);
             Vec::new()
         }
         Bug::WrongChecksumAccepted => scenarios::damaged_log().into_iter().collect(),
+        Bug::EvictionNotLogged => scenarios::what_is_evicted_is_written_down().into_iter().collect(),
         _ => scenarios::all(),
     }
 }

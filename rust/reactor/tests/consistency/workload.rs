@@ -254,6 +254,35 @@ fn pop_all(mut client: Client, shared: &Shared, seed: u64) {
     shared.pops.lock().unwrap().append(&mut done);
 }
 
+/// Elements that go round between two lists.
+const RING: u64 = 4;
+
+/// Moves elements from one list of the ring to the other; who watches sees all of them in each moment.
+fn go_round(mut client: Client, number: usize, rounds: usize) -> Option<Anomaly> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let reads = [
+        one_word("MULTI"),
+        words(&["LRANGE", "ring:0", "0", "-1"]),
+        words(&["LRANGE", "ring:1", "0", "-1"]),
+        one_word("EXEC"),
+    ];
+    for _ in 0..rounds {
+        if number > 0 {
+            let (from, to) = if number == 1 { ("ring:0", "ring:1") } else { ("ring:1", "ring:0") };
+            client.say(&["LMOVE", from, to, "LEFT", "RIGHT"]);
+            continue;
+        }
+        let answers = client.ask(&reads);
+        let lists = answers.last().map(Answer::items).unwrap_or_default();
+        let mut seen: Vec<_> = lists.iter().flat_map(Answer::items).filter_map(Answer::number).collect();
+        seen.sort_unstable();
+        if !seen.iter().copied().eq(0..RING) {
+            return Some(Anomaly::new(Problem::LostElement, format!("{seen:?} are in the ring")));
+        }
+    }
+    None
+}
+
 /// Runs this many transactions and some queues beside them, replays the journal of all of it elsewhere, and checks everything.
 pub fn run(seed: u64, transactions: usize) -> Vec<Anomaly> {
     let lab = Lab::new();
@@ -264,7 +293,11 @@ pub fn run(seed: u64, transactions: usize) -> Vec<Anomaly> {
     }
     let shared = Shared::default();
     let client = |number: usize| if number.is_multiple_of(2) { lab.caller() } else { lab.socket() };
-    thread::scope(|scope| {
+    let mut first = lab.caller();
+    for value in 0..RING {
+        first.say(&["RPUSH", "ring:0", &value.to_string()]);
+    }
+    let ring = thread::scope(|scope| {
         let shared = &shared;
         let seeds = seed.wrapping_mul(1000)..;
         for (number, seed) in (0..2 * CLIENTS).zip(seeds) {
@@ -283,14 +316,22 @@ pub fn run(seed: u64, transactions: usize) -> Vec<Anomaly> {
                 scope.spawn(move || push_all(client, shared, seed ^ (number + 77), transactions / 20))
             })
             .collect();
+        let movers: Vec<_> = (0..3)
+            .map(|number| {
+                let client = client(number);
+                scope.spawn(move || go_round(client, number, transactions / 20))
+            })
+            .collect();
         pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
         shared.is_over.store(true, Ordering::SeqCst);
         poppers.into_iter().for_each(|popper| popper.join().unwrap());
+        movers.into_iter().filter_map(|mover| mover.join().unwrap()).collect::<Vec<_>>()
     });
     read_all(lab.caller(), &shared, transactions);
     let history = shared.history.into_inner().unwrap();
     let mut found = check::check(&history);
     found.extend(queues::check(&shared.pushes.into_inner().unwrap(), &shared.pops.into_inner().unwrap(), true));
+    found.extend(ring);
     found.extend(replay(&lab));
     found
 }
