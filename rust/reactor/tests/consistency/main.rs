@@ -3,6 +3,8 @@
 //!
 //! `RKV_TEST_SEED` repeats a run, as far as threads can be repeated; `RKV_TRANSACTIONS` says how many (200000).
 
+#[path = "../../../collections/tests/support/chance.rs"]
+mod chance;
 mod check;
 mod checker_tests;
 mod client;
@@ -37,7 +39,7 @@ const TRIES: u64 = 20;
 #[test]
 fn no_history_has_an_anomaly() {
     let _turn = turn();
-    let seed = support::seed();
+    let seed = chance::seed();
     let count = std::env::var("RKV_TRANSACTIONS").ok().map_or(200_000, |text| text.parse().expect("a number"));
     for part in 0..usize::div_ceil(count, PART) {
         let found = workload::run(seed.wrapping_add(part as u64), PART);
@@ -78,7 +80,7 @@ fn is_found(bug: Bug, seed: u64) -> Option<String> {
 #[test]
 fn every_seeded_bug_is_found() {
     let _turn = turn();
-    let seed = support::seed();
+    let seed = chance::seed();
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         seeded::switch(Some(bug));

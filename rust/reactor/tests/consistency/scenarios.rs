@@ -12,10 +12,11 @@ use rkv_engine::files::{Damage, SimulatedFiles};
 use rkv_engine::resp::{Protocol, Tape};
 use rkv_engine::{Caller, Engine, EngineOptions};
 
+use crate::chance::Random;
 use crate::check::{Anomaly, Problem};
 use crate::client::{Answer, of_tape};
 use crate::history::{Pop, Push};
-use crate::support::{Random, change, digest, open, run};
+use crate::support::{change, digest, open, run};
 use crate::{queues, unless};
 
 const START_MS: i64 = 1_700_000_000_000;

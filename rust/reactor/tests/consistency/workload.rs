@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
+use crate::chance::Random;
 use crate::check::{self, Anomaly, Problem};
 use crate::client::{Answer, Client, Lab};
 use crate::history::{Event, Key, Kind, Pop, Push, Txn};
 use crate::queues;
-use crate::support::Random;
 
 /// Transactions after which other keys are used: what is read stays short.
 const GENERATION: usize = 400;
@@ -97,7 +97,7 @@ fn told(event: &Event, answer: &Answer) -> Event {
 
 fn random_key(random: &mut Random, generation: u32) -> Key {
     let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
-    Key { kind, number: generation * KEYS + random.below(KEYS.into()) as u32 }
+    Key { kind, number: generation * KEYS + random.below(KEYS) }
 }
 
 fn random_event(shared: &Shared, random: &mut Random, key: Key) -> Event {
@@ -194,7 +194,7 @@ fn push_all(mut client: Client, shared: &Shared, seed: u64, count: usize) {
     let mut random = Random(seed);
     let mut done = Vec::new();
     for _ in 0..count {
-        let (queue, value) = (random.below(QUEUES.into()) as u32, shared.value());
+        let (queue, value) = (random.below(QUEUES), shared.value());
         let (name, text) = (queue_name(queue), value.to_string());
         let start = shared.moment();
         let words = ["RPUSH", &name, &text].map(str::to_owned).to_vec();
@@ -218,7 +218,7 @@ fn pop_all(mut client: Client, shared: &Shared, seed: u64) {
     let mut done = Vec::new();
     loop {
         let is_last = shared.is_over.load(Ordering::SeqCst);
-        let queue = random.below(QUEUES.into()) as u32;
+        let queue = random.below(QUEUES);
         let other = (queue + 1) % QUEUES;
         let (name, next) = (queue_name(queue), queue_name(other));
         let start = shared.moment();
