@@ -59,7 +59,7 @@ fn given(caller: &mut Caller) -> Option<u64> {
 /// Four wait one after the other, and one element after the other comes: a history, for the checker of queues.
 fn waiters_are_served_in_order() -> Vec<Anomaly> {
     let (engine, _) = engine(&[]);
-    let (mut pushes, mut popped, mut moment) = (Vec::new(), Vec::new(), 0);
+    let (mut pushes, mut served, mut moment) = (Vec::new(), Vec::new(), 0);
     let mut next = || {
         moment += 1;
         moment
@@ -79,9 +79,9 @@ fn waiters_are_served_in_order() -> Vec<Anomaly> {
     }
     for (caller, (start, since)) in callers.iter_mut().zip(began) {
         let value = given(caller);
-        popped.push(Pop { queue: 0, value, start, end: next(), waits_since: Some(since) });
+        served.push(Pop { queue: 0, value, start, end: next(), waits_since: Some(since) });
     }
-    queues::check(&pushes, &popped, true)
+    queues::check(&pushes, &served, true)
 }
 
 /// Counts the rings at which there was a message.
