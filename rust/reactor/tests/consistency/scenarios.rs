@@ -71,10 +71,10 @@ fn waiters_are_served_in_order() -> Vec<Anomaly> {
         wait(caller, &["queue"]);
         began.push((start, next()));
     }
-    let mut pusher = engine.caller();
+    let mut writer = engine.caller();
     for value in 1..=4_u64 {
         let start = next();
-        run(&mut pusher, &["RPUSH", "queue", &value.to_string()]);
+        run(&mut writer, &["RPUSH", "queue", &value.to_string()]);
         pushes.push(Push { queue: 0, value, start, end: next() });
     }
     for (caller, (start, since)) in callers.iter_mut().zip(began) {
