@@ -35,7 +35,22 @@ ENGINE_FLOORS = (
     ("journal", "rdb", "pubsub", "config", "observe"),
     ("client", "keyspace"),
     ("values",),
-    ("acl", "resp", "limits", "clock", "random", "files", "number", "slot", "error", "glob", "keyed", "names", "slab"),
+    (
+        "acl",
+        "resp",
+        "limits",
+        "clock",
+        "random",
+        "files",
+        "number",
+        "slot",
+        "error",
+        "glob",
+        "keyed",
+        "names",
+        "slab",
+        "seeded",
+    ),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(ENGINE_FLOORS) for name in names}
 

@@ -137,7 +137,7 @@ impl Client {
 /// Runs a command; if it waits, so does this thread. Its last word is its timeout in seconds then.
 fn call(caller: &mut Caller, bell: &Bell, words: &[String]) -> Answer {
     let timeout: f64 = words.last().and_then(|word| word.parse().ok()).unwrap_or(0.0);
-    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
     let mut tape = Tape::new();
     caller.execute(&words, Mode::MayWait(Unblock::Tape(Protocol::Resp2)), &mut tape);
     if caller.blocked().is_none() {

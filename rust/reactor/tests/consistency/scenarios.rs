@@ -59,7 +59,7 @@ fn given(caller: &mut Caller) -> Option<u64> {
 /// Four wait one after the other, and one element after the other comes: a history, for the checker of queues.
 fn waiters_are_served_in_order() -> Vec<Anomaly> {
     let (engine, _) = engine(&[]);
-    let (mut pushes, mut pops, mut moment) = (Vec::new(), Vec::new(), 0);
+    let (mut pushes, mut served, mut moment) = (Vec::new(), Vec::new(), 0);
     let mut next = || {
         moment += 1;
         moment
@@ -71,17 +71,17 @@ fn waiters_are_served_in_order() -> Vec<Anomaly> {
         wait(caller, &["queue"]);
         began.push((start, next()));
     }
-    let mut pusher = engine.caller();
+    let mut writer = engine.caller();
     for value in 1..=4_u64 {
         let start = next();
-        run(&mut pusher, &["RPUSH", "queue", &value.to_string()]);
+        run(&mut writer, &["RPUSH", "queue", &value.to_string()]);
         pushes.push(Push { queue: 0, value, start, end: next() });
     }
     for (caller, (start, since)) in callers.iter_mut().zip(began) {
         let value = given(caller);
-        pops.push(Pop { queue: 0, value, start, end: next(), waits_since: Some(since) });
+        served.push(Pop { queue: 0, value, start, end: next(), waits_since: Some(since) });
     }
-    queues::check(&pushes, &pops, true)
+    queues::check(&pushes, &served, true)
 }
 
 /// Counts the rings at which there was a message.

@@ -322,9 +322,13 @@ pub fn run(seed: u64, transactions: usize) -> Vec<Anomaly> {
                 scope.spawn(move || go_round(client, number, transactions / 20))
             })
             .collect();
-        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
         shared.is_over.store(true, Ordering::SeqCst);
-        poppers.into_iter().for_each(|popper| popper.join().unwrap());
+        for popper in poppers {
+            popper.join().unwrap();
+        }
         movers.into_iter().filter_map(|mover| mover.join().unwrap()).collect::<Vec<_>>()
     });
     read_all(lab.caller(), &shared, transactions);
