@@ -18,7 +18,7 @@ from support.servers import HOST, start_rkv
 
 CLIENTS = 16
 # 60 in a run of continuous integration.
-CYCLES = int(os.environ.get("RKV_KILL_CYCLES", "20"))
+CYCLES = int(os.environ.get("RKV_KILL_CYCLES", "60"))
 
 
 def number_of(reply: Reply) -> int:

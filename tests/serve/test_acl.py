@@ -81,7 +81,9 @@ def test_passwords_are_not_told(serving: tuple[Program, int]) -> None:
     stranger = connect(port)
     assert is_refused(stranger.call("AUTH", "u", "s3cret-no"), b"WRONGPASS")
     assert stranger.call("AUTH", "u", "s3cret") == OK
-    told = [admin.call(*words) for words in (("ACL", "LOG"), ("ACL", "LIST"), ("SLOWLOG", "GET", "-1"), ("CLIENT", "LIST"))]
+    told = [
+        admin.call(*words) for words in (("ACL", "LOG"), ("ACL", "LIST"), ("SLOWLOG", "GET", "-1"), ("CLIENT", "LIST"))
+    ]
     assert b"s3cret" not in repr(told).encode()
     assert hashlib.sha256(b"s3cret").hexdigest() in repr(told)
     assert "s3cret" not in program.log()

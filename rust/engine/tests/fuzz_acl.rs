@@ -3,42 +3,19 @@
 //!
 //! `RKV_FUZZ_SECONDS` says for how long (default 2), `RKV_FUZZ_SEED` repeats a run.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+#[path = "../../collections/tests/support/chance.rs"]
+mod chance;
 
+use std::collections::BTreeSet;
+
+use chance::{Random, fuzz_shared};
 use rkv_engine::acl::{Acl, Catalog, Denied, Request, Rules, WantedChannel, WantedDb, WantedKey};
 use rkv_engine::commands::FAMILIES;
 use rkv_engine::glob;
 use rkv_engine::handler::CommandTable;
-use rkv_engine::random::{Random, Xoshiro256};
 
-/// Runs programs until the time is up, each from a seed of its own.
-fn for_a_while(mut execute: impl FnMut(&mut Xoshiro256)) {
-    let seconds = std::env::var("RKV_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2.0);
-    let fixed = std::env::var("RKV_FUZZ_SEED").ok().map(|text| text.parse().expect("RKV_FUZZ_SEED is a number"));
-    let first = fixed
-        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64));
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let (mut executions, mut seed) = (0, first);
-    println!("acl: first seed {first}");
-    while executions == 0 || Instant::now() < until {
-        let mut random = Xoshiro256::from_seed(seed);
-        if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(&mut random))) {
-            eprintln!("acl: repeat with RKV_FUZZ_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-        executions += 1;
-        seed = seed.wrapping_add(1);
-    }
-    println!("acl: {executions} executions");
-}
-
-fn below(random: &mut Xoshiro256, end: usize) -> usize {
-    (random.next_u64() % end as u64) as usize
-}
-
-fn pick<'a, T: ?Sized>(random: &mut Xoshiro256, all: &[&'a T]) -> &'a T {
-    all[below(random, all.len())]
+fn pick<'a, T: ?Sized>(random: &mut Random, all: &[&'a T]) -> &'a T {
+    all[random.below(all.len())]
 }
 
 const PLAIN: &[&str] = &[
@@ -106,18 +83,18 @@ const PLAIN: &[&str] = &[
 const ODD: &[u8] = b"+-~%&()|@#!<>=RWdb, \0\n\xffax\"\\";
 
 /// A word that may be a rule.
-fn word(random: &mut Xoshiro256, catalog: &Catalog) -> Vec<u8> {
-    match below(random, 10) {
+fn word(random: &mut Random, catalog: &Catalog) -> Vec<u8> {
+    match random.below(10) {
         0..5 => pick(random, PLAIN).as_bytes().to_vec(),
         5..8 => {
-            let command = &catalog.all()[below(random, catalog.len())].name;
+            let command = &catalog.all()[random.below(catalog.len())].name;
             format!("{}{command}", pick(random, &["+", "-"])).into_bytes()
         }
         8 => {
             let names: Vec<&str> = catalog.categories().collect();
             format!("{}@{}", pick(random, &["+", "-"]), pick(random, &names)).into_bytes()
         }
-        _ => (0..below(random, 12)).map(|_| ODD[below(random, ODD.len())]).collect(),
+        _ => (0..random.below(12)).map(|_| ODD[random.below(ODD.len())]).collect(),
     }
 }
 
@@ -219,8 +196,7 @@ fn models(rules: &Rules, words: &[Vec<u8>], catalog: &Catalog) -> Vec<Model> {
         match word.as_slice() {
             b"reset" => models = vec![Model::default()],
             b"clearselectors" => models.truncate(1),
-            b"" | b"on" | b"off" | b"nopass" | b"resetpass" => {}
-            [b'>' | b'<' | b'#' | b'!', ..] => {}
+            b"" | b"on" | b"off" | b"nopass" | b"resetpass" | [b'>' | b'<' | b'#' | b'!', ..] => {}
             [b'(', inner @ .., b')'] => {
                 let mut model = Model::default();
                 inner
@@ -236,32 +212,32 @@ fn models(rules: &Rules, words: &[Vec<u8>], catalog: &Catalog) -> Vec<Model> {
     models
 }
 
-fn compare(rules: &Rules, models: &[Model], catalog: &Catalog, random: &mut Xoshiro256) {
+fn compare(rules: &Rules, models: &[Model], catalog: &Catalog, random: &mut Random) {
     use rkv_engine::acl::Access;
     for _ in 0..40 {
-        let key = |random: &mut Xoshiro256| WantedKey {
+        let key = |random: &mut Random| WantedKey {
             word: 1,
             key: pick(random, &[b"a".as_slice(), b"b", b"bb", b"c1", b"zz"]),
-            access: Access { reads: random.next_u64() & 1 == 0, writes: random.next_u64() & 1 == 0 },
+            access: Access { reads: random.below(2) == 0, writes: random.below(2) == 0 },
         };
-        let keys: Vec<_> = (0..below(random, 3)).map(|_| key(random)).collect();
+        let keys: Vec<_> = (0..random.below(3)).map(|_| key(random)).collect();
         let channel = WantedChannel {
             word: 1,
             name: pick(random, &[b"a".as_slice(), b"b*", b"bb", b"", b"*"]),
-            is_pattern: random.next_u64() & 1 == 0,
+            is_pattern: random.below(2) == 0,
         };
-        let channels = vec![channel; below(random, 2)];
+        let channels = vec![channel; random.below(2)];
         let dbs =
-            vec![WantedDb { word: None, db: pick(random, &[&Some(0), &Some(1), &None]).to_owned() }; below(random, 2)];
+            vec![WantedDb { word: None, db: pick(random, &[&Some(0), &Some(1), &None]).to_owned() }; random.below(2)];
         let names: Vec<&[u8]> = vec![b"0", b"1", b"X", b"id"];
-        let command = if below(random, 3) == 0 {
+        let command = if random.below(3) == 0 {
             catalog.find(pick(random, &[b"select".as_slice(), b"get", b"client|id", b"client"])).unwrap()
         } else {
-            below(random, catalog.len()) as u16
+            random.below(catalog.len()) as u16
         };
         let request = Request {
             command,
-            is_open: below(random, 20) == 0,
+            is_open: random.below(20) == 0,
             first_argument: Some(pick(random, &names)),
             dbs: &dbs,
             keys: &keys,
@@ -285,10 +261,10 @@ fn compare(rules: &Rules, models: &[Model], catalog: &Catalog, random: &mut Xosh
 fn random_rules_mean_what_the_model_says_and_describe_themselves() {
     let catalog = CommandTable::new(FAMILIES).catalog();
     let (mut applied, mut refused) = (0, 0);
-    for_a_while(|random| {
+    fuzz_shared("rules", 2, |random| {
         let mut rules = Rules::new(false);
         let mut words: Vec<Vec<u8>> = Vec::new();
-        for _ in 0..1 + below(random, 12) {
+        for _ in 0..=random.below(12) {
             let word = word(random, &catalog);
             let mut next = rules.clone();
             match next.apply(&word, &catalog, false) {
@@ -321,11 +297,11 @@ fn random_rules_mean_what_the_model_says_and_describe_themselves() {
 fn random_files_are_read_or_refused_as_a_whole() {
     let acl = Acl::new(CommandTable::new(FAMILIES).catalog());
     let mut outcomes = [0_u64, 0];
-    for_a_while(|random| {
+    fuzz_shared("files of users", 2, |random| {
         let mut text = Vec::new();
-        for number in 0..below(random, 5) {
+        for number in 0..random.below(5) {
             text.extend_from_slice(format!("user {number}").as_bytes());
-            for _ in 0..below(random, 4) {
+            for _ in 0..random.below(4) {
                 text.push(b' ');
                 text.extend(word(random, acl.catalog()));
             }
