@@ -88,7 +88,9 @@ fn forged(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-fn damage_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
+/// Damages bytes; whether some were forged.
+fn damage_bytes(bytes: &mut Vec<u8>, random: &mut Random) -> bool {
+    let mut is_forged = false;
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len() + 1);
         match random.below(9) {
@@ -108,9 +110,13 @@ fn damage_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
                 bytes[at..end].fill(0);
             }
             7 => bytes.extend(vec![0; random.below(5_000)]),
-            _ => drop(bytes.splice(at..at, forged(random))),
+            _ => {
+                bytes.splice(at..at, forged(random));
+                is_forged = true;
+            }
         }
     }
+    is_forged
 }
 
 /// Edits lines of the manifest. The line with its checksum is left out: who edits one by hand takes it away.
@@ -151,9 +157,12 @@ fn damage(disk: &SimulatedFiles, is_plain: bool, random: &mut Random) -> bool {
         disk.put(&name, &damage_lines(&bytes, random));
         return false;
     }
-    damage_bytes(&mut bytes, random);
+    let first_line = bytes.iter().position(|byte| *byte == b'\n').map(|end| bytes[..=end].to_vec()).unwrap_or_default();
+    let is_forged = damage_bytes(&mut bytes, random);
     disk.put(&name, &bytes);
-    !(is_plain && name.ends_with(".base.aof"))
+    // A file that does not begin with a checksum is another program's, and whoever forges a whole one is believed.
+    let is_foreign = is_forged && !bytes.starts_with(&first_line);
+    !(is_foreign || is_plain && name.ends_with(".base.aof"))
 }
 
 fn address_space_kib() -> u64 {

@@ -52,9 +52,9 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`; 0 where there is none.
     pub fn below<N: Number>(&mut self, end: N) -> N {
-        N::from(self.next() % end.get())
+        N::from(self.next() % end.get().max(1))
     }
 
     /// One of them.

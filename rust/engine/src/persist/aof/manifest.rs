@@ -111,7 +111,19 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// All files, in the order in which they are written down.
+    fn files(&self) -> impl Iterator<Item = &LogFile> {
+        self.base.iter().chain(&self.history).chain(&self.incr)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.files().any(|file| file.name == name)
+    }
+
     fn add(&mut self, file: LogFile) -> Result<(), &'static str> {
+        if self.has(&file.name) {
+            return Err("Found the same file twice");
+        }
         match file.role {
             Role::Base if self.base.is_some() => return Err("Found duplicate base file information"),
             Role::Base => self.base = Some(file),
@@ -129,7 +141,7 @@ impl Manifest {
     /// The text of the manifest.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for file in self.base.iter().chain(&self.history).chain(&self.incr) {
+        for file in self.files() {
             // A string takes whatever is written.
             let _ = writeln!(text, "file {} seq {} type {}", quoted(&file.name), file.seq, file.role.letter());
         }
@@ -139,15 +151,23 @@ impl Manifest {
 
     /// The next base of a log with this name.
     pub fn next_base(&self, name: &str, is_rdb: bool) -> LogFile {
-        let seq = self.base.as_ref().map_or(0, |base| base.seq).saturating_add(1);
         let suffix = if is_rdb { "rdb" } else { "aof" };
-        LogFile { name: format!("{name}.{seq}.base.{suffix}"), seq, role: Role::Base }
+        self.next(Role::Base, self.base.as_ref(), |seq| format!("{name}.{seq}.base.{suffix}"))
     }
 
     /// The next incremental file of a log with this name.
     pub fn next_incr(&self, name: &str) -> LogFile {
-        let seq = self.incr.last().map_or(0, |last| last.seq).saturating_add(1);
-        LogFile { name: format!("{name}.{seq}.incr.aof"), seq, role: Role::Incr }
+        self.next(Role::Incr, self.incr.last(), |seq| format!("{name}.{seq}.incr.aof"))
+    }
+
+    /// The first file behind `last` whose name no other one has, whoever edited the manifest: a new file replaces the one
+    /// that has its name.
+    fn next(&self, role: Role, last: Option<&LogFile>, name: impl Fn(u64) -> String) -> LogFile {
+        let mut seq = last.map_or(0, |last| last.seq).saturating_add(1);
+        while self.has(&name(seq)) && seq < u64::MAX {
+            seq += 1;
+        }
+        LogFile { name: name(seq), seq, role }
     }
 }
 

@@ -25,6 +25,9 @@ const ATTEMPTS_MAX: usize = 256;
 /// Bytes read at once while looking for what lies behind the damage.
 const SEARCH_BYTES: usize = 64 * 1024;
 
+/// What lines begin with that no other program writes.
+const OWN: [&[u8]; 2] = [b"#RKV", b"#SYNCED"];
+
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -64,7 +67,9 @@ pub fn scan(file: &dyn File, from: u64) -> io::Result<Scan> {
     let mut scanner = Scanner::new(file, from, bytes);
     let mut found = scanner.run()?;
     if let Some(damage) = &mut found.damage {
-        damage.is_within = if found.is_sealed && !found.is_continued {
+        damage.is_within = if scanner.is_stray {
+            true
+        } else if found.is_sealed && !found.is_continued {
             durable_behind(file, damage.at, bytes, found.last.map_or(0, |last| last.last))?
         } else {
             commands_behind(file, damage.at, bytes)?
@@ -75,10 +80,14 @@ pub fn scan(file: &dyn File, from: u64) -> io::Result<Scan> {
 
 struct Scanner<'a> {
     reader: LogReader<'a>,
+    /// Where it began.
+    from: u64,
     found: Scan,
     /// Commands since the last place up to which the file is whole.
     pending: u64,
     is_in_transaction: bool,
+    /// Whether there is a line of rkv where only another program can have written.
+    is_stray: bool,
     /// Whether there was nothing but times since the last checksum.
     is_fresh: bool,
     /// The greatest offset that a whole batch called durable.
@@ -99,9 +108,11 @@ impl<'a> Scanner<'a> {
         };
         Self {
             reader: LogReader::new(file, from, bytes, false),
+            from,
             found,
             pending: 0,
             is_in_transaction: false,
+            is_stray: false,
             is_fresh: true,
             synced: 0,
             pending_synced: 0,
@@ -148,6 +159,15 @@ impl<'a> Scanner<'a> {
 
     fn comment(&mut self, at: u64, crc: u32) -> Option<&'static str> {
         let line = self.reader.line();
+        let is_sealed = self.found.is_sealed && !self.found.is_continued;
+        if !is_sealed
+            && OWN.iter().any(|own| line.starts_with(own))
+            && Annotation::parse(line).is_none_or(|_| at != self.from)
+        {
+            // The line with which the file began is not what it was, so that nothing proves what stands here.
+            self.is_stray = true;
+            return Some("a checksum line in a file that does not begin with one");
+        }
         if let Some(offset) = parse_synced(line) {
             self.pending_synced = self.pending_synced.max(offset);
         }
@@ -157,11 +177,8 @@ impl<'a> Scanner<'a> {
             return None;
         }
         let Some(annotation) = Annotation::parse(line) else { return Some("a checksum line is not as it was written") };
-        let is_first = at == self.found.whole_bytes && self.found.commands == 0 && self.found.last.is_none();
+        let is_first = at == self.from && self.found.last.is_none();
         let before = self.found.last.unwrap_or(Annotation { last: annotation.first, ..annotation });
-        if self.found.is_continued || (!self.found.is_sealed && !is_first) {
-            return Some("a checksum line in a file that does not begin with one");
-        }
         // A file begins with a line for nothing at all.
         let crc = if self.found.last.is_none() { 0 } else { crc };
         let bytes = at - self.found.whole_bytes;

@@ -215,6 +215,9 @@ fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io:
     Ok(())
 }
 
+/// What the name of a base ends with that is a snapshot; one of commands may be empty.
+const SNAPSHOT_END: &str = ".rdb";
+
 impl Loader<'_> {
     fn load_all(&mut self, manifest: &Manifest, apply: &mut dyn Apply) -> Result<(), LogError> {
         let all: Vec<&LogFile> = manifest.base.iter().chain(&manifest.incr).collect();
@@ -253,6 +256,9 @@ impl Loader<'_> {
         let began_us = self.data.clock().monotonic_us();
         let bytes = file.len().map_err(io_failed)?;
         let from = self.load_snapshot(file, &name, bytes)?;
+        if from == 0 && named.role == Role::Base && named.name.ends_with(SNAPSHOT_END) {
+            return Err(LogError::Damaged { path: path(), at: 0, what: "no snapshot begins there".to_owned() });
+        }
         let found = scan(file, from).map_err(io_failed)?;
         if let Some(damage) = found.damage {
             let is_strange = from == 0 && begins_strangely(file).map_err(io_failed)?;
