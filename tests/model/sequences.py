@@ -18,6 +18,7 @@ STEPS_MAX = 14
 
 # Commands that no sequence contains, with the reason.
 LEFT_OUT = {
+    "ACL": "tells of each server's own commands, and would change what the test may do; test_acl has it",
     "BACKUP": "rkv's own; test_backup has it",
     "CLIENT KILL": "would close a connection of the test; test_connection has it",
     "CLIENT PAUSE": "holds every client; test_connection has it",

@@ -7,16 +7,32 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.program import connect
+from support import program
 from support.resp import Array, Bulk, Error, Integer, Simple, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.program import Program, Starter
     from support.resp import Connection, Reply
 
 OK = Simple(b"OK")
+OPENED: list[Connection] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a test opened."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def connect(port: int) -> Connection:
+    """A connection that is closed after the test."""
+    OPENED.append(program.connect(port))
+    return OPENED[-1]
 
 
 def log_in(port: int, user: str, password: str = "p") -> Connection:
