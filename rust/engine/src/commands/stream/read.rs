@@ -270,7 +270,7 @@ impl Reading<'_, '_, '_> {
         let start = group.last_id.next().unwrap_or(Id::MAX);
         for entry in entries.range(start, Id::MAX).take(self.most) {
             group.entries_read = match group.entries_read {
-                Some(read) if group.last_id >= entries.first_id() && !entries.may_miss_from(entry.id) => {
+                Some(read) if group.last_id >= entries.first_id() && !entries.may_miss_from(group.last_id) => {
                     Some(read.wrapping_add(1))
                 }
                 before if entries.added() == 0 => before,
