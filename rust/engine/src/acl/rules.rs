@@ -199,7 +199,7 @@ impl Rules {
     /// # Errors
     /// What of it is not, by the selector that allows most of it.
     pub fn permit(&self, request: &Request<'_>) -> Result<(), Denied> {
-        let mut most = Denied::Command;
+        let mut most = Denied::Database(None);
         for selector in self.selectors() {
             match selector.permits(request) {
                 Ok(()) => return Ok(()),

@@ -74,10 +74,10 @@ pub struct Request<'a> {
 /// Why a request is refused. Of several selectors the one counts that came furthest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
-    /// The command.
-    Command,
     /// The database that this word names; `None`: the chosen one.
     Database(Option<usize>),
+    /// The command.
+    Command,
     /// The key in this word.
     Key(usize),
     /// The channel in this word.
