@@ -74,6 +74,13 @@ def test_a_write_is_confirmed_when_it_is_synced(policy: str, pair: Pair) -> None
         assert [server.read() for _ in range(3)] == [Simple(b"OK"), Array((Integer(1), Integer(0))), Simple(b"PONG")]
 
 
+def test_a_log_that_is_wanted_again_at_once_confirms(pair: Pair) -> None:
+    for _ in range(40):
+        pair.rkv.send(b"CONFIG SET appendonly no\r\nCONFIG SET appendonly yes\r\nSET k v\r\nWAITAOF 1 0 20000\r\n")
+        replies = [pair.rkv.read() for _ in range(4)]
+        assert replies == [Simple(b"OK")] * 3 + [Array((Integer(1), Integer(0)))]
+
+
 def waiting(server: Server, *call: object) -> tuple[threading.Thread, list[Reply], Connection]:
     """A connection that waits; its reply comes into the list."""
     replies: list[Reply] = []

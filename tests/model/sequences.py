@@ -31,6 +31,7 @@ LEFT_OUT = {
     "CONFIG": "every server has its own options, and a change would last for later sequences",
     "DBSIZE": "counts keys whose time is over until somebody meets them; KEYS at the end of every sequence does not",
     "DEBUG": "differs from server to server and stops some of them",
+    "DUMP": "every server writes a form of its own; test_dump sends it from one to the other",
     "HELLO": "would change the protocol of the comparison; examples have it",
     "INFO": "tells about the server",
     "LOLWUT": "chance, and each server's own",

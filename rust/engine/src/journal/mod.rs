@@ -102,12 +102,16 @@ impl Journal {
 
     /// Keeps no records any more and forgets those it has. The caller holds all shards.
     pub fn turn_off(&self) {
-        {
+        let end = {
             let mut ring = self.ring();
-            *ring = Ring::starting(ring.end(), 0);
+            let end = ring.end();
+            *ring = Ring::starting(end, 0);
             self.is_on.store(false, Ordering::Release);
             self.is_crowded.store(false, Ordering::Release);
-        }
+            end
+        };
+        // For good: the gate may be closed again before those who wait have looked.
+        self.gate.release(end);
         self.gate.set_hold(Hold::Nothing);
     }
 

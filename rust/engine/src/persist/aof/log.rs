@@ -434,6 +434,7 @@ impl Log {
     /// Does what is due, for a store without threads.
     pub fn tick(&self, data: &dyn Dataset) {
         if self.state() == State::Off && !self.is_wanted() {
+            self.confirmations.end_all();
             return;
         }
         self.turn(data);

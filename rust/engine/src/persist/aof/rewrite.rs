@@ -86,6 +86,8 @@ pub(super) fn follow(log: &Log, data: &dyn Dataset) {
     match (log.is_wanted(), log.state()) {
         (true, State::Off | State::Failed) => start_if_due(log, data),
         (false, State::On | State::Failed) if !log.is_rewriting() => turn_off(log, data),
+        // It was wanted once more while it was being turned off, and those who waited then were left to the next log.
+        (false, State::Off) => log.confirmations.end_all(),
         (true, State::On) => {
             log.follow_fsync(data);
             if log.status().is_scheduled || has_grown(log, data) {
@@ -448,7 +450,9 @@ fn turn_off(log: &Log, data: &dyn Dataset) {
     let mut slot = locked(&log.slot);
     *slot = None;
     log.set_state(State::Off);
-    log.confirmations.end_all();
+    if !log.is_wanted() {
+        log.confirmations.end_all();
+    }
     data.persist().refusals.set(Refusal::LogFailed, false);
     log.status_mut().is_write_ok = true;
 }
