@@ -204,6 +204,15 @@ DIFFERENCES = [
     ),
     Difference(
         server="redis",
+        words=r"GEO.* [+-]?0X.*",
+        theirs=r".*",
+        ours=error(r"ERR (value is not a valid float|need numeric (radius|width|height))"),
+        reason="Valkey reads coordinates and distances as decimal numbers only, Redis 7.0 hexadecimal ones, too",
+        example="0> GEORADIUS key 0.1 0.1 0x10 m",
+        diverges=True,
+    ),
+    Difference(
+        server="redis",
         words=r"Z.* [(+-]* .*",
         theirs=r".*",
         ours=error(r"ERR min or max is not a float"),
