@@ -208,7 +208,7 @@ def test_a_first_rewrite_that_fails_leaves_nothing_and_comes_again(tmp_path: Pat
         wait(lambda: "Removing the temp incr aof file" in server.log())
         assert not (tmp_path / MANIFEST).exists()
         connection.call("CONFIG", "SET", "rdb-key-save-delay", "0")
-        wait(lambda: (tmp_path / MANIFEST).exists())
+        wait((tmp_path / MANIFEST).exists)
         wait_rewritten(connection)
         assert manifest(tmp_path) == ["1.base.rdb seq 1 type b", "1.incr.aof seq 1 type i"]
 

@@ -75,7 +75,7 @@ impl Options {
 fn complaint(payload: &[u8], error: &RdbError) -> String {
     let part = payload.first().map_or("Value", |kind| rdb::encoding_name(*kind));
     match error.what {
-        Fault::Invalid(rdb::ELEMENT_TWICE) => format!("{part} with dup elements"),
+        Fault::Invalid(rdb::ELEMENT_TWICE) => format!("{part} integrity check failed: {part} with dup elements"),
         Fault::Invalid(rdb::CONSUMER_TWICE) => "Duplicate stream consumer detected".to_owned(),
         _ => format!("{part} integrity check failed: {error}"),
     }

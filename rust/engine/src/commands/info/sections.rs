@@ -204,8 +204,9 @@ fn log(report: &Report<'_>, text: &mut Text) {
     let persist = &report.store.persist;
     let (log, status, files) = (&persist.log, persist.status(), persist.log.status());
     // The first base of a log that was just asked for is under way, though its thread may yet have to begin.
-    let is_due = log.is_wanted() && log.state() == State::Off && persist.files().is_some();
-    let is_on = log.state() != State::Off || is_due;
+    let is_wanted = log.is_wanted() && persist.files().is_some();
+    let is_on = log.state() != State::Off || is_wanted;
+    let is_due = is_wanted && log.state() == State::Off && !persist.refusals.has(Refusal::Loading);
     let is_rewriting = status.work == Some(Work::Rewrite) || is_due && status.work.is_none() && files.failures == 0;
     let is_scheduled = files.is_scheduled || is_due && status.work.is_some_and(|work| work != Work::Rewrite);
     let current_s = report.now_ms.saturating_sub(status.began_ms).max(0) / 1_000;
