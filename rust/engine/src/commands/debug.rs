@@ -56,8 +56,10 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
             log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(text).escape_debug());
             reply.ok();
         }
-        (b"KILL-CHILD", []) if !context.store.persist.kill() => return Err(error::NOTHING_TO_KILL),
-        (b"KILL-CHILD", []) => reply.ok(),
+        (b"KILL-CHILD", []) => {
+            context.store.persist.kill().then_some(()).ok_or(error::NOTHING_TO_KILL)?;
+            reply.ok();
+        }
         (b"OBJECT", [key]) => object(context, key, false, reply)?,
         (b"OBJECT", [key, how]) => object(context, key, how.eq_ignore_ascii_case(b"fast"), reply)?,
         (b"PANIC", []) => panic!("DEBUG PANIC"),

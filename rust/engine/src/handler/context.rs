@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::account::{Account, Notice, Trace};
+use super::door::{Door, Waiting};
 use super::effect::{Effect, Words};
 use super::store::Store;
 use crate::client::{Client, Link, Queued};
@@ -15,7 +16,6 @@ use crate::keyspace::{
     Before, Db, Detached, Edited, Entry, Key, KeyHasher, Locks, Now, Presence, Refused, Rewrite, Shard, Totals, Updated,
 };
 use crate::number;
-use crate::persist::aof::{LogError, Manifest};
 use crate::random::Random;
 use crate::resp::Reply;
 use crate::values::{Collection, Named, NewValue, Reading, Rules, to_store};
@@ -38,29 +38,6 @@ pub enum Dropped {
     InBackground,
     /// The caller, when it holds no lock any more and before it goes on.
     ByCaller,
-}
-
-/// How commands run commands: implemented by the door, used by EXEC.
-pub trait Door {
-    /// Runs one queued command under the locks that `context` holds, replies, and adds what it did to the same account.
-    fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>);
-
-    /// Runs the commands of a log under shards that are all held.
-    ///
-    /// # Errors
-    /// The log is damaged; some of it is stored then.
-    fn reload_log<'e>(&self, store: &'e Store, manifest: &Manifest, locks: &mut Locks<'e>) -> Result<(), LogError>;
-}
-
-/// Whether a command may wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// It must reply at once.
-    Never,
-    /// It may.
-    MayBegin,
-    /// It did, and must reply now.
-    IsOver,
 }
 
 /// What a [`Context`] is made of, besides the keys.

@@ -120,26 +120,6 @@ pub fn module_name(id: u64) -> String {
     letters.filter_map(|letter| CHARACTERS.get(letter)).map(|byte| char::from(*byte)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_have_nine_bytes() {
-        assert_eq!(&header(10), b"REDIS0010");
-        assert_eq!(&header(80), b"VALKEY080");
-    }
-
-    #[test]
-    fn modules_have_names() {
-        // "ReJSON-RL", version 3, as its documentation of the format has it.
-        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let place = |letter| letters.iter().position(|other| *other == letter).unwrap_or_default() as u64;
-        let id = b"ReJSON-RL".iter().fold(0, |id, letter| id << 6 | place(*letter)) << 10 | 3;
-        assert_eq!(module_name(id), "ReJSON-RL");
-    }
-}
-
 /// How a value of this type lies in a file, in the words of Redis's log.
 pub const fn encoding_name(kind: u8) -> &'static str {
     match kind {
@@ -159,5 +139,25 @@ pub const fn encoding_name(kind: u8) -> &'static str {
         kind::SET_LISTPACK => "Set listpack",
         kind::LIST_QUICKLIST_2 => "Listpack",
         _ => "Value",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_have_nine_bytes() {
+        assert_eq!(&header(10), b"REDIS0010");
+        assert_eq!(&header(80), b"VALKEY080");
+    }
+
+    #[test]
+    fn modules_have_names() {
+        // "ReJSON-RL", version 3, as its documentation of the format has it.
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let place = |letter| letters.iter().position(|other| *other == letter).unwrap_or_default() as u64;
+        let id = b"ReJSON-RL".iter().fold(0, |id, letter| id << 6 | place(*letter)) << 10 | 3;
+        assert_eq!(module_name(id), "ReJSON-RL");
     }
 }
