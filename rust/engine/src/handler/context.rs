@@ -9,7 +9,7 @@ use super::account::{Account, Notice, Trace};
 use super::door::{Door, Waiting};
 use super::effect::{Effect, Words};
 use super::store::Store;
-use crate::client::{Client, Link, Queued};
+use crate::client::{Client, Link};
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
 use crate::keyspace::{
@@ -17,7 +17,6 @@ use crate::keyspace::{
 };
 use crate::number;
 use crate::random::Random;
-use crate::resp::Reply;
 use crate::values::{Collection, Named, NewValue, Reading, Rules, to_store};
 
 /// What a change does to the deadline of a key.
