@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from support.resp import Array, Bulk, Error, Integer, Null, NullBulk, Simple
 
 if TYPE_CHECKING:
     import random
+    from pathlib import Path
 
+    from support.resp import Connection
     from support.servers import Server
     from support.side_by_side import Pair
 
@@ -25,6 +28,9 @@ DEBUG QUICKLIST-PACKED-THRESHOLD 4293918721 | DEBUG QUICKLIST-PACKED-THRESHOLD -
 DEBUG QUICKLIST-PACKED-THRESHOLD x | DEBUG QUICKLIST-PACKED-THRESHOLD 0
 DEBUG REPLYBUFFER PEAK-RESET-TIME x | DEBUG REPLYBUFFER PEAK-RESET-TIME 100 | DEBUG REPLYBUFFER peak-reset-time NEVER
 DEBUG REPLYBUFFER PEAK-RESET-TIME reset | DEBUG REPLYBUFFER RESIZING 1 | DEBUG REPLYBUFFER nosuch 1 | DEBUG REPLYBUFFER
+DEBUG POPULATE | DEBUG POPULATE a | DEBUG POPULATE -1 | DEBUG POPULATE 1 p -1 | DEBUG POPULATE 1 p x
+DEBUG POPULATE 1 2 3 4
+DEBUG AOF-FLUSH-SLEEP | DEBUG AOF-FLUSH-SLEEP 1 2 | DEBUG AOF-FLUSH-SLEEP x | DEBUG AOF-FLUSH-SLEEP 0
 DEBUG LOG | DEBUG LOG x | DEBUG SLEEP abc | DEBUG SET-DISABLE-DENY-SCRIPTS 1 | DEBUG SET-ACTIVE-EXPIRE 1
 """
 
@@ -72,6 +78,66 @@ def test_digest(with_redis: Pair, rng: random.Random) -> None:
     with_redis.same("FLUSHALL")
     assert with_redis.same("DEBUG", "DIGEST") == Simple(b"0" * 40)
     with_redis.same("SELECT", "0")
+
+
+@pytest.mark.parametrize("words", ["30", "20 own", "25 own 3", "40 key 12", "5 key 0", "0 none", "3 a:b 100000"])
+def test_populate(words: str, with_redis: Pair) -> None:
+    with_redis.same("SELECT", "7")
+    with_redis.same("SET", "key:3", "stays")
+    with_redis.same("SET", "own:2", "gone", "PX", "1")
+    time.sleep(0.01)
+    changes_before = changes(with_redis.rkv)
+    with_redis.same("DEBUG", "POPULATE", *words.split())
+    assert changes(with_redis.rkv) == changes_before
+    # Whose time is over may be gone already, or not.
+    with_redis.same("GET", "own:2")
+    with_redis.same("DBSIZE")
+    with_redis.same("MGET", "key:3", "key:0", "own:0", "own:2", "own:19", "key:4", "a:b:2")
+    with_redis.same("DEBUG", "DIGEST")
+    with_redis.same("FLUSHDB")
+    with_redis.same("SELECT", "0")
+
+
+def changes(connection: Connection) -> bytes:
+    info = connection.call("INFO", "persistence").data
+    return next(line for line in info.splitlines() if line.startswith(b"rdb_changes_since_last_save:"))
+
+
+def test_populate_is_seen_by_who_watches(with_redis: Pair) -> None:
+    for key in ("w:1", "w:9"):
+        with_redis.same("WATCH", key)
+        with_redis.same("DEBUG", "POPULATE", "5", "w")
+        with_redis.same("MULTI")
+        with_redis.same("PING")
+        with_redis.same("EXEC")
+        with_redis.same("FLUSHALL")
+
+
+def started_with(file: Path) -> Server:
+    command = [sys.executable, "-m", "rkv", "serve", str(file), "--port", "{port}", *servers.QUIET]
+    return servers.Server("rkv", [*command, "--enable-debug-command", "yes", "--dir", str(file.parent)])
+
+
+def test_all_options_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "rkv.conf"
+    file.write_text("# mine\ntimeout 7\n")
+    with started_with(file) as server, server.connect() as connection:
+        connection.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        assert connection.call("CONFIG", "REWRITE") == Simple(b"OK")
+        few = file.read_text().splitlines()
+        assert connection.call("DEBUG", "CONFIG-REWRITE-FORCE-ALL") == Simple(b"OK")
+        lines = file.read_text().splitlines()
+        before = connection.call("CONFIG", "GET", "*")
+    assert set(few) < set(lines)
+    assert lines[:2] == ["# mine", "timeout 7"]
+    given = {line.split()[0] for line in lines if not line.startswith("#")}
+    assert {"hz", "list-max-listpack-size", "appendfsync", "repl-timeout"} <= given
+    with started_with(file) as server, server.connect() as connection:
+        assert connection.call("CONFIG", "GET", "maxmemory-policy").items[1] == Bulk(b"allkeys-lru")
+        after = connection.call("CONFIG", "GET", "*")
+        assert len(after.items) == len(before.items)
+    with servers.start_rkv() as server, server.connect() as connection:
+        assert isinstance(connection.call("DEBUG", "CONFIG-REWRITE-FORCE-ALL"), Error)
 
 
 def test_object(with_redis: Pair) -> None:

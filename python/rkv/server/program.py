@@ -58,14 +58,15 @@ def main(argv: list[bytes]) -> int:
         # There is no log yet.
         sys.stderr.write(f"*** FATAL CONFIG ERROR (rkv {_rkv.__version__}) ***\n{error}\n")
         return EX_CONFIG
+    status = EX_CONFIG
     try:
         program.prepare()
-        return program.serve()
+        status = program.serve()
     except (_rkv.ConfigError, ListenError, StartError) as error:
         warning(str(error))
-        return EX_CONFIG
     finally:
-        program.clean_up()
+        program.clean_up(status)
+    return status
 
 
 def _stop_early(number: int, _frame: FrameType | None) -> NoReturn:
@@ -228,11 +229,13 @@ class Program:
         if complaint:
             warning(complaint)
 
-    def clean_up(self) -> None:
+    def clean_up(self, status: int) -> None:
         """Close the listeners and remove the pid file."""
         close_all([*self.listeners, *self.http_listeners])
         if self.pidfile:
-            notice("Removing the pid file.")
+            # The last line of a server that failed says why.
+            if status == EX_OK:
+                notice("Removing the pid file.")
             with contextlib.suppress(OSError):
                 os.unlink(self.pidfile)
 

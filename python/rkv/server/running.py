@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Peers that do not read their replies hold up the end no longer.
 GRACE_S = 10.0
 FOLLOW_S = 1.0
+# A load that takes no longer is not seen by clients.
+UNSEEN_LOAD_S = 0.5
 
 
 def run(program: Program, engine: Engine) -> int:
@@ -59,10 +61,14 @@ async def _main(program: Program, engine: Engine) -> int:
         async with trio.open_nursery() as nursery:
             if program.http_listeners:
                 nursery.start_soon(_pages(program, engine, server).run)
-            await nursery.start(server.run)
             nursery.start_soon(_follow, program, engine)
             nursery.start_soon(_hear_signals, signals, program, wish)
-            nursery.start_soon(_load, program, engine, wish)
+            loaded = trio.Event()
+            nursery.start_soon(_load, program, engine, wish, loaded)
+            # Who comes while little is loaded waits to be accepted, instead of being told to come again.
+            with trio.move_on_after(UNSEEN_LOAD_S):
+                await loaded.wait()
+            await nursery.start(server.run)
             status, grace_s = await _until_stopped(program, engine, front, wish)
             server.stop(grace_s)
             await server.stopped.wait()
@@ -116,8 +122,8 @@ async def _saved(save: Callable[[], object]) -> bool:
     return True
 
 
-async def _load(program: Program, engine: Engine, wish: _Wish) -> None:
-    """Load what lies in the directory, while clients are told to wait."""
+async def _load(program: Program, engine: Engine, wish: _Wish, loaded: trio.Event) -> None:
+    """Load what lies in the directory, while clients are told to wait; `loaded` is set when that has ended."""
     try:
         await trio.to_thread.run_sync(engine.load, abandon_on_cancel=True)
     except ClosedError:
@@ -131,6 +137,8 @@ async def _load(program: Program, engine: Engine, wish: _Wish) -> None:
     else:
         program.tell_ready()
         return
+    finally:
+        loaded.set()
     wish.tell()
 
 

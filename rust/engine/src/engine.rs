@@ -21,8 +21,6 @@ use crate::resp::{Reply, Tape};
 use crate::session::Session;
 use crate::values::Rules;
 
-mod replay;
-
 /// How an engine is made.
 pub struct EngineOptions {
     /// The configuration.
@@ -221,13 +219,13 @@ impl Engine {
 
     /// The log, if there is one; it knows more than a snapshot.
     fn load_log(store: &Store, files: &dyn Files) -> Result<Option<Loaded>, LoadError> {
-        let mut replay = replay::Replay::new(store);
+        let mut replay = crate::dispatch::Replay::new(store);
         let Some(log) = aof::load(store, &mut replay)? else {
             log::info!("There is no append only file: a snapshot, if there is one, is loaded instead");
             return Self::load_snapshot(store, files);
         };
-        if replay.errors > 0 || !replay.is_over() {
-            log::warn!("{} commands of the append only file were answered with an error", replay.errors);
+        if replay.errors() > 0 || !replay.is_over() {
+            log::warn!("{} commands of the append only file were answered with an error", replay.errors());
         }
         let keys = (0..store.keyspace.len()).filter_map(|shard| store.keyspace.lock(1 << shard).ok());
         let keys = keys

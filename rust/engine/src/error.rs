@@ -411,6 +411,14 @@ fixed! {
     SAVE_FAILED = "ERR";
     /// DEBUG RELOAD could not read the snapshot.
     RELOAD_FAILED = "ERR Error trying to load the RDB dump, check server logs.";
+    /// DEBUG LOADAOF could not read the log.
+    LOADAOF_FAILED = "ERR Error trying to load the AOF files, check server logs.";
+    /// DEBUG LOADAOF without a log.
+    NO_LOG = "ERR there is no append only file to load";
+    /// DEBUG LOADAOF as a queued command.
+    LOADAOF_IN_TRANSACTION = "ERR DEBUG LOADAOF is not allowed in transactions";
+    /// DEBUG KILL-CHILD while nothing is under way.
+    NOTHING_TO_KILL = "ERR nothing is saved or rewritten in the background";
     /// DEBUG RELOAD with another word.
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     /// The command would exceed maxmemory.

@@ -1,21 +1,26 @@
 //! DEBUG: for tests of servers and clients. Only where `enable-debug-command` allows it.
 
+mod populate;
+
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, Written};
 use crate::error::{self, Error};
 use crate::handler::{AccessClock, Args, Context, Dropped, Effect, Flags, Group, Keys, Row, subcommand};
 use crate::keyspace::{Db, Entry};
 use crate::number;
-use crate::persist;
+use crate::persist::{self, Dataset, aof};
 use crate::resp::Reply;
 use crate::values::ValueRef;
 use crate::values::digest::Digest;
 use crate::values::string::StringRef;
 
+/// What a server ends with whose data cannot be loaded.
+const DATA_DAMAGED: u8 = 65;
+
 pub(super) const ROWS: &[Row] = &[Row::new("DEBUG", -2, Group::Server, debug)
     .doc("Container of commands for tests of the server.", "Depends on subcommand.")
-    .keys(Keys::All)
+    .keys(Keys::Each)
     .flags(
         Flags::ADMIN
             .with(Flags::NOSCRIPT)
@@ -28,7 +33,21 @@ pub(super) const ROWS: &[Row] = &[Row::new("DEBUG", -2, Group::Server, debug)
 fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
     let words = args.from(2);
     let name = args.word(1).to_ascii_uppercase();
+    if (name.as_slice(), words) == (b"LOADAOF", &[]) {
+        load_log(context, reply)?;
+        return Ok(Effect::none());
+    }
+    context.lock_all()?;
     match (name.as_slice(), words) {
+        (b"AOF-FLUSH-SLEEP", [us]) => {
+            context.store.persist.log.delay_writes(u64::try_from(leading_integer(us)).unwrap_or(0));
+            reply.ok();
+        }
+        (b"ASSERT", []) => panic!("ASSERTION FAILED: DEBUG ASSERT"),
+        (b"CONFIG-REWRITE-FORCE-ALL", []) => {
+            super::config::rewrite_file(context.store, Written::All)?;
+            reply.ok();
+        }
         (b"HELP", []) => help(reply),
         (b"DIGEST", []) => reply.simple(&digest(context).hex()),
         (b"DIGEST-VALUE", keys) => digest_values(context, keys, reply)?,
@@ -37,9 +56,17 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
             log::warn!("DEBUG LOG: {}", String::from_utf8_lossy(text).escape_debug());
             reply.ok();
         }
+        (b"KILL-CHILD", []) => {
+            context.store.persist.kill().then_some(()).ok_or(error::NOTHING_TO_KILL)?;
+            reply.ok();
+        }
         (b"OBJECT", [key]) => object(context, key, false, reply)?,
         (b"OBJECT", [key, how]) => object(context, key, how.eq_ignore_ascii_case(b"fast"), reply)?,
         (b"PANIC", []) => panic!("DEBUG PANIC"),
+        (b"POPULATE", [_] | [_, _] | [_, _, _]) => {
+            populate::populate(context, words)?;
+            reply.ok();
+        }
         (b"PROTOCOL", [kind]) => protocol(kind, reply)?,
         (b"QUICKLIST-PACKED-THRESHOLD", [size]) => packed_threshold(size, reply)?,
         (b"RELOAD", words) => {
@@ -70,18 +97,31 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 fn help(reply: &mut Reply<'_>) {
     let lines = [
+        "AOF-FLUSH-SLEEP <microsec>",
+        "    Wait so long before each write to the append only file.",
+        "ASSERT",
+        "    Let a command fail by a bug, which stops the server.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    Like CONFIG REWRITE, but all options are written, those with their defaults, too.",
         "DIGEST",
         "    Tell a digest of all keys of all databases, equal to that of Redis 7.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    Tell a digest of the value of each key.",
         "ERROR <string>",
         "    Reply with an error of this text.",
+        "KILL-CHILD",
+        "    Let the snapshot or rewrite in the background fail, as if its process had been killed.",
+        "LOADAOF",
+        "    Write all to the append only file, remove all keys, and load it, while nobody else does anything.",
         "LOG <message>",
         "    Write a message to the log of the server.",
         "OBJECT <key> [fast]",
         "    Tell how a value is stored; 'fast' leaves out its serialized length.",
         "PANIC",
         "    Let a command fail by a bug, which stops the server.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Make <count> strings named <prefix>:<number>, or key:<number>, that are not there, of <size> bytes.",
+        "    They are not logged.",
         "PROTOCOL <type>",
         "    Reply with a value of this type: string, integer, double, bignum, null,",
         "    array, set, map, attrib, push, verbatim, true, false.",
@@ -104,6 +144,36 @@ fn help(reply: &mut Reply<'_>) {
         "    Stop the store for so long. Decimals allowed.",
     ];
     subcommand::help("DEBUG", &lines, reply);
+}
+
+/// Loads the append only file anew. What it holds is the business of `persist`; here everybody else is kept away meanwhile.
+fn load_log(context: &mut Context<'_, '_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    if context.locks().mask() != 0 {
+        // Nobody may wait for the log who holds shards: its writer waits for those.
+        return Err(error::LOADAOF_IN_TRANSACTION);
+    }
+    let store = context.store;
+    if store.persist.files().is_none() {
+        return Err(error::NO_DIRECTORY);
+    }
+    let mut paused = store.persist.log.pause();
+    context.lock_all()?;
+    paused.write(store);
+    let found = aof::find(store).map_err(|error| {
+        log::warn!("DEBUG LOADAOF: {error}");
+        error::LOADAOF_FAILED
+    })?;
+    let manifest = found.ok_or(error::NO_LOG)?;
+    (0..store.settings.databases()).for_each(|db| context.clear(db, Dropped::InBackground));
+    let door = context.door;
+    if let Err(error) = door.reload_log(store, &manifest, context.locks()) {
+        // What is stored now is what no file holds.
+        log::error!("DEBUG LOADAOF: {error}");
+        store.give_up(DATA_DAMAGED);
+        return Err(error::LOADAOF_FAILED);
+    }
+    reply.ok();
+    Ok(())
 }
 
 /// Reads what it could not change: buffers are as large as what they hold.

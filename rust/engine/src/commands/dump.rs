@@ -6,7 +6,7 @@ use crate::handler::{
     Args, Categories, Context, Cursor, Deadline, Effect, Flags, Group, KeyFlags, KeySpec, Keys, Outcome, Row,
 };
 use crate::number::{Decimal, parse_i64};
-use crate::rdb::{self, RestoreError};
+use crate::rdb::{self, Fault, RdbError, RestoreError};
 use crate::resp::Reply;
 
 const TARGET: Keys = Keys::Specs(&[KeySpec::one(1, KeyFlags::OW.with(KeyFlags::UPDATE))]);
@@ -71,6 +71,16 @@ impl Options {
     }
 }
 
+/// What is wrong with a payload, in the words in which Redis logs it.
+fn complaint(payload: &[u8], error: &RdbError) -> String {
+    let part = payload.first().map_or("Value", |kind| rdb::encoding_name(*kind));
+    match error.what {
+        Fault::Invalid(rdb::ELEMENT_TWICE) => format!("{part} integrity check failed: {part} with dup elements"),
+        Fault::Invalid(rdb::CONSUMER_TWICE) => "Duplicate stream consumer detected".to_owned(),
+        _ => format!("{part} integrity check failed: {error}"),
+    }
+}
+
 fn restore(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let options = Options::read(args.cursor(4))?;
     let key = context.key(0);
@@ -86,7 +96,10 @@ fn restore(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>)
         rdb::restore(args.word(3), context.rules(), context.now_ms(), context.store.settings.ignores_checksums())
             .map_err(|refused| match refused {
                 RestoreError::Frame => error::DUMP_PAYLOAD,
-                RestoreError::Value(_) => error::BAD_DATA_FORMAT,
+                RestoreError::Value(error) => {
+                    log::warn!("RESTORE: {}", complaint(args.word(3), &error));
+                    error::BAD_DATA_FORMAT
+                }
             })?;
     let deadline_ms = match time_ms {
         0 => None,

@@ -36,6 +36,7 @@ pub use error::{ConfigError, SetError};
 pub use load::{Directive, DirectiveKind, Files, INCLUDE_DEPTH_MAX, Loaded, load};
 pub(crate) use number::memory_bytes;
 pub use option::{ConfigOption, Flags, Handle, Kind, Shape, Support, Typed};
+pub use rewrite::Written;
 pub use suggest::nearest_name;
 pub use table::{Key, all_options, find};
 pub use value::{KeyspaceEvents, OutputLimit, OutputLimits, SavePoint, Share, Value};

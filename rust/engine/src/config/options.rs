@@ -103,6 +103,8 @@ handles! {
     RDB_KEY_SAVE_DELAY: i64 = "rdb-key-save-delay";
     /// The same while a snapshot is loaded.
     KEY_LOAD_DELAY: i64 = "key-load-delay";
+    /// Whether files of the log stay that a rewrite has replaced, until this is `no`.
+    AOF_DISABLE_AUTO_GC: bool = "aof-disable-auto-gc";
     /// Whether writes are refused after a snapshot failed.
     STOP_WRITES_ON_BGSAVE_ERROR: bool = "stop-writes-on-bgsave-error";
     /// Whether there is an append-only file.

@@ -1,15 +1,18 @@
-//! Commands that commands run: EXEC's queue.
+//! Commands that commands run: EXEC's queue, and a log.
 
 use smallvec::SmallVec;
 
 use super::admission;
 use super::plan::{self, Plan};
 use super::record::{Cost, elapsed_ns, record_locked};
+use super::replay;
 use super::run::{Call, run};
 use crate::acl::Denied;
 use crate::client::Queued;
 use crate::error::{self, Error};
-use crate::handler::{Args, Context, Door};
+use crate::handler::{Args, Context, Door, Store};
+use crate::keyspace::Locks;
+use crate::persist::aof::{LogError, Manifest};
 use crate::resp::Reply;
 use crate::seeded::{self, Bug};
 
@@ -59,5 +62,9 @@ impl Door for Queue {
         let cost = Cost { ns: elapsed_ns(begin_ns, end_ns), reply_bytes, now_ms: context.now_ms() };
         record_locked(store, context.client, &call, cost, context.account);
         reply.set_protocol(context.client.protocol);
+    }
+
+    fn reload_log<'e>(&self, store: &'e Store, manifest: &Manifest, locks: &mut Locks<'e>) -> Result<(), LogError> {
+        replay::reload(store, manifest, locks)
     }
 }

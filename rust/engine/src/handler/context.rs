@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::account::{Account, Notice, Trace};
+use super::door::{Door, Waiting};
 use super::effect::{Effect, Words};
 use super::store::Store;
-use crate::client::{Client, Link, Queued};
+use crate::client::{Client, Link};
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
 use crate::keyspace::{
@@ -16,7 +17,6 @@ use crate::keyspace::{
 };
 use crate::number;
 use crate::random::Random;
-use crate::resp::Reply;
 use crate::values::{Collection, Named, NewValue, Reading, Rules, to_store};
 
 /// What a change does to the deadline of a key.
@@ -37,23 +37,6 @@ pub enum Dropped {
     InBackground,
     /// The caller, when it holds no lock any more and before it goes on.
     ByCaller,
-}
-
-/// How commands run commands: implemented by the door, used by EXEC.
-pub trait Door {
-    /// Runs one queued command under the locks that `context` holds, replies, and adds what it did to the same account.
-    fn run_queued(&self, context: &mut Context<'_, '_>, queued: &Queued, reply: &mut Reply<'_>);
-}
-
-/// Whether a command may wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// It must reply at once.
-    Never,
-    /// It may.
-    MayBegin,
-    /// It did, and must reply now.
-    IsOver,
 }
 
 /// What a [`Context`] is made of, besides the keys.
@@ -307,6 +290,24 @@ impl<'a, 'e> Context<'a, 'e> {
         if self.trace.changed.last().is_none_or(|(last_db, last)| (*last_db, last.bytes()) != (db, key.bytes())) {
             self.trace.changed.push((db, key));
         }
+    }
+
+    /// Stores a value under a key that is not there, of the client's database. Of who listens only watchers hear of it. Needs
+    /// a plan of all shards.
+    ///
+    /// # Errors
+    /// The plan names its keys.
+    pub fn put_if_absent(&mut self, key: &[u8], value: NewValue<'_>) -> Result<(), Error> {
+        let (key, db) = (self.undeclared(key)?, self.client.db);
+        let now = Now { unix_ms: self.now_ms, clock: self.written_clock(db, &key) };
+        let hasher = self.locks.hasher();
+        let shard = self.locks.shard(key.shard());
+        let part = shard.db_mut(db);
+        if presence(Some(part), &key, now.unix_ms) != Presence::Live {
+            part.put(hasher, &key, value, None, now);
+            shard.watches.touch(db, key.bytes());
+        }
+        Ok(())
     }
 
     /// Stores a value under a key.
@@ -652,10 +653,13 @@ impl<'a, 'e> Context<'a, 'e> {
         }
     }
 
-    /// Lets a snapshot follow when no lock is held any more, if there are save points: after everything was removed.
+    /// After everything was removed: gives up the snapshot under way, and lets another one follow when no lock is held any
+    /// more, if there are save points.
     pub fn save_after(&mut self) {
         if self.store.persist.has_save_points() {
             self.account.add().saves = true;
+        } else {
+            self.store.persist.abort();
         }
     }
 
@@ -742,6 +746,24 @@ impl<'a, 'e> Context<'a, 'e> {
         let mut totals = Totals::default();
         self.visit_shards(|shard| totals.add(shard, now_ms, random));
         totals
+    }
+
+    /// Locks all shards, unless they are held. For plans of [`Keys::Each`], before anything is visited.
+    ///
+    /// # Errors
+    /// The store is poisoned.
+    ///
+    /// [`Keys::Each`]: super::Keys::Each
+    pub fn lock_all(&mut self) -> Result<(), Error> {
+        if self.locks.mask() != 0 {
+            return if self.is_all { Ok(()) } else { Err(error::UNDECLARED_KEY) };
+        }
+        if self.locks.lock(self.store.keyspace.all()).is_err() {
+            self.store.poison();
+            return Err(error::POISONED);
+        }
+        self.is_all = true;
+        Ok(())
     }
 
     /// The held locks, for commands about the store itself.

@@ -26,6 +26,8 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys that were left out because their time was over.
     pub expired: u64,
+    /// Keys that were left out because their collections have no elements.
+    pub empty: u64,
     /// What the file was.
     pub summary: rdb::Summary,
     /// The offset of the replication log that the file names, if any.
@@ -212,6 +214,15 @@ impl<F: FnMut(Portion) -> Result<Portion, Fault>> rdb::Sink for Sort<'_, F> {
         Ok(())
     }
 
+    fn empty(&mut self, key: &[u8]) {
+        /// So many of them are named in the log; a file may have any number.
+        const NAMED_MAX: u64 = 100;
+        self.loaded.empty += 1;
+        if self.loaded.empty <= NAMED_MAX {
+            log::info!("Loading RDB: skipping empty key: {}", String::from_utf8_lossy(key).escape_debug());
+        }
+    }
+
     fn function(&mut self, source: &[u8]) -> Result<(), Fault> {
         self.functions.push(source.into());
         Ok(())
@@ -366,7 +377,14 @@ fn explain(data: &dyn Dataset, files: &dyn Files, name: &str, error: RdbError) -
     match error.what {
         _ if data.persist().loading.is_cancelled() => LoadError::Cancelled,
         Fault::Io(error) => LoadError::Io { path, error },
-        _ => LoadError::Damaged { path, error },
+        _ => {
+            // In the words that are looked for when a server of Redis does not start.
+            let RdbError { offset, what, .. } = &error;
+            log::error!("Internal error in RDB reading offset {offset}, integrity check failed: {what}");
+            log::error!("{}: integrity check failed, none of it is loaded. `rkv check` tells more", path.display());
+            log::error!("Terminating server after rdb file reading failure.");
+            LoadError::Damaged { path, error }
+        }
     }
 }
 
@@ -387,7 +405,8 @@ pub fn load(data: &dyn Dataset, files: &dyn Files, name: &str) -> Result<Option<
 
 fn told(data: &dyn Dataset, loaded: &Loaded, began_us: u64) {
     let took_s = data.clock().monotonic_us().saturating_sub(began_us) as f64 / 1e6;
-    log::info!("Done loading RDB, keys loaded: {}, keys expired: {}.", loaded.keys, loaded.expired);
+    let empty = if loaded.empty > 0 { format!(", empty keys skipped: {}", loaded.empty) } else { String::new() };
+    log::info!("Done loading RDB, keys loaded: {}, keys expired: {}{empty}.", loaded.keys, loaded.expired);
     log::info!("DB loaded from disk: {took_s:.3} seconds");
     let mut status = data.persist().status_mut();
     status.loaded_keys = loaded.keys;
@@ -405,22 +424,57 @@ pub fn reload(data: &dyn Dataset, locks: &mut Locks<'_>, merges: bool) -> Result
     let began_us = data.clock().monotonic_us();
     let missing = || LoadError::Io { path: files.path(&name), error: io::ErrorKind::NotFound.into() };
     let file = open(data, &**files, &name)?.ok_or_else(missing)?;
+    let present = if merges { Present::Replaced } else { Present::Refused };
+    let loaded = store_held(data, &mut FileSource::new(&*file), persist.loading.total(), locks, (present, true))
+        .map_err(|error| explain(data, &**files, &name, error))?;
+    settle_held(data, locks);
+    told(data, &loaded, began_us);
+    persist.refusals.set(Refusal::Loading, false);
+    Ok(())
+}
+
+/// Stores the keys of a file in shards that are all held.
+fn store_held(
+    data: &dyn Dataset,
+    source: &mut dyn rdb::Source,
+    bytes: u64,
+    locks: &mut Locks<'_>,
+    (present, drops_expired): (Present, bool),
+) -> Result<Loaded, RdbError> {
     let now_ms = data.clock().unix_ms();
     let now = Now { unix_ms: now_ms, clock: data.access_clock(now_ms, None, None) };
-    let present = if merges { Present::Replaced } else { Present::Refused };
     let store = Store { data, now, present };
     let give = |mut portion: Portion| {
         store.store(data.keyspace(), locks.shard(portion.shard), &portion)?;
         portion.clear();
         Ok(portion)
     };
-    let loaded = sort_all(data, &mut FileSource::new(&*file), persist.loading.total(), now_ms, true, give)
-        .map_err(|error| explain(data, &**files, &name, error))?;
+    sort_all(data, source, bytes, now_ms, drops_expired, give)
+}
+
+/// Stores the snapshot with which a log begins, in shards that are all held; see [`read_into`].
+///
+/// # Errors
+/// What is wrong with the file. Some keys may be stored then.
+pub fn read_held(
+    data: &dyn Dataset,
+    source: &mut dyn rdb::Source,
+    bytes: u64,
+    locks: &mut Locks<'_>,
+) -> Result<Loaded, RdbError> {
+    store_held(data, source, bytes, locks, (Present::Refused, false))
+}
+
+fn settle_held(data: &dyn Dataset, locks: &mut Locks<'_>) {
     data.settle(locks);
     if let Some(next_ms) = locks.iter().filter_map(Shard::next_deadline_ms).min() {
         data.due_at(next_ms);
     }
-    told(data, &loaded, began_us);
-    persist.refusals.set(Refusal::Loading, false);
-    Ok(())
+}
+
+/// What all shards hold was read from the log again: nothing of it is a change that a snapshot would have to save, as Redis
+/// counts.
+pub fn loaded_again(data: &dyn Dataset, locks: &mut Locks<'_>) {
+    settle_held(data, locks);
+    data.persist().status_mut().saved_changes = locks.iter().map(|shard| shard.changes).sum();
 }

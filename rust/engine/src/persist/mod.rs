@@ -48,7 +48,7 @@ use crate::keyspace::{Keyspace, Locks};
 use crate::rdb::Access;
 use crate::values::Rules;
 
-pub use load::{LoadError, Loaded, load, read_into, reload};
+pub use load::{LoadError, Loaded, load, loaded_again, read_held, read_into, reload};
 pub use refusals::{Refusal, Refusals};
 pub use snapshot::{
     Moment, SaveError, Saved, cut, file_name, limit_bytes, remove_leftovers, replace, save_locked, write,
@@ -247,7 +247,12 @@ impl Persist {
         let stops = config.get(options::STOP_WRITES_ON_BGSAVE_ERROR) && has_save_points;
         let is_ok = self.status_mut().is_ok;
         self.refusals.set(Refusal::SnapshotFailed, stops && !is_ok);
+        let was_wanted = self.log.is_wanted();
         self.log.follow(config);
+        if was_wanted && !self.log.is_wanted() && self.log.is_rewriting() {
+            log::info!("Killing running AOF rewrite child: appendonly is off, and the thread of the rewrite ends");
+            self.saving.cancel();
+        }
         if self.log.is_wanted() && !self.refusals.has(Refusal::Loading) {
             self.start_log();
         }
@@ -294,6 +299,7 @@ impl Persist {
             return Err(StartError::Busy(busy));
         }
         status.work = Some(work);
+        status.forks += u64::from(work != Work::Save);
         status.began_ms = now_ms;
         self.saving.begin(0);
         self.saving.forget_cancel();
@@ -381,6 +387,25 @@ impl Persist {
             self.saving.cancel();
         }
         was_scheduled || is_running
+    }
+
+    /// Gives up a snapshot in the background that is under way: what it saves was just removed. One that is scheduled saves
+    /// what is there then.
+    pub fn abort(&self) {
+        let status = self.status_mut();
+        if status.work == Some(Work::BackgroundSave) {
+            self.saving.cancel();
+        }
+    }
+
+    /// Lets what is under way in the background fail, as if its process had been killed; false if nothing is.
+    pub fn kill(&self) -> bool {
+        let status = self.status_mut();
+        let is_running = matches!(status.work, Some(Work::BackgroundSave | Work::Rewrite));
+        if is_running {
+            self.saving.kill();
+        }
+        is_running
     }
 
     /// Whether snapshots are taken by themselves.

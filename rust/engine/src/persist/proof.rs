@@ -135,7 +135,7 @@ pub(super) fn judge(
     let place = Place { files, name };
     let damaged = |what: String| SaveError::Damaged { path: files.path(name), what };
     let summary = match read {
-        Err(_) if progress.is_cancelled() => return Err(SaveError::Cancelled),
+        Err(_) if progress.is_cancelled() => return Err(progress.end()),
         Err(RdbError { what: Fault::Io(error), .. }) => return Err(place.failed("reading")(error)),
         Err(error) => return Err(damaged(error.to_string())),
         Ok(summary) => summary,

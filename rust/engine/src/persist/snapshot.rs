@@ -90,6 +90,9 @@ pub enum SaveError {
         /// What differs.
         what: String,
     },
+    /// DEBUG KILL-CHILD.
+    #[error("killed by DEBUG KILL-CHILD")]
+    Killed,
     /// Somebody asked to give up.
     #[error("cancelled")]
     Cancelled,
@@ -325,7 +328,7 @@ fn write_entries(
     let mut captured = Captured::default();
     while entries.next(&mut captured)? {
         if job.progress.is_cancelled() {
-            return Err(SaveError::Cancelled);
+            return Err(job.progress.end());
         }
         job.write(&mut writer, &captured).map_err(place.failed("writing"))?;
     }
@@ -465,7 +468,7 @@ fn replace_with(
     let place = Place { files, name };
     let result = prove(data, files, entries, moment, temporary, false, progress).and_then(|saved| {
         if progress.is_cancelled() {
-            return Err(SaveError::Cancelled);
+            return Err(progress.end());
         }
         files.rename(temporary, name).map_err(place.failed("renaming the new file to"))?;
         Ok(saved)

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::snapshot::SaveError;
+
 /// What takes the one cut that there can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -35,6 +37,8 @@ pub struct Status {
     pub work: Option<Work>,
     /// When it began, in Unix milliseconds.
     pub began_ms: i64,
+    /// How many snapshots and rewrites began in the background: where Redis forks.
+    pub forks: u64,
     /// Whether a snapshot in the background shall begin as soon as one can.
     pub is_scheduled: bool,
     /// When loading began, in Unix milliseconds.
@@ -57,6 +61,7 @@ impl Status {
             captured_bytes: 0,
             work: None,
             began_ms: 0,
+            forks: 0,
             is_scheduled: false,
             loading_ms: None,
             loaded_keys: 0,
@@ -76,6 +81,7 @@ pub struct Progress {
     captured: AtomicU64,
     captured_peak: AtomicU64,
     is_cancelled: AtomicBool,
+    is_killed: AtomicBool,
 }
 
 const ORDER: Ordering = Ordering::Relaxed;
@@ -133,12 +139,24 @@ impl Progress {
         self.is_cancelled.store(true, Ordering::Release);
     }
 
+    /// Lets who does it fail as if its process had been killed, for tests.
+    pub fn kill(&self) {
+        self.is_killed.store(true, Ordering::Release);
+        self.cancel();
+    }
+
+    /// Why it ends before its end.
+    pub(super) fn end(&self) -> SaveError {
+        if self.is_killed.load(Ordering::Acquire) { SaveError::Killed } else { SaveError::Cancelled }
+    }
+
     /// Whether somebody asked to give up.
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Acquire)
     }
 
     pub(super) fn forget_cancel(&self) {
+        self.is_killed.store(false, Ordering::Release);
         self.is_cancelled.store(false, Ordering::Release);
     }
 }

@@ -37,7 +37,7 @@ pub enum Fault {
         tool: String,
     },
     /// The checksum is another one: some byte before it was changed.
-    #[error("the checksum is {told:016x} and should be {found:016x}")]
+    #[error("RDB CRC error: the checksum is {told:016x} and should be {found:016x}")]
     Checksum {
         /// What the file tells.
         told: u64,

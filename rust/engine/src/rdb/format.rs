@@ -120,6 +120,28 @@ pub fn module_name(id: u64) -> String {
     letters.filter_map(|letter| CHARACTERS.get(letter)).map(|byte| char::from(*byte)).collect()
 }
 
+/// How a value of this type lies in a file, in the words of Redis's log.
+pub const fn encoding_name(kind: u8) -> &'static str {
+    match kind {
+        kind::STRING => "String",
+        kind::LIST => "List",
+        kind::SET => "Set",
+        kind::ZSET | kind::ZSET_2 => "Zset",
+        kind::HASH | kind::HASH_2 | kind::HASH_METADATA => "Hash",
+        kind::HASH_ZIPMAP => "Zipmap",
+        kind::LIST_ZIPLIST | kind::LIST_QUICKLIST => "Ziplist",
+        kind::SET_INTSET => "Intset",
+        kind::ZSET_ZIPLIST => "Zset ziplist",
+        kind::HASH_ZIPLIST => "Hash ziplist",
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => "Stream listpack",
+        kind::HASH_LISTPACK | kind::HASH_LISTPACK_EX => "Hash listpack",
+        kind::ZSET_LISTPACK => "Zset listpack",
+        kind::SET_LISTPACK => "Set listpack",
+        kind::LIST_QUICKLIST_2 => "Listpack",
+        _ => "Value",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,8 @@ mod set;
 mod stream;
 mod zset;
 
+pub use stream::CONSUMER_TWICE;
+
 use std::borrow::Cow;
 
 use rkv_collections::packed::{self, Digits, ELEMENT_BYTES_MAX, View};
@@ -46,7 +48,9 @@ impl std::fmt::Debug for Decoder<'_> {
     }
 }
 
-const DUPLICATE: Fault = Fault::Invalid("an element is there twice");
+/// What is wrong with a collection that has an element twice.
+pub const ELEMENT_TWICE: &str = "an element is there twice";
+const DUPLICATE: Fault = Fault::Invalid(ELEMENT_TWICE);
 const ODD: Fault = Fault::Invalid("an element has no companion");
 
 impl<'r> Decoder<'r> {

@@ -78,6 +78,9 @@ pub trait Sink {
     /// It cannot be stored.
     fn entry(&mut self, loaded: Loaded<'_>) -> Result<(), Fault>;
 
+    /// A key with a collection of no elements, which is none.
+    fn empty(&mut self, key: &[u8]) {}
+
     /// The source of a library of functions.
     ///
     /// # Errors
@@ -215,6 +218,7 @@ impl Reader<'_> {
             }
             Found::Empty => {
                 self.summary.empty_keys += 1;
+                self.sink.empty(&self.key);
                 Ok(())
             }
         }

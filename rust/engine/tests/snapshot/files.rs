@@ -154,11 +154,15 @@ fn change(caller: &mut Caller, random: &mut Random, now_ms: i64) {
     run(caller, &words);
 }
 
-/// Some changes together: growth, shrinkage, and what moves whole databases.
+/// Some changes together: growth, shrinkage, and what moves whole databases. FLUSHALL would give up the snapshot.
 fn upheaval(caller: &mut Caller, random: &mut Random) {
     match random.below(12) {
-        0 => run(caller, &[b"FLUSHALL", [b"SYNC".as_slice(), b"ASYNC"][random.below(2) as usize]]),
-        1 => run(caller, &[b"FLUSHDB"]),
+        0 => run(caller, &[b"FLUSHDB", [b"SYNC".as_slice(), b"ASYNC"][random.below(2) as usize]]),
+        1 => {
+            run(caller, &[b"SELECT", b"1"]);
+            run(caller, &[b"FLUSHDB"]);
+            run(caller, &[b"SELECT", b"0"]);
+        }
         2 => run(caller, &[b"SWAPDB", b"0", b"1"]),
         3..=5 => {
             for number in 0..300 {

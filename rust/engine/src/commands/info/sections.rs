@@ -203,11 +203,16 @@ fn persistence(report: &Report<'_>, text: &mut Text) {
 fn log(report: &Report<'_>, text: &mut Text) {
     let persist = &report.store.persist;
     let (log, status, files) = (&persist.log, persist.status(), persist.log.status());
-    let (is_on, is_rewriting) = (log.state() != State::Off, status.work == Some(Work::Rewrite));
+    // The first base of a log that was just asked for is under way, though its thread may yet have to begin.
+    let is_wanted = log.is_wanted() && persist.files().is_some();
+    let is_on = log.state() != State::Off || is_wanted;
+    let is_due = is_wanted && log.state() == State::Off && !persist.refusals.has(Refusal::Loading);
+    let is_rewriting = status.work == Some(Work::Rewrite) || is_due && status.work.is_none() && files.failures == 0;
+    let is_scheduled = files.is_scheduled || is_due && status.work.is_some_and(|work| work != Work::Rewrite);
     let current_s = report.now_ms.saturating_sub(status.began_ms).max(0) / 1_000;
     text.field("aof_enabled", u8::from(is_on));
     text.field("aof_rewrite_in_progress", u8::from(is_rewriting));
-    text.field("aof_rewrite_scheduled", u8::from(files.is_scheduled));
+    text.field("aof_rewrite_scheduled", u8::from(is_scheduled));
     text.field("aof_last_rewrite_time_sec", files.took_s.unwrap_or(-1));
     text.field("aof_current_rewrite_time_sec", if is_rewriting { current_s } else { -1 });
     text.field("aof_last_bgrewrite_status", if files.is_rewrite_ok { "ok" } else { "err" });
@@ -266,7 +271,8 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     {
         text.field(name, store.pubsub.count(kind));
     }
-    text.fields(&[("latest_fork_usec", 0), ("total_forks", 0), ("migrate_cached_sockets", 0)]);
+    let forks = report.store.persist.status().forks;
+    text.fields(&[("latest_fork_usec", 0), ("total_forks", forks), ("migrate_cached_sockets", 0)]);
     text.field("slave_expires_tracked_keys", 0);
     text.fields(&[("active_defrag_hits", 0), ("active_defrag_misses", 0)]);
     text.fields(&[("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0)]);

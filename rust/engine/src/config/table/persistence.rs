@@ -34,5 +34,5 @@ pub(super) const ROWS: &[ConfigOption] = &[
     supported("aof-use-rdb-preamble", BOOL, "yes"),
     supported("aof-timestamp-enabled", BOOL, "no"),
     supported("aof-rewrite-incremental-fsync", BOOL, "yes"),
-    known("aof-disable-auto-gc", BOOL, "no").hidden(),
+    supported("aof-disable-auto-gc", BOOL, "no").hidden(),
 ];

@@ -4,6 +4,7 @@ mod stream;
 
 use std::io::{self, Write};
 
+use super::annotation::time_line;
 use crate::journal::encode;
 use crate::keyspace::{CapturedEntry, CapturedValue};
 use crate::number::{Decimal, format_f64};
@@ -39,6 +40,13 @@ impl<W: Write> CommandWriter<W> {
         encode(words, &mut self.line);
         self.bytes += self.line.len() as u64;
         self.sink.write_all(&self.line)
+    }
+
+    /// Writes when this was: what it begins with can be cut off behind a time then, by `redis-check-aof`.
+    pub(super) fn time(&mut self, unix_s: i64) -> io::Result<()> {
+        let line = time_line(unix_s);
+        self.bytes += line.len() as u64;
+        self.sink.write_all(&line)
     }
 
     /// Writes a key with its value as of a cut.

@@ -102,6 +102,8 @@ pub struct LogStatus {
     pub error: String,
     /// When the last rewrite ended, in monotonic microseconds.
     pub ended_us: Option<u64>,
+    /// How many had failed when it was last told that the next one waits for long.
+    pub told_failures: u64,
 }
 
 /// The log.
@@ -132,8 +134,24 @@ pub struct Log {
     sync_bell: Condvar,
     status: Mutex<LogStatus>,
     is_rewriting: AtomicBool,
+    /// Before each write, for tests, in microseconds.
+    write_delay_us: AtomicU64,
     /// Clients that wait until something is durable.
     pub(super) confirmations: Confirmations,
+}
+
+/// The log while nobody else can write it.
+#[derive(Debug)]
+pub struct Paused<'a> {
+    log: &'a Log,
+    slot: MutexGuard<'a, Option<Slot>>,
+}
+
+impl Paused<'_> {
+    /// Writes all that was journalled, so that the files hold all that was done. May be called under shard locks.
+    pub fn write(&mut self, data: &dyn Dataset) {
+        self.log.write(data, &mut self.slot);
+    }
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -165,6 +183,7 @@ impl Default for Log {
             sync_bell: Condvar::new(),
             status: Mutex::new(status),
             is_rewriting: AtomicBool::new(false),
+            write_delay_us: AtomicU64::new(0),
             confirmations: Confirmations::default(),
         }
     }
@@ -293,6 +312,10 @@ impl Log {
         let journal = data.journal();
         let unix_s = self.timestamps.load(Ordering::Relaxed).then(|| data.clock().unix_ms().div_euclid(1000));
         let (before, fsync) = (writer.bytes(), self.fsync());
+        let delay_us = self.write_delay_us.load(Ordering::Relaxed);
+        if delay_us > 0 && journal.end() > writer.offset() {
+            std::thread::sleep(Duration::from_micros(delay_us));
+        }
         if !writer.write(journal, limit, self.synced(), unix_s)? {
             return Ok(());
         }
@@ -562,6 +585,16 @@ impl Log {
                 data.persist().log.run_sync(&*data);
             }
         })
+    }
+
+    /// Waits so long before each write, in microseconds: for tests that want to see who waits for it.
+    pub fn delay_writes(&self, us: u64) {
+        self.write_delay_us.store(us, Ordering::Relaxed);
+    }
+
+    /// Lets nobody else write until this is dropped. Called with no shard held; those may be locked then.
+    pub fn pause(&self) -> Paused<'_> {
+        Paused { log: self, slot: locked(&self.slot) }
     }
 
     /// Rewrites as soon as that can be.

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! At most one base, incremental files in ascending order, and history: files that are to be deleted. rkv ends its manifests
-//! with a comment, which Redis skips: a checksum of the lines before. One flipped bit makes `i` an `h`.
+//! with a comment, which Redis skips: a checksum of the lines before. One flipped bit makes `i` an `h`. No line feed ends it,
+//! so that who reads whole lines of a file, as scripts do, finds only those of Redis.
 
 use std::fmt::Write;
 
@@ -83,7 +84,9 @@ impl Manifest {
             line_number += 1;
             let before = rest.len();
             let failed = |what| ManifestError { line: line_number, what };
-            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| {
+            let is_comment = rest.first() == Some(&b'#');
+            let end = rest.iter().position(|byte| *byte == b'\n').or(is_comment.then_some(rest.len()));
+            let end = end.ok_or_else(|| {
                 failed(if rest.len() >= LINE_BYTES_MAX {
                     "The AOF manifest file contains too long line"
                 } else {
@@ -145,7 +148,7 @@ impl Manifest {
             // A string takes whatever is written.
             let _ = writeln!(text, "file {} seq {} type {}", quoted(&file.name), file.seq, file.role.letter());
         }
-        let line = format!("#CRC32C:{}\n", checksum(text.as_bytes()));
+        let line = format!("#CRC32C:{}", checksum(text.as_bytes()));
         text + &line
     }
 

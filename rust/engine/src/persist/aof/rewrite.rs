@@ -21,10 +21,16 @@ use crate::config::options;
 use crate::files::Files;
 use crate::keyspace::{Captured, Cut};
 use crate::persist::snapshot::{self, Moment, Sink};
+use crate::persist::status::Delay;
 use crate::persist::{Claim, Dataset, Persist, Refusal, SaveError, StartError, Work};
 
 /// After a rewrite that failed, the next one waits so long, in microseconds.
 const RETRY_US: u64 = 1_000_000;
+/// From so many failures on a log that can be written is not rewritten because it has grown before minutes are over: each
+/// try leaves one more file. The numbers are Redis's.
+const FAILURES_MAX: u64 = 3;
+/// The longest of those waits, in minutes; the first is one, and each doubles.
+const WAIT_MIN_MAX: u64 = 60;
 
 /// Names of the log's files, as the configuration has them.
 #[derive(Clone, Debug)]
@@ -90,7 +96,12 @@ pub(super) fn follow(log: &Log, data: &dyn Dataset) {
         (false, State::Off) => log.confirmations.end_all(),
         (true, State::On) => {
             log.follow_fsync(data);
-            if log.status().is_scheduled || has_grown(log, data) {
+            if log.status().is_scheduled {
+                start_if_due(log, data);
+            } else if let Some(growth) = growth(log, data)
+                && !waits_after_failures(log, data)
+            {
+                log::info!("Starting automatic rewriting of AOF on {growth}% growth");
                 start_if_due(log, data);
             }
         }
@@ -98,7 +109,8 @@ pub(super) fn follow(log: &Log, data: &dyn Dataset) {
     }
 }
 
-fn has_grown(log: &Log, data: &dyn Dataset) -> bool {
+/// By how many percent the log has grown, if that asks for a rewrite.
+fn growth(log: &Log, data: &dyn Dataset) -> Option<u128> {
     let config = data.config();
     let (percent, least) =
         (config.get(options::AUTO_AOF_REWRITE_PERCENTAGE), config.get(options::AUTO_AOF_REWRITE_MIN_SIZE));
@@ -107,10 +119,27 @@ fn has_grown(log: &Log, data: &dyn Dataset) -> bool {
     let base_bytes = status.base_bytes.max(1);
     let growth = (u128::from(status.bytes) * 100 / u128::from(base_bytes)).saturating_sub(100);
     let is_due = percent > 0 && status.bytes > least && growth >= u128::from(percent.unsigned_abs());
-    if is_due && !log.is_rewriting() {
-        log::info!("Starting automatic rewriting of AOF on {growth}% growth");
+    (is_due && !log.is_rewriting()).then_some(growth)
+}
+
+/// Whether rewrites failed so often that the next one waits.
+fn waits_after_failures(log: &Log, data: &dyn Dataset) -> bool {
+    let mut status = log.status_mut();
+    let Some(ended_us) = status.ended_us.filter(|_| status.failures > 0) else { return false };
+    let mut wait_us = RETRY_US;
+    if status.failures >= FAILURES_MAX {
+        let doublings = u32::try_from(status.failures - FAILURES_MAX).unwrap_or(u32::MAX);
+        let wait_min = 1_u64.checked_shl(doublings).map_or(WAIT_MIN_MAX, |minutes| minutes.min(WAIT_MIN_MAX));
+        if status.told_failures != status.failures {
+            status.told_failures = status.failures;
+            log::warn!(
+                "Background AOF rewrite has repeatedly failed {} times and triggered the limit, will retry in {wait_min} minutes",
+                status.failures
+            );
+        }
+        wait_us = wait_min * 60_000_000;
     }
-    is_due
+    data.clock().monotonic_us() < ended_us + wait_us
 }
 
 fn start_if_due(log: &Log, data: &dyn Dataset) {
@@ -166,13 +195,13 @@ fn run(claim: &Claim) {
             let mut status = log.status_mut();
             status.rewrites += 1;
             status.failures = 0;
+            status.told_failures = 0;
             status.is_rewrite_ok = true;
             status.took_s = Some(took_s);
             status.ended_us = Some(data.clock().monotonic_us());
         }
         Err(SaveError::Cancelled) => {
             log::info!("AOF rewrite cancelled");
-            failed(log, data, took_s);
         }
         Err(error) => {
             log::warn!("Background AOF rewrite terminated with error: {error}");
@@ -194,7 +223,8 @@ fn failed(log: &Log, data: &dyn Dataset, took_s: i64) {
 struct Begun<'e> {
     cut: Cut<'e>,
     moment: Moment,
-    incr: LogFile,
+    /// Where the journal goes on; `None`: nobody wants a log, only its base.
+    incr: Option<LogFile>,
     /// Whether nothing waits for the log yet, or its last file failed.
     is_fresh: bool,
 }
@@ -208,12 +238,17 @@ pub(super) fn rewrite(data: &dyn Dataset) -> Result<(), SaveError> {
     let (log, names) = (&data.persist().log, Names::of(data));
     let begun = begin(log, data, &*files, &names)?;
     let (incr, is_fresh) = (begun.incr.clone(), begun.is_fresh);
-    let result = base(data, &*files, &names, begun).and_then(|base| replace(log, &*files, &names, base, &incr));
-    if result.is_err() && is_fresh {
+    let result =
+        base(data, &*files, &names, begun).and_then(|base| replace(data, &*files, &names, base, incr.as_ref()));
+    if result.is_err()
+        && is_fresh
+        && let Some(incr) = incr
+    {
         // What was written there is not named by any manifest.
         let mut slot = locked(&log.slot);
         *slot = None;
         drop(slot);
+        log::info!("Removing the temp incr aof file {}: there is no base before it", incr.name);
         let _ = files.remove(&names.path(&incr.name));
         if log.state() == State::Starting {
             stop_journal(data);
@@ -246,6 +281,10 @@ fn begin<'e>(log: &Log, data: &'e dyn Dataset, files: &dyn Files, names: &Names)
     let is_fresh = slot.is_none();
     if is_fresh && manifest.base.is_none() && manifest.incr.is_empty() {
         *manifest = super::start::read_manifest(files, names)?.unwrap_or_default();
+    }
+    if is_fresh && !log.is_wanted() {
+        let (cut, moment) = snapshot::cut(data)?;
+        return Ok(Begun { cut, moment, incr: None, is_fresh: false });
     }
     let journal = data.journal();
     if !journal.is_on() {
@@ -285,7 +324,7 @@ fn begin<'e>(log: &Log, data: &'e dyn Dataset, files: &dyn Files, names: &Names)
     }
     new_reader.advance(moment.offset);
     log.begin(&mut slot, Slot { writer, reader: new_reader }, sync_file);
-    Ok(Begun { cut, moment, incr, is_fresh })
+    Ok(Begun { cut, moment, incr: Some(incr), is_fresh })
 }
 
 /// Writes the base under a temporary name, proves it, and gives it its name. The file, and its bytes.
@@ -319,15 +358,23 @@ fn write_commands(
 ) -> Result<u64, SaveError> {
     let progress = &data.persist().saving;
     progress.begin(moment.keys());
+    let config = data.config();
+    let (delay, has_times) =
+        (Delay(config.get(options::RDB_KEY_SAVE_DELAY)), config.get(options::AOF_TIMESTAMP_ENABLED));
+    drop(config);
     let file = files.create(name).map_err(io_failed(files, "creating", name))?;
     let mut writer = CommandWriter::new(Sink::new(file, None));
+    if has_times {
+        writer.time(moment.now_ms.div_euclid(1000)).map_err(io_failed(files, "writing", name))?;
+    }
     let mut captured = Captured::default();
     while cut.drain(&mut captured)? {
         if progress.is_cancelled() {
-            return Err(SaveError::Cancelled);
+            return Err(progress.end());
         }
         for entry in captured.iter() {
             writer.entry(&entry).map_err(io_failed(files, "writing", name))?;
+            delay.after(writer.keys, progress);
         }
         progress.set_done(writer.keys);
     }
@@ -390,22 +437,27 @@ pub fn roll(data: &dyn Dataset) -> Result<(Manifest, u64), SaveError> {
 
 /// Names the new files instead of the old ones, and deletes those.
 fn replace(
-    log: &Log,
+    data: &dyn Dataset,
     files: &dyn Files,
     names: &Names,
     (base, base_bytes): (LogFile, u64),
-    incr: &LogFile,
+    incr: Option<&LogFile>,
 ) -> Result<(), SaveError> {
+    let log = &data.persist().log;
     // Held all the time: what the log goes on to be named must not be overtaken.
     let mut manifest = locked(&log.manifest);
     let (mut next, path) = (Manifest::default(), names.manifest());
     next.base = Some(base);
-    next.incr = manifest.incr.iter().filter(|file| file.seq > incr.seq).cloned().collect();
-    next.incr.insert(0, incr.clone());
-    let old = manifest.base.iter().chain(&manifest.history).chain(&manifest.incr);
+    let mut bytes = 0;
+    if let Some(incr) = incr {
+        next.incr = manifest.incr.iter().filter(|file| file.seq > incr.seq).cloned().collect();
+        next.incr.insert(0, incr.clone());
+        bytes = files.open(&names.path(&incr.name)).and_then(|file| file.len()).unwrap_or(0);
+    }
+    // The latest first, as Redis has them.
+    let old = manifest.incr.iter().rev().chain(&manifest.base).chain(&manifest.history);
     let history = old.filter(|file| !next.incr.contains(file)).cloned();
     next.history = history.map(|file| LogFile { role: Role::History, ..file }).collect();
-    let bytes = files.open(&names.path(&incr.name)).and_then(|file| file.len()).unwrap_or(0);
     names.save(files, &next).map_err(io_failed(files, "writing", &path))?;
     *manifest = next;
     {
@@ -413,14 +465,27 @@ fn replace(
         status.bytes = base_bytes + bytes;
         status.base_bytes = status.bytes;
     }
-    if let Err(error) = delete_history(files, names, &mut manifest) {
-        log::warn!("Old files of the log are still there: {error}");
-    }
+    drop_history(data, files, names, &mut manifest);
     Ok(())
 }
 
+/// Deletes what the manifest calls history, unless `aof-disable-auto-gc` keeps it.
+pub(super) fn drop_history(data: &dyn Dataset, files: &dyn Files, names: &Names, manifest: &mut Manifest) {
+    let keeps = data.config().get(options::AOF_DISABLE_AUTO_GC);
+    if let Err(error) = if keeps { Ok(()) } else { delete_history(files, names, manifest) } {
+        log::warn!("Old files of the log are still there: {error}");
+    }
+}
+
+/// Follows `aof-disable-auto-gc`: what was kept is deleted if it need not be any more. Called with no shard held.
+pub fn collect(data: &dyn Dataset) {
+    let Some(files) = data.persist().files() else { return };
+    let mut manifest = locked(&data.persist().log.manifest);
+    drop_history(data, &**files, &Names::of(data), &mut manifest);
+}
+
 /// Deletes files that the manifest calls history, and then forgets them.
-pub(super) fn delete_history(files: &dyn Files, names: &Names, manifest: &mut Manifest) -> io::Result<()> {
+fn delete_history(files: &dyn Files, names: &Names, manifest: &mut Manifest) -> io::Result<()> {
     if manifest.history.is_empty() {
         return Ok(());
     }

@@ -22,6 +22,8 @@ use crate::seeded::{self, Bug};
 
 /// Places behind the damage at which commands are looked for.
 const ATTEMPTS_MAX: usize = 256;
+/// Bytes behind the damage in which a command may begin anywhere.
+const NEAR_BYTES: usize = 256;
 /// Bytes read at once while looking for what lies behind the damage.
 const SEARCH_BYTES: usize = 64 * 1024;
 
@@ -290,18 +292,34 @@ fn commands_behind(file: &dyn File, from: u64, end: u64) -> io::Result<bool> {
     let mut attempts = 0;
     let is_behind = lines_behind(file, from, end, b"*", |at| {
         attempts += 1;
-        let mut reader = LogReader::new(file, at, end, false);
-        let mut commands = 0;
-        loop {
-            match reader.next()? {
-                Item::End => return Ok(commands > 0),
-                Item::Command => commands += 1,
-                Item::Comment => {}
-                Item::Torn | Item::Bad(_) => return Ok(attempts >= ATTEMPTS_MAX),
-            }
-        }
+        Ok(are_commands(file, at, end)? || attempts >= ATTEMPTS_MAX)
     })?;
-    Ok(is_behind && attempts < ATTEMPTS_MAX)
+    if is_behind {
+        return Ok(attempts < ATTEMPTS_MAX);
+    }
+    // What was put between two commands need not end as a line does.
+    let mut near = [0; NEAR_BYTES];
+    let count = file.read_at(from, &mut near)?;
+    for place in memchr::memchr_iter(b'*', near.get(..count).unwrap_or_default()) {
+        if are_commands(file, from + place as u64, end)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether there are only commands from a position up to the end, and at least one.
+fn are_commands(file: &dyn File, at: u64, end: u64) -> io::Result<bool> {
+    let mut reader = LogReader::new(file, at, end, false);
+    let mut commands = 0;
+    loop {
+        match reader.next()? {
+            Item::End => return Ok(commands > 0),
+            Item::Command => commands += 1,
+            Item::Comment => {}
+            Item::Torn | Item::Bad(_) => return Ok(false),
+        }
+    }
 }
 
 #[cfg(test)]

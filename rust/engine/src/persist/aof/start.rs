@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use super::log::{Slot, State, locked};
 use super::manifest::{BYTES_MAX, LogFile, Manifest, ManifestError, Role};
 use super::replay::{ReplayError, replay};
-use super::rewrite::{Names, delete_history, rewrite};
+use super::rewrite::{Names, drop_history, rewrite};
 use super::scan::{Scan, scan};
 use super::writer::Writer;
 use crate::config::options;
 use crate::files::{File, Files, read_small};
 use crate::persist::load::{FileSource, read_into};
-use crate::persist::{Dataset, SaveError, StartError, Work};
-use crate::rdb::RdbError;
+use crate::persist::{Dataset, Loaded, SaveError, StartError, Work};
+use crate::rdb::{RdbError, Source};
 
 /// Why the log was not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum LogError {
     },
     /// A file ends early, and `aof-load-truncated` does not allow that.
     #[error(
-        "{path} ends early at offset {at}: {what}. `rkv check --fix {path}` cuts it there, or set aof-load-truncated"
+        "{path}, offset {at}: Unexpected end of file reading the append only file: {what}. `rkv check --fix {path}` cuts it there, or set aof-load-truncated"
     )]
     Truncated {
         /// The file.
@@ -95,6 +95,14 @@ pub trait Apply {
     /// # Errors
     /// It is none, so that the log must be wrong.
     fn apply(&mut self, words: &[&[u8]]) -> Result<(), String>;
+
+    /// Stores the keys of the snapshot with which the log begins.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn load_base(&mut self, data: &dyn Dataset, source: &mut dyn Source, bytes: u64) -> Result<Loaded, RdbError> {
+        read_into(data, source, bytes, true)
+    }
 }
 
 /// What was told.
@@ -187,6 +195,33 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     Ok(Some(loader.loaded))
 }
 
+/// The files of the log as the directory has them now; `None`: there is none.
+///
+/// # Errors
+/// The manifest cannot be read.
+pub fn find(data: &dyn Dataset) -> Result<Option<Manifest>, LogError> {
+    let Some(files) = data.persist().files() else { return Ok(None) };
+    read_manifest(&**files, &Names::of(data))
+}
+
+/// Loads a log again, while it is [paused](super::Log::pause), into a store that was emptied. No file is changed.
+///
+/// # Errors
+/// The log is damaged; some of it may be stored then.
+pub fn reload(data: &dyn Dataset, manifest: &Manifest, apply: &mut dyn Apply) -> Result<LoadedLog, LogError> {
+    let Some(files) = data.persist().files() else { return Ok(LoadedLog::default()) };
+    let mut loader = Loader {
+        data,
+        files: &**files,
+        names: Names::of(data),
+        allows_truncated: false,
+        loaded: LoadedLog::default(),
+        last: None,
+    };
+    loader.load_all(manifest, apply)?;
+    Ok(loader.loaded)
+}
+
 /// Without a manifest there is no log, unless somebody took it away: then files that hold commands are still there. What a
 /// first start left that was cut off has none yet.
 fn refuse_orphans(files: &dyn Files, names: &Names) -> Result<(), LogError> {
@@ -255,7 +290,7 @@ impl Loader<'_> {
         let io_failed = |error| LogError::Io { path: path(), error };
         let began_us = self.data.clock().monotonic_us();
         let bytes = file.len().map_err(io_failed)?;
-        let from = self.load_snapshot(file, &name, bytes)?;
+        let from = self.load_snapshot(file, &name, bytes, apply)?;
         if from == 0 && named.role == Role::Base && named.name.ends_with(SNAPSHOT_END) {
             return Err(LogError::Damaged { path: path(), at: 0, what: "no snapshot begins there".to_owned() });
         }
@@ -264,8 +299,11 @@ impl Loader<'_> {
             let is_strange = from == 0 && begins_strangely(file).map_err(io_failed)?;
             if damage.is_within || is_strange || !is_last || named.role == Role::Base && named.name != self.names.log()
             {
-                let (at, what) = (damage.at, damage.what.to_owned());
-                return Err(LogError::Damaged { path: path(), at, what });
+                // In the words that are looked for when a server of Redis does not start.
+                let is_cut = !damage.is_within && !is_strange;
+                let what = if is_cut { "Unexpected end of file" } else { "Bad file format" };
+                let what = format!("{what} reading the append only file: {}", damage.what);
+                return Err(LogError::Damaged { path: path(), at: damage.at, what });
             }
             if !self.allows_truncated {
                 return Err(LogError::Truncated { path: path(), at: found.whole_bytes, what: damage.what });
@@ -286,14 +324,14 @@ impl Loader<'_> {
     }
 
     /// Loads the snapshot with which a file may begin; where the commands behind it begin.
-    fn load_snapshot(&self, file: &dyn File, name: &str, bytes: u64) -> Result<u64, LogError> {
+    fn load_snapshot(&self, file: &dyn File, name: &str, bytes: u64, apply: &mut dyn Apply) -> Result<u64, LogError> {
         let mut magic = [0; 6];
         let count = file.read_at(0, &mut magic).map_err(|error| LogError::Io { path: self.files.path(name), error })?;
         if count < magic.len() || !(magic.starts_with(b"REDIS") || &magic == b"VALKEY") {
             return Ok(0);
         }
         log::info!("Reading RDB base file on AOF loading...");
-        let loaded = read_into(self.data, &mut FileSource::new(file), bytes, true);
+        let loaded = apply.load_base(self.data, &mut FileSource::new(file), bytes);
         loaded.map(|loaded| loaded.summary.bytes).map_err(|error| LogError::Base { path: self.files.path(name), error })
     }
 
@@ -412,9 +450,7 @@ pub fn begin(data: &dyn Dataset) -> Result<(), LogError> {
 fn resume(data: &dyn Dataset, files: &dyn Files, names: &Names, last: Option<&Scan>) -> io::Result<()> {
     let log = &data.persist().log;
     let mut manifest = locked(&log.manifest);
-    if let Err(error) = delete_history(files, names, &mut manifest) {
-        log::warn!("Old files of the log are still there: {error}");
-    }
+    drop_history(data, files, names, &mut manifest);
     // What a rewrite left that was cut off.
     for name in files.list(names.dir())?.iter().filter(|name| name.starts_with("temp-")) {
         files.remove(&names.path(name))?;

@@ -42,7 +42,13 @@ impl Decoder<'_> {
                 };
             if is_plain {
                 let mut room = Digits::new();
-                list.push(Side::Right, &[element(input.text()?.bytes(&mut room))?], self.rules);
+                let text = input.text()?;
+                let bytes = text.bytes(&mut room);
+                if bytes.is_empty() {
+                    // Only what no listpack has room for lies alone.
+                    return Err(Fault::Invalid("a chunk of a list is empty"));
+                }
+                list.push(Side::Right, &[element(bytes)?], self.rules);
             } else if !is_new {
                 self.repacked(input.blob()?)?;
                 list.push_packed(Packed::from_bytes(std::mem::take(&mut self.packed)), self.rules);

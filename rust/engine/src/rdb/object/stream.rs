@@ -7,6 +7,8 @@ use crate::rdb::input::Input;
 use crate::values::stream::{ConsumerAt, Group, Id, Node, Pending, Stream};
 use crate::values::{Collection, NewValue};
 
+/// What is wrong with a group that has a consumer twice.
+pub const CONSUMER_TWICE: &str = "a consumer is there twice";
 const LENGTH: Fault = Fault::Invalid("a stream has another number of entries than it tells");
 const TWICE: Fault = Fault::Invalid("an entry is pending twice");
 
@@ -87,7 +89,7 @@ impl Decoder<'_> {
         let seen_ms = input.signed()?;
         let active_ms = if kind == kind::STREAM_3 { input.signed()? } else { seen_ms };
         if group.find(&self.packed).is_some() {
-            return Err(Fault::Invalid("a consumer is there twice"));
+            return Err(Fault::Invalid(CONSUMER_TWICE));
         }
         let consumer = group.add(&self.packed, seen_ms);
         group.restore_active(consumer, (active_ms != -1).then_some(active_ms));
