@@ -93,9 +93,11 @@ impl Registry {
     /// How often bytes were received and sent, by all clients together. Each counts for itself, so that no line of memory is
     /// shared for it.
     pub fn transfers(&self) -> (u64, u64) {
+        // First: a client is among those who are gone or among those who are there.
+        let links = self.links();
         let [reads, writes] = &self.transfers;
         let start = (reads.load(Ordering::Relaxed), writes.load(Ordering::Relaxed));
-        self.links().values().fold(start, |(reads, writes), link| {
+        links.values().fold(start, |(reads, writes), link| {
             let (read, written) = (link.reads.load(Ordering::Relaxed), link.writes.load(Ordering::Relaxed));
             (reads.wrapping_add(read), writes.wrapping_add(written))
         })
