@@ -117,8 +117,9 @@ def test_transfers(rkv_server: Server) -> None:
                 other.call("PING")
         now = fields(connection, "stats")
         # Those of the client that is gone, too; RESETSTAT was received before.
-        assert 11 <= int(now["total_reads_processed"]) <= 20
-        assert 11 <= int(now["total_writes_processed"]) <= 20
+        assert 11 <= int(now["total_reads_processed"]) <= 20, now["total_reads_processed"]
+        # The last reply may be had before it is counted as sent.
+        assert 10 <= int(now["total_writes_processed"]) <= 20, now["total_writes_processed"]
 
 
 def test_form(with_redis: Pair) -> None:
