@@ -55,6 +55,29 @@ def seen_by_monitor(server: Server) -> list[str]:
     return [re.sub(pattern, r"[\1] ", line) for line in lines]
 
 
+def seen_of_a_wait(server: Server) -> list[bytes]:
+    """The names of the commands that a monitor sees while a client waits for a key and is served."""
+    with server.connect() as monitor, server.connect() as waiter, server.connect() as client:
+        client.call("DEL", "list")
+        assert monitor.call("MONITOR") == Simple(b"OK")
+        waiter.send(encode("BLPOP", "list", "0"))
+        first = monitor.read()
+        client.call("RPUSH", "list", "a", "b")
+        waiter.read()
+        waiter.call("BLPOP", "list", "0")
+        waiter.call("BLPOP", "list", "0.01")
+        client.call("PING", "end")
+        lines = [first]
+        while b"end" not in lines[-1].text:
+            lines.append(monitor.read())
+        return [line.text.split(b'"')[1].lower() for line in lines]
+
+
+def test_a_monitor_sees_a_command_that_waits_once_and_when_it_begins(both: tuple[Server, Server]) -> None:
+    mine, theirs = (seen_of_a_wait(server) for server in both)
+    assert mine == theirs == [b"blpop", b"rpush", b"blpop", b"blpop", b"ping"]
+
+
 def test_a_monitor_sees_what_real_ones_see(both: tuple[Server, Server]) -> None:
     mine, theirs = (seen_by_monitor(server) for server in both)
     assert mine == theirs

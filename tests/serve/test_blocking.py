@@ -301,6 +301,9 @@ def test_another_client_ends_the_wait(popper: str) -> None:
                 await until(lambda results=results: bool(results))
                 assert results == [expected]
                 assert served.kv.execute("CLIENT", "UNBLOCK", number) == 0
+            counted = dict(line.split(b":", 1) for line in served.kv.execute("INFO", "commandstats").splitlines()[1:])
+            assert b"calls=3," in counted[b"cmdstat_blpop"]
+            assert counted[b"cmdstat_blpop"].endswith(b"rejected_calls=0,failed_calls=1")
             served.kv.execute("RPUSH", "list", "left")
             assert await client.call("LPOP", "list") == b"left"
 

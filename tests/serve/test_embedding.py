@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 import redis
 
 from support import servers
+from support.certificates import Authority
 from support.resp import Bulk, Connection, Error, Integer, NullBulk, Reader, Simple, encode
 
 if not servers.rkv_is_built():
@@ -167,6 +169,56 @@ def test_redis_py_over_the_url(threads: int) -> None:
         client.set("k", "v")
         assert client.get("k") == b"v"
         assert client.incr("n") == 1
+
+
+def test_tls_by_a_context_of_the_program(threads: int, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.server()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    db = rkv.open()
+    with rkv.serve_in_thread(db, io_threads=threads, ssl_context=context) as server:
+        assert server.address is not None
+        assert server.url == f"rediss://127.0.0.1:{server.address[1]}/0"
+        with redis.Redis.from_url(server.url, ssl_ca_certs=authority.path) as client:
+            assert client.set("k", "v")
+        assert db.db(0).get("k") == b"v"
+        with (
+            redis.Redis.from_url(server.url.replace("rediss", "redis"), retry=None) as plain,
+            pytest.raises(redis.ConnectionError),
+        ):
+            plain.ping()
+        # Who does not know the authority is not talked into it.
+        with (
+            redis.Redis.from_url(server.url, retry=None) as stranger,
+            pytest.raises(redis.ConnectionError, match="certificate verify failed"),
+        ):
+            stranger.ping()
+        # Options of the store are for the server that reads them, not for this one.
+        db.db(0).execute("CONFIG", "SET", "tls-prefer-server-ciphers", "yes")
+        with redis.Redis.from_url(server.url, ssl_ca_certs=authority.path) as client:
+            assert client.get("k") == b"v"
+
+
+def test_a_context_asks_for_certificates_of_clients(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files, client_files = authority.server(), authority.client("ann")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.path)
+    context.load_cert_chain(files.certificate, files.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    async def main() -> None:
+        async with rkv.serve(rkv.open(), ssl_context=context) as server:
+            known = {"ssl_certfile": client_files.certificate, "ssl_keyfile": client_files.key}
+            assert await trio.to_thread.run_sync(partial(ping, server.url, **known))
+            with pytest.raises(redis.ConnectionError):
+                await trio.to_thread.run_sync(ping, server.url)
+
+    def ping(url: str, **options: str) -> bool:
+        with redis.Redis.from_url(url, ssl_ca_certs=authority.path, retry=None, **options) as client:
+            return bool(client.ping())
+
+    run(main)
 
 
 def test_a_thread_serves_while_this_one_computes(threads: int) -> None:

@@ -19,7 +19,7 @@ import redis
 from support import servers
 from support.certificates import Authority, Files
 from support.program import connect
-from support.resp import Error, Simple, encode
+from support.resp import Bulk, Error, Simple, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -315,6 +315,30 @@ def test_only_tls(start: Starter, authority: Authority) -> None:
     assert run()[0] == 1
     assert run("--cacert", authority.path)[0] == 2
     assert run("--tls", "--cacert")[0] == 2
+
+
+def test_options_of_tls_are_written_back(start: Starter, authority: Authority, tmp_path: Path) -> None:
+    files, port, tls_port = authority.server(), servers.free_port(), servers.free_port()
+    lines = ["# mine", f"port {port}", f"tls-port {tls_port}", f"tls-cert-file {files.certificate}"]
+    lines += [f"tls-key-file {files.key}", "# who is let in", "tls-auth-clients no", f"dir {tmp_path}"]
+    path = tmp_path / "tls.conf"
+    path.write_text("\n".join(lines) + "\n")
+    program = start(str(path))
+    program.await_log("Ready to accept connections tls")
+    with connect(port) as client:
+        change = ("tls-protocols", "TLSv1.3", "tls-session-caching", "no", "tls-ca-cert-file", authority.path)
+        assert client.call("CONFIG", "SET", *change, "tls-auth-clients", "optional") == Simple(b"OK")
+        assert client.call("CONFIG", "REWRITE") == Simple(b"OK")
+    written = path.read_text().splitlines()
+    lines[6] = "tls-auth-clients optional"
+    assert written[: len(lines)] == lines
+    added = ["tls-ca-cert-file " + authority.path, "tls-protocols TLSv1.3", "tls-session-caching no"]
+    assert [line for line in written[len(lines) :] if line.startswith("tls-")] == added
+    program.stop()
+    again = start(str(path))
+    again.await_log("Ready to accept connections tls")
+    with connect(port) as client:
+        assert client.call("CONFIG", "GET", "tls-protocols").items[1] == Bulk(b"TLSv1.3")
 
 
 def test_a_subscriber_over_tls_that_reads_nothing_is_closed(start: Starter, authority: Authority) -> None:

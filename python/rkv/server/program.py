@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rkv._rkv import Config, Engine
 
-    from .tls import Tls
+    from .tls import ConfiguredTls
 
 EX_OK = 0
 EX_DATA = 65
@@ -56,7 +56,7 @@ def main(argv: list[bytes]) -> int:
         program = Program(config)
     except (_rkv.ConfigError, StartError) as error:
         # There is no log yet.
-        sys.stderr.write(f"*** FATAL CONFIG ERROR (rkv {_rkv.__version__}) ***\n{error}\n")
+        sys.stderr.write(f"*** FATAL CONFIG FILE ERROR (rkv {_rkv.__version__}) ***\n{error}\n")
         return EX_CONFIG
     status = EX_CONFIG
     try:
@@ -109,7 +109,7 @@ class Program:
         self.is_systemd = supervisor.is_systemd(config.text("supervised"))
         self.listeners: list[Listener] = []
         self.http_listeners: list[Listener] = []
-        self.tls: Tls | None = None
+        self.tls: ConfiguredTls | None = None
 
     def prepare(self) -> None:
         """Say who we are, listen, and write the pid file."""
@@ -130,10 +130,10 @@ class Program:
         """Read the certificates, if there is a port for them; a server without them would not be what was asked for."""
         if not int(self.config.text("tls-port")):
             return
-        from .tls import Tls, TlsError
+        from .tls import ConfiguredTls, TlsError
 
         try:
-            self.tls = Tls({name: self.config.text(name) for name in self.config.names("tls-")})
+            self.tls = ConfiguredTls({name: self.config.text(name) for name in self.config.names("tls-")})
         except TlsError as error:
             raise StartError(f"Failed to configure TLS: {error}") from error
 

@@ -15,6 +15,7 @@ from .engine import engine_of
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
     from types import TracebackType
 
@@ -46,7 +47,10 @@ class Server:
         self._front = Front(engine)
         self._listeners = listeners
         # Known as long as the server is, also when it has stopped.
-        self._address = next((each.socket.getsockname()[:2] for each in listeners if each.transport == "tcp"), None)
+        first = next((each for each in listeners if each.transport == "tcp"), None)
+        first = first or next((each for each in listeners if each.transport == "tls"), None)
+        self._address = first.socket.getsockname()[:2] if first else None
+        self._scheme = "rediss" if first and first.transport == "tls" else "redis"
         self._reactor = Reactor(engine, io_threads) if io_threads else None
         self._streams: set[Connection] = set()
         self._stopping = trio.Event()
@@ -65,11 +69,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """For redis-py's `from_url` and its like: `redis://127.0.0.1:6379/0` or `unix:///path`."""
+        """For redis-py's `from_url` and its like: `redis://127.0.0.1:6379/0`, `rediss://...` or `unix:///path`."""
         if self.address is None:
             return f"unix://{self.path}"
         host, port = self.address
-        return f"redis://[{host}]:{port}/0" if ":" in host else f"redis://{host}:{port}/0"
+        return f"{self._scheme}://[{host}]:{port}/0" if ":" in host else f"{self._scheme}://{host}:{port}/0"
 
     @property
     def is_stopping(self) -> bool:
@@ -270,13 +274,16 @@ def serve(
     port: int | None = 0,
     path: str | None = None,
     io_threads: int = 1,
+    ssl_context: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> Serving:
     """Serve a database over RESP: the same live store for this program and for its clients.
 
     `async with rkv.serve(db) as server` serves inside the block; `server = await nursery.start(rkv.serve, db)` serves
     until the nursery is cancelled or `server.stop()`. Both know `server.url`. Port 0 lets the system choose, None opens
-    no TCP port; `path` opens a Unix socket. `io_threads` threads in Rust serve the sockets; with 0, trio tasks do. An
+    no TCP port; `path` opens a Unix socket. `io_threads` threads in Rust serve the sockets; with 0, trio tasks do. With
+    `ssl_context`, as `trio.serve_ssl_over_tcp` takes one, the TCP port speaks TLS and nothing else, served by trio
+    tasks; the context decides whom it trusts, and a certificate it loads anew serves the connections to come. An
     address other than this machine's is answered only if the database has a password. Raises `ListenError` if an
     address cannot be listened on.
     """
@@ -284,12 +291,18 @@ def serve(
 
     async def run(task_status: trio.TaskStatus[Server]) -> None:
         listeners = [] if port is None else listener.open_tcp([host], port)
+        tls = None
+        if ssl_context is not None:
+            from .tls import Tls
+
+            tls = Tls(ssl_context)
+            listeners = [each._replace(transport="tls") for each in listeners]
         try:
             if path is not None:
                 listeners.append(listener.open_unix(path))
             if not listeners:
                 raise ValueError("neither a port nor a path to serve at")
-            server = Server(engine, listeners, io_threads, GRACE_S)
+            server = Server(engine, listeners, io_threads, GRACE_S, tls)
         except BaseException:
             listener.close_all(listeners)
             raise

@@ -11,14 +11,23 @@ import trio
 from .serving import Server, serve
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
 class _Thread:
     """The thread, the server in it, or the error that ended it."""
 
-    def __init__(self, db: object, host: str, port: int | None, path: str | None, io_threads: int) -> None:
-        self._arguments = (db, host, port, path, io_threads)
+    def __init__(
+        self,
+        db: object,
+        host: str,
+        port: int | None,
+        path: str | None,
+        io_threads: int,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self._arguments = (db, host, port, path, io_threads, ssl_context)
         self._is_decided = threading.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self.server: Server | None = None
@@ -50,9 +59,11 @@ class _Thread:
             self._is_decided.set()
 
     async def _main(self) -> None:
-        db, host, port, path, io_threads = self._arguments
+        db, host, port, path, io_threads, context = self._arguments
         self._token = trio.lowlevel.current_trio_token()
-        await serve(db, host=host, port=port, path=path, io_threads=io_threads, task_status=_Started(self))
+        await serve(
+            db, host=host, port=port, path=path, io_threads=io_threads, ssl_context=context, task_status=_Started(self)
+        )
 
     def decide(self, server: Server) -> None:
         self.server = server
@@ -76,9 +87,10 @@ def serve_in_thread(
     port: int | None = 0,
     path: str | None = None,
     io_threads: int = 1,
+    ssl_context: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
     """`rkv.serve` for programs without trio: serves inside the `with` block, from a thread of its own."""
-    thread = _Thread(db, host, port, path, io_threads)
+    thread = _Thread(db, host, port, path, io_threads, ssl_context)
     server = thread.start()
     try:
         yield server

@@ -136,14 +136,65 @@ def reason_of(error: BaseException) -> str:
 
 
 class Tls:
-    """The context of now, and how to come to another one."""
+    """Shakes hands with the context of an application, which stays what it is."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        """`context` is for the side of the server and has a certificate."""
+        self._lines: list[float] = []
+        self._context = context
+
+    def apply(self, settings: Mapping[str, str]) -> bool:  # noqa: ARG002 its options are for contexts that are made here
+        """Take other options for new connections; False if they cannot be followed."""
+        return True
+
+    async def watch(self) -> None:
+        """Look whether the context must be made anew: never."""
+
+    def names(self, stream: trio.SSLStream[trio.SocketStream]) -> list[str]:  # noqa: ARG002 as above
+        """As whom the peer logs in by its certificate: as nobody."""
+        return []
+
+    async def shake_hands(self, connection: socket.socket) -> trio.SSLStream[trio.SocketStream]:
+        """The encrypted stream of an accepted connection, which belongs to it. Raises HandshakeError."""
+        plain = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
+        stream = trio.SSLStream(plain, self._context, server_side=True)
+        try:
+            with trio.fail_after(HANDSHAKE_S):
+                first = await plain.socket.recv(1, socket.MSG_PEEK)
+                if first != HANDSHAKE:
+                    # Closing with bytes unread would reset the connection.
+                    await plain.socket.recv(UNREAD_BYTES_MAX)
+                    raise HandshakeError("plain text on the TLS port" if first else "the peer left")
+                await stream.do_handshake()
+        except trio.TooSlowError:
+            await trio.aclose_forcefully(plain)
+            raise HandshakeError(f"no handshake within {HANDSHAKE_S:g} seconds") from None
+        except (trio.BrokenResourceError, OSError) as error:
+            await trio.aclose_forcefully(plain)
+            raise HandshakeError(reason_of(error.__cause__ or error)) from error
+        except BaseException:
+            await trio.aclose_forcefully(plain)
+            raise
+        return stream
+
+    def complain(self, peer: str, reason: str) -> None:
+        """One line about a connection that failed."""
+        now = trio.current_time()
+        self._lines = [at for at in self._lines if now - at < LINES_S]
+        level = "notice" if len(self._lines) < LINES_MAX else "verbose"
+        if level == "notice":
+            self._lines.append(now)
+        log_line(level, f"Error accepting a client connection: {reason} (addr={peer})")
+
+
+class ConfiguredTls(Tls):
+    """The context that the options `tls-*` describe now, and how to come to another one."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Raises TlsError."""
-        self._lines: list[float] = []
         self._settings = dict(settings)
         self._seen = look(settings)
-        self._context = make_context(settings)
+        super().__init__(make_context(settings))
 
     def apply(self, settings: Mapping[str, str]) -> bool:
         """Take other options for new connections; False, and a line in the log, if they cannot be followed."""
@@ -174,43 +225,11 @@ class Tls:
                 self._seen = seen
                 self.reload()
 
-    async def shake_hands(self, connection: socket.socket) -> trio.SSLStream[trio.SocketStream]:
-        """The encrypted stream of an accepted connection, which belongs to it. Raises HandshakeError."""
-        plain = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
-        stream = trio.SSLStream(plain, self._context, server_side=True)
-        try:
-            with trio.fail_after(HANDSHAKE_S):
-                first = await plain.socket.recv(1, socket.MSG_PEEK)
-                if first != HANDSHAKE:
-                    # Closing with bytes unread would reset the connection.
-                    await plain.socket.recv(UNREAD_BYTES_MAX)
-                    raise HandshakeError("plain text on the TLS port" if first else "the peer left")
-                await stream.do_handshake()
-        except trio.TooSlowError:
-            await trio.aclose_forcefully(plain)
-            raise HandshakeError(f"no handshake within {HANDSHAKE_S:g} seconds") from None
-        except (trio.BrokenResourceError, OSError) as error:
-            await trio.aclose_forcefully(plain)
-            raise HandshakeError(reason_of(error.__cause__ or error)) from error
-        except BaseException:
-            await trio.aclose_forcefully(plain)
-            raise
-        return stream
-
     def names(self, stream: trio.SSLStream[trio.SocketStream]) -> list[str]:
         """As whom the certificate of the peer logs in, by `tls-auth-clients-user`, the likeliest first."""
         field = self._settings["tls-auth-clients-user"]
         certificate = stream.getpeercert() if field != "off" else None
         return names_in(certificate or {}, field)
-
-    def complain(self, peer: str, reason: str) -> None:
-        """One line about a connection that failed."""
-        now = trio.current_time()
-        self._lines = [at for at in self._lines if now - at < LINES_S]
-        level = "notice" if len(self._lines) < LINES_MAX else "verbose"
-        if level == "notice":
-            self._lines.append(now)
-        log_line(level, f"Error accepting a client connection: {reason} (addr={peer})")
 
 
 def names_in(certificate: Mapping[str, Any], field: str) -> list[str]:

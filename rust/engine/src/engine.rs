@@ -380,6 +380,8 @@ impl Caller {
                 caller.blocked = dispatch::execute(&caller.store, &mut caller.client, &call, mode, now_ms, reply);
                 if caller.blocked.is_none() {
                     caller.record(&call, begin_ns);
+                } else {
+                    dispatch::show_waiting(&caller.store, &caller.client, &call);
                 }
             }
             other => caller.turn_away(other, &call, reply),

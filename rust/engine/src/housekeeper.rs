@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rkv_collections::region;
 
-use crate::config::KeyspaceEvents;
+use crate::config::{KeyspaceEvents, options};
 use crate::dispatch;
 use crate::handler::Store;
 use crate::journal::Batch;
@@ -32,7 +32,13 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Does what is due; returns when something is due again, in Unix milliseconds, `i64::MAX` if nothing is.
 pub fn tick(store: &Store) -> i64 {
     let persist_ms = store.persist.tick(store);
-    tidy(store).min(persist_ms)
+    tidy(store).min(persist_ms).min(count(store))
+}
+
+/// Counts a slice of the keys if somebody asked how large they are; returns when the next slice is due.
+fn count(store: &Store) -> i64 {
+    let databases = usize::try_from(store.config().get(options::DATABASES)).unwrap_or(0);
+    store.observed.key_sizes.tick(&store.keyspace, databases, store.clock.unix_ms()).unwrap_or(i64::MAX)
 }
 
 /// Frees what waits, makes room and expires what is due; returns when there is more to do.
@@ -215,6 +221,7 @@ fn run(store: &Store, stop: &AtomicBool) {
             stop.load(Ordering::Acquire)
                 || !store.lazyfree.is_empty()
                 || store.persist.is_due()
+                || store.observed.key_sizes.due_ms() < next_ms
                 || (expires(store) && store.expiry.next_ms() < next_ms)
         });
     }

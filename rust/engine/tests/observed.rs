@@ -154,6 +154,33 @@ fn the_largest_clients_go_first() {
 }
 
 #[test]
+fn what_a_client_watches_and_listens_to_is_memory() {
+    let (engine, _clock) = engine();
+    let mut boss = session(&engine);
+    boss.receive(b"CLIENT NO-EVICT ON\r\nCONFIG SET maxmemory-clients 200000\r\n");
+    for command in ["WATCH", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"] {
+        let mut client = session(&engine);
+        let name = |number: usize| format!("{number}{}", "n".repeat(10_000));
+        for number in 0..10 {
+            client.receive(format!("{command} {}\r\n", name(number)).as_bytes());
+            sent(&mut client);
+        }
+        assert!(!client.closing(), "{command}");
+        client.receive(format!("UN{command}\r\nRESET\r\n").as_bytes());
+        sent(&mut client);
+        boss.receive(b"CLIENT LIST TYPE normal\r\n");
+        let bytes = sent(&mut boss);
+        let last = bytes.rsplit("tot-mem=").next().and_then(|rest| rest.split(' ').next()).unwrap();
+        assert!(last.parse::<usize>().unwrap() < 2_000, "{command}: what is given up is counted no more: {last}");
+        for number in 0..30 {
+            client.receive(format!("{command} {}\r\n", name(number)).as_bytes());
+            sent(&mut client);
+        }
+        assert!(client.closing(), "{command}");
+    }
+}
+
+#[test]
 fn a_log_of_all_commands_sees_pipelines_too() {
     let (engine, _clock) = engine();
     let mut connection = session(&engine);

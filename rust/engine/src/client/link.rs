@@ -265,6 +265,8 @@ pub struct Link {
     pub queued: AtomicI64,
     /// Bytes of memory of those commands.
     pub queued_bytes: AtomicUsize,
+    /// Bytes of memory of the keys that it watches and of what it listens to.
+    pub listed_bytes: AtomicUsize,
     /// Bytes received and not yet run.
     pub input_bytes: AtomicUsize,
     /// Bytes of replies not yet sent.
@@ -275,6 +277,10 @@ pub struct Link {
     pub received_bytes: AtomicU64,
     /// Bytes sent in all.
     pub sent_bytes: AtomicU64,
+    /// How often bytes were received.
+    pub reads: AtomicU64,
+    /// How often bytes were sent.
+    pub writes: AtomicU64,
     /// Commands run in all.
     pub commands: AtomicU64,
     /// How many channels, patterns and shard channels it listens to.
@@ -317,11 +323,14 @@ impl Link {
             last_command: AtomicU32::new(0),
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),
+            listed_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
             counted_bytes: AtomicUsize::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             subscribed: Default::default(),
             redirect: AtomicI64::new(-1),
@@ -449,10 +458,10 @@ impl Link {
         self.wake();
     }
 
-    /// Bytes of memory of its buffers and of itself.
+    /// Bytes of memory of its buffers, of what it queued, watches and listens to, and of itself.
     pub fn memory_bytes(&self) -> usize {
-        let buffers = [&self.input_bytes, &self.output_bytes, &self.queued_bytes];
-        buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>() + size_of::<Self>()
+        let parts = [&self.input_bytes, &self.output_bytes, &self.queued_bytes, &self.listed_bytes];
+        parts.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>() + size_of::<Self>()
     }
 
     /// Whether its command waits: for a key, or because of CLIENT PAUSE.

@@ -14,6 +14,8 @@ pub struct Registry {
     last_id: AtomicU64,
     connected: AtomicUsize,
     received: AtomicU64,
+    /// How often clients that are gone received and sent, less what was counted before the last reset. Wraps around.
+    transfers: [AtomicU64; 2],
     /// Bytes that clients' buffers may take together; 0: no limit.
     bytes_max: AtomicU64,
     /// Bytes that they take, counted while there is a limit.
@@ -82,7 +84,23 @@ impl Registry {
         if let Some(link) = self.links().remove(&id) {
             self.bytes.fetch_sub(link.counted_bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
             self.connected.fetch_sub(1, Ordering::Relaxed);
+            for (gone, figure) in self.transfers.iter().zip([&link.reads, &link.writes]) {
+                gone.fetch_add(figure.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
         }
+    }
+
+    /// How often bytes were received and sent, by all clients together. Each counts for itself, so that no line of memory is
+    /// shared for it.
+    pub fn transfers(&self) -> (u64, u64) {
+        // First: a client is among those who are gone or among those who are there.
+        let links = self.links();
+        let [reads, writes] = &self.transfers;
+        let start = (reads.load(Ordering::Relaxed), writes.load(Ordering::Relaxed));
+        links.values().fold(start, |(reads, writes), link| {
+            let (read, written) = (link.reads.load(Ordering::Relaxed), link.writes.load(Ordering::Relaxed));
+            (reads.wrapping_add(read), writes.wrapping_add(written))
+        })
     }
 
     /// A client by its number.
@@ -134,8 +152,12 @@ impl Registry {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Sets the count of connections ever back to zero.
-    pub fn reset_received(&self) {
+    /// Sets the counts of connections ever and of transfers back to zero.
+    pub fn reset_counts(&self) {
         self.received.store(0, Ordering::Relaxed);
+        let (reads, writes) = self.transfers();
+        for (gone, counted) in self.transfers.iter().zip([reads, writes]) {
+            gone.fetch_sub(counted, Ordering::Relaxed);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::link::Link;
-use super::subscription::{Subscriptions, Tracking};
+use super::subscription::{Subscriptions, Tracking, listed_bytes};
 use crate::acl::User;
 use crate::keyspace::{Key, Keyspace, Locks, WatchFlag};
 use crate::resp::Protocol;
@@ -212,6 +212,7 @@ impl Client {
         let flag = Arc::clone(&watching.flag);
         locks.shard(key.shard()).watches.add(self.db, key.bytes(), flag, was_gone);
         watching.keys.push(Watched { db: self.db, key: key.bytes().into(), was_gone });
+        self.link.listed_bytes.fetch_add(listed_bytes(key.bytes()), Ordering::Relaxed);
         self.link.watches(Some(&watching.flag), watching.keys.len());
     }
 
@@ -235,7 +236,9 @@ impl Client {
 
     fn take_watched(&mut self) -> impl Iterator<Item = (Watched, Arc<WatchFlag>)> + use<> {
         let watching = self.watching.take();
-        if watching.is_some() {
+        if let Some(watching) = &watching {
+            let bytes = watching.keys.iter().map(|watched| listed_bytes(&watched.key)).sum();
+            self.link.listed_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.link.watches(None, 0);
         }
         let (keys, flag) = watching.map(|watching| (watching.keys, watching.flag)).unwrap_or_default();

@@ -17,6 +17,11 @@ pub enum Kind {
     Shard,
 }
 
+/// Bytes of memory of a name in the list of what a client listens to or watches.
+pub(super) const fn listed_bytes(name: &[u8]) -> usize {
+    name.len() + size_of::<Box<[u8]>>()
+}
+
 /// What a client listens to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
@@ -27,6 +32,9 @@ impl Subscriptions {
     /// Adds a name; false if it was there.
     pub fn add(&mut self, link: &Link, kind: Kind, name: &[u8]) -> bool {
         let is_new = self.of(kind).insert(name.into());
+        if is_new {
+            link.listed_bytes.fetch_add(listed_bytes(name), Ordering::Relaxed);
+        }
         self.publish(link, kind);
         is_new
     }
@@ -34,8 +42,17 @@ impl Subscriptions {
     /// Removes a name; false if it was not there.
     pub fn remove(&mut self, link: &Link, kind: Kind, name: &[u8]) -> bool {
         let was_there = self.of(kind).remove(name);
+        if was_there {
+            link.listed_bytes.fetch_sub(listed_bytes(name), Ordering::Relaxed);
+        }
         self.publish(link, kind);
         was_there
+    }
+
+    /// The client listens to nothing any more: its memory counts no more.
+    pub fn give_up(&self, link: &Link) {
+        let bytes = self.names.iter().flatten().map(|name| listed_bytes(name)).sum();
+        link.listed_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Lets others see how many there are.

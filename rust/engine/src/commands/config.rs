@@ -78,7 +78,7 @@ fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Repl
     context.store.lazyfree.reset();
     context.store.eviction.reset();
     context.store.observed.commands.reset();
-    context.store.clients.reset_received();
+    context.store.clients.reset_counts();
     reply.ok();
     Ok(Effect::none())
 }

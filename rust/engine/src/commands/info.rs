@@ -10,6 +10,7 @@ use sections::SECTIONS;
 use crate::error::Error;
 use crate::handler::{Args, Categories, Context, Effect, Flags, Group, Keys, MemoryUsage, Row, Store};
 use crate::keyspace::Totals;
+use crate::observe::{COUNTED_AT_ONCE_MAX, Count};
 use crate::resp::Reply;
 
 pub(super) const ROWS: &[Row] = &[Row::new("INFO", -1, Group::Server, info)
@@ -26,7 +27,10 @@ fn info(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     // `all` is everything but what modules add, of which there are none.
     let everything = has("everything") || has("all");
     let default = words.is_empty() || has("default");
-    let report = Report::new(context);
+    let mut report = Report::new(context);
+    if everything || has("keysizes") {
+        report.count_sizes(context)?;
+    }
     let mut text = Text::default();
     for section in SECTIONS {
         let wanted = everything || (default && section.in_default) || has(section.name);
@@ -97,13 +101,35 @@ struct Report<'a> {
     now_ms: i64,
     shards: Totals,
     usage: MemoryUsage,
+    /// How large keys are, of a small store that was asked for it.
+    counted: Option<Count>,
 }
 
 impl<'a> Report<'a> {
     fn new(context: &mut Context<'_, 'a>) -> Self {
         let shards = context.totals();
         let usage = MemoryUsage::new(context.store, &shards);
-        Self { store: context.store, now_ms: context.now_ms(), shards, usage }
+        Self { store: context.store, now_ms: context.now_ms(), shards, usage, counted: None }
+    }
+
+    /// Counts the keys by their sizes if there are few.
+    fn count_sizes(&mut self, context: &mut Context<'_, 'a>) -> Result<(), Error> {
+        if self.shards.dbs.iter().map(|db| db.keys).sum::<usize>() > COUNTED_AT_ONCE_MAX {
+            return Ok(());
+        }
+        let (mut count, now_ms) = (Count::default(), self.now_ms);
+        for index in 0..self.store.keyspace.len() {
+            context.visit(index, |shard, hasher| {
+                for (number, db) in shard.dbs().filter(|(_, db)| !db.is_empty()) {
+                    let mut next = Some(0);
+                    while let Some(position) = next {
+                        next = count.add(number, db, hasher, position, now_ms);
+                    }
+                }
+            })?;
+        }
+        self.counted = Some(count);
+        Ok(())
     }
 }
 

@@ -74,7 +74,8 @@ impl fmt::Display for ConfigError {
         if self.line == 0 {
             return write!(f, "{}: {}", self.file, self.reason);
         }
-        write!(f, "{}, line {}: {}\n>>> '{}'", self.file, self.line, self.reason, self.text)
+        // The line before what is wrong with it, as Redis has them.
+        write!(f, "{}, line {}\n>>> '{}'\n{}", self.file, self.line, self.text, self.reason)
     }
 }
 

@@ -241,7 +241,9 @@ fn unknown(name: &[u8]) -> String {
         .chain(["include"]);
     let shown = String::from_utf8_lossy(name);
     match nearest_name(name, candidates) {
-        Some(near) => format!("unknown option '{shown}'; did you mean '{near}'?"),
-        None => format!("unknown option '{shown}'"),
+        Some(near) => {
+            format!("Bad directive or wrong number of arguments: unknown option '{shown}'; did you mean '{near}'?")
+        }
+        None => format!("Bad directive or wrong number of arguments: unknown option '{shown}'"),
     }
 }

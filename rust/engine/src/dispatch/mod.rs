@@ -21,7 +21,7 @@ mod window;
 
 pub use admission::{Admission, admit, is_authenticated, may_write, refuse};
 pub use evict::{make_room, pay_debt};
-pub use record::{Cost, elapsed_ns, record, record_window};
+pub use record::{Cost, elapsed_ns, record, record_window, show_waiting};
 pub use replay::Replay;
 pub use run::{Call, Mode, execute, try_execute};
 pub use waiting::{Blocked, time_out};

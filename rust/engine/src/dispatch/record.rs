@@ -30,6 +30,12 @@ pub fn elapsed_ns(begin_ns: i64, end_ns: i64) -> u64 {
 #[inline]
 pub fn record(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     note(store, client, call, cost);
+    show_waiting(store, client, call);
+}
+
+/// Lets those who monitor see a command that begins to wait; it is counted when it has its reply. No shard is held.
+#[inline]
+pub fn show_waiting(store: &Store, client: &Client, call: &Call<'_>) {
     if store.observed.attends(Attention::Monitor) {
         for monitor in show(store, client, call) {
             monitor.wake();
@@ -37,7 +43,7 @@ pub fn record(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     }
 }
 
-/// Remembers a command that ran inside another, or for another client, under locks that are still held.
+/// Remembers a command that ran inside another, under locks that are still held.
 pub(super) fn record_locked(store: &Store, client: &Client, call: &Call<'_>, cost: Cost, account: &mut Account) {
     note(store, client, call, cost);
     if store.observed.attends(Attention::Monitor) {
@@ -45,8 +51,9 @@ pub(super) fn record_locked(store: &Store, client: &Client, call: &Call<'_>, cos
     }
 }
 
+/// Counts and times a command, and enters it in the logs. Shards may be held.
 #[inline]
-fn note(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
+pub(super) fn note(store: &Store, client: &Client, call: &Call<'_>, cost: Cost) {
     let observed = &store.observed;
     observed.commands.timed(call.command.id, 1, cost.ns);
     log(store, client, call, cost);

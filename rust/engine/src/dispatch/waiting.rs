@@ -16,7 +16,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::admission;
-use super::record::{Cost, elapsed_ns, record_locked};
+use super::record::{Cost, elapsed_ns, note};
 use super::run::{Call, depend, finish, run, settle, write};
 use super::transaction::Queue;
 use crate::acl::User;
@@ -217,7 +217,7 @@ fn serve_one<'e>(
     }
     let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: output.position(), now_ms };
     if !is_refused {
-        blocked.with_call(store, |call| record_locked(store, &client, call, cost, account));
+        blocked.with_call(store, |call| note(store, &client, call, cost));
     }
     let message = match blocked.form {
         Unblock::Wire(_) => Message::Reply(output.into_bytes()),
@@ -261,6 +261,10 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
     let now_ms = store.clock.unix_ms();
     if let (Ending::ByError, Some(reply)) = (ending, reply.as_deref_mut()) {
         store.counters.count_error(&error::UNBLOCKED);
+        blocked.with_call(store, |call| {
+            store.observed.commands.called(call.command.id);
+            store.observed.commands.failed(call.command.id);
+        });
         reply.error(&error::UNBLOCKED);
     } else if let Some(reply) = reply {
         let keys: SmallVec<[Key<'_>; 8]> = blocked.keys.iter().map(|key| store.keyspace.key(key)).collect();
@@ -274,7 +278,7 @@ pub fn time_out(store: &Store, blocked: &Arc<Blocked>, client: &mut Client, mut 
                 World { store, client: &mut *client, door: &Queue, locks, account, now_ms, waiting: Waiting::IsOver };
             run(&mut Context::new(world, &keys), call, reply);
             let cost = Cost { ns: elapsed_ns(begin_ns, store.clock.unix_ns()), reply_bytes: 0, now_ms };
-            record_locked(store, client, call, cost, account);
+            note(store, client, call, cost);
         });
     }
     blocked.link.blocking.finish(blocked.number);

@@ -409,6 +409,7 @@ impl Store {
     /// heard of all changes.
     pub fn leave_pubsub(&self, client: &mut Client) {
         if let Some(subscriptions) = client.subscriptions.take() {
+            subscriptions.give_up(&client.link);
             for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
                 for name in subscriptions.names(kind) {
                     self.pubsub.unsubscribe(&client.link, kind, name);

@@ -56,7 +56,7 @@ pub use evict::{Candidate, Pool, Score};
 pub use expire::Expired;
 pub use hash::{Key, KeyHasher};
 pub use scan::{CURSOR_BITS, Cursor};
-pub use shard::{Keyspace, Locks, Shard};
+pub use shard::{Keyspace, Locks, Poisoned, Shard};
 pub use totals::{DbTotals, Totals};
 pub use tracked::{Readers, Tracked};
 pub use waiters::{Waiter, Waiters};

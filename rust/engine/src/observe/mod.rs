@@ -5,6 +5,7 @@
 
 mod commands;
 mod error_codes;
+mod key_sizes;
 mod latency;
 mod logs;
 mod monitors;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use commands::{CommandStat, CommandStats, Histogram};
 pub use error_codes::{ERROR_CODES_MAX, ErrorCodes};
+pub use key_sizes::{COUNTED_AT_ONCE_MAX, Count, KeySizes};
 pub use latency::{LatencyMonitor, SAMPLES_MAX, Sample, Series};
 pub use logs::{CommandLogs, Log, LogEntry, LogKind, shortened};
 pub use monitors::Monitors;
@@ -56,6 +58,8 @@ pub struct Observed {
     pub logs: CommandLogs,
     /// What took very long.
     pub latency: LatencyMonitor,
+    /// How large keys are.
+    pub key_sizes: KeySizes,
     attention: AtomicU32,
 }
 
@@ -66,6 +70,7 @@ impl Observed {
             commands: CommandStats::new(commands),
             logs: CommandLogs::default(),
             latency: LatencyMonitor::default(),
+            key_sizes: KeySizes::default(),
             attention: AtomicU32::new(0),
         }
     }

@@ -126,6 +126,8 @@ impl Core {
                     let ns = elapsed_ns(self.now_ns, self.store.clock.unix_ns());
                     let cost = Cost { ns, reply_bytes: self.output.position() - position, now_ms };
                     dispatch::record(&self.store, &self.client, call, cost);
+                } else {
+                    dispatch::show_waiting(&self.store, &self.client, call);
                 }
             }
         }

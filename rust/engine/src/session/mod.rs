@@ -73,6 +73,7 @@ impl Session {
     pub fn receive(&mut self, bytes: &[u8]) {
         let is_first = self.core.client.link.received_bytes.load(Ordering::Relaxed) == 0;
         core::add(&self.core.client.link.received_bytes, bytes.len() as u64);
+        core::add(&self.core.client.link.reads, 1);
         self.core.store.counters.received_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.guarded(|session| {
             if is_first && bytes.first() == Some(&TLS_HANDSHAKE) {
@@ -167,6 +168,7 @@ impl Session {
     pub fn advance(&mut self, sent: usize) {
         self.core.output.advance(sent);
         core::add(&self.core.client.link.sent_bytes, sent as u64);
+        core::add(&self.core.client.link.writes, 1);
         self.core.store.counters.sent_bytes.fetch_add(sent as u64, Ordering::Relaxed);
         if !self.input.is_empty() && !self.core.is_parked() {
             self.guarded(|session| session.take_in(&[]));

@@ -8,6 +8,7 @@ use super::hash::HashView;
 use super::set::SetView;
 use super::zset::ZsetView;
 use super::{Hash, List, Set, Stream, Zset};
+use crate::number::Decimal;
 
 /// The types of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,24 @@ impl ValueRef<'_> {
             Self::Zset(cell) => cell.encoding(),
             Self::Hash(cell) => cell.encoding(),
             Self::Stream(cell) => cell.encoding(),
+        }
+    }
+
+    /// How large it is: bytes of a string, elements of anything else. In O(1).
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Integer(number) => Decimal::from(*number).len() as u64,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Shared(shared) => shared.len() as u64,
+            Self::Packed(Packing::List, bytes) => List::view_packed(Packing::List, bytes).len() as u64,
+            Self::Packed(Packing::Zset, bytes) => Zset::view_packed(Packing::Zset, bytes).len(),
+            Self::Packed(Packing::Hash, bytes) => Hash::view_packed(Packing::Hash, bytes).len() as u64,
+            Self::Packed(packing, bytes) => Set::view_packed(*packing, bytes).len() as u64,
+            Self::List(cell) => cell.read().view().len() as u64,
+            Self::Set(cell) => cell.read().view().len() as u64,
+            Self::Zset(cell) => cell.read().view().len(),
+            Self::Hash(cell) => cell.read().view().len() as u64,
+            Self::Stream(cell) => cell.read().view().entries().len() as u64,
         }
     }
 

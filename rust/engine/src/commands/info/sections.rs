@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Report, Section, Text};
+use super::{Report, Section, Text, human};
 use crate::REDIS_VERSION;
 use crate::client::Kind;
 use crate::config::options;
 use crate::handler::ratio;
-use crate::observe::{CommandStat, CpuTimes};
+use crate::observe::{CommandStat, Count, CpuTimes};
 use crate::persist::aof::State;
 use crate::persist::{Progress, Refusal, Work};
 
@@ -34,6 +34,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", false, latencystats),
     section("cluster", "Cluster", true, cluster),
     section("keyspace", "Keyspace", true, keyspace),
+    section("keysizes", "Keysizes", false, keysizes),
 ];
 
 /// There are no modules.
@@ -45,9 +46,12 @@ fn server(report: &Report<'_>, text: &mut Text) {
     text.field("redis_version", REDIS_VERSION);
     text.field("server_name", "rkv");
     text.field("rkv_version", env!("CARGO_PKG_VERSION"));
+    text.fields(&[("redis_git_sha1", "00000000"), ("redis_git_dirty", "0")]);
+    text.field("redis_build_id", format_args!("{:016x}", build_id()));
     text.field("redis_mode", "standalone");
     text.field("os", process.system());
     text.field("arch_bits", usize::BITS);
+    text.fields(&[("monotonic_clock", "POSIX clock_gettime"), ("multiplexing_api", "epoll")]);
     text.field("process_id", std::process::id());
     text.field("process_supervised", config.get(options::SUPERVISED));
     text.field("run_id", &store.run_id);
@@ -71,6 +75,16 @@ fn server(report: &Report<'_>, text: &mut Text) {
     if is_served {
         listeners(report, text);
     }
+}
+
+/// Tells versions apart, as `redis_build_id` does: FNV-1a of the version's name.
+const fn build_id() -> u64 {
+    let (name, mut hash, mut at) = (env!("CARGO_PKG_VERSION").as_bytes(), 0xCBF2_9CE4_8422_2325_u64, 0);
+    while at < name.len() {
+        hash = (hash ^ name[at] as u64).wrapping_mul(0x0100_0000_01B3);
+        at += 1;
+    }
+    hash
 }
 
 fn listeners(report: &Report<'_>, text: &mut Text) {
@@ -140,32 +154,49 @@ fn memory(report: &Report<'_>, text: &mut Text) {
     text.field("used_memory_dataset_perc", format_args!("{:.2}%", usage.dataset_percent()));
     text.field("allocator_allocated", usage.data);
     text.field("allocator_active", usage.reserved);
+    if let Some(resident) = usage.resident {
+        text.field("allocator_resident", resident);
+    }
     if let Some(bytes) = process.system_memory_bytes() {
         text.bytes("total_system_memory", bytes);
     }
-    text.field("number_of_cached_scripts", 0);
-    text.field("number_of_functions", 0);
-    text.field("number_of_libraries", 0);
+    scripts(text);
     text.bytes("maxmemory", store.settings.maxmemory());
     text.field("maxmemory_policy", store.config().get(options::MAXMEMORY_POLICY));
     text.field("allocator_frag_ratio", format_args!("{:.2}", ratio(usage.reserved, usage.data)));
     text.field("allocator_frag_bytes", usage.reserved.saturating_sub(usage.data));
     if let Some(resident) = usage.resident {
+        // The allocator does not tell what it holds of what is resident: all of it.
+        text.field("allocator_rss_ratio", format_args!("{:.2}", ratio(resident, usage.reserved)));
+        text.field("allocator_rss_bytes", resident as i64 - usage.reserved as i64);
+        text.fields(&[("rss_overhead_ratio", "1.00"), ("rss_overhead_bytes", "0")]);
         text.field("mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, usage.used)));
         text.field("mem_fragmentation_bytes", resident as i64 - usage.used as i64);
     }
     // Buffers of clients are not part of what `maxmemory` limits.
     text.field("mem_not_counted_for_evict", usage.clients);
     text.field("mem_replication_backlog", 0);
-    text.field("mem_total_replication_buffers", 0);
+    text.fields(&[("mem_total_replication_buffers", 0), ("mem_replicas_repl_buffer", 0)]);
     text.field("mem_clients_slaves", 0);
     text.field("mem_clients_normal", usage.clients);
     text.field("mem_cluster_links", 0);
     text.field("mem_aof_buffer", 0);
+    text.field("mem_overhead_db_hashtable_rehashing", 0);
     text.field("mem_allocator", process.allocator());
     text.field("active_defrag_running", 0);
     text.field("lazyfree_pending_objects", store.lazyfree.pending());
     text.field("lazyfreed_objects", store.lazyfree.freed());
+}
+
+/// There are none yet, and tools add these up.
+fn scripts(text: &mut Text) {
+    text.fields(&[("used_memory_lua", 0), ("used_memory_vm_eval", 0)]);
+    text.field("used_memory_lua_human", human(0));
+    text.fields(&[("used_memory_scripts_eval", 0), ("number_of_cached_scripts", 0), ("number_of_functions", 0)]);
+    text.fields(&[("number_of_libraries", 0), ("used_memory_vm_functions", 0)]);
+    text.bytes("used_memory_vm_total", 0);
+    text.field("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
 }
 
 fn persistence(report: &Report<'_>, text: &mut Text) {
@@ -219,7 +250,7 @@ fn log(report: &Report<'_>, text: &mut Text) {
     text.field("aof_rewrites", files.rewrites);
     text.field("aof_rewrites_consecutive_failures", files.failures);
     text.field("aof_last_write_status", if files.is_write_ok { "ok" } else { "err" });
-    text.field("aof_last_cow_size", 0);
+    text.fields(&[("aof_last_cow_size", 0), ("module_fork_in_progress", 0), ("module_fork_last_cow_size", 0)]);
     if is_on {
         text.field("aof_current_size", files.bytes);
         text.field("aof_base_size", files.base_bytes);
@@ -254,9 +285,13 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.fields(&[("total_net_repl_input_bytes", 0), ("total_net_repl_output_bytes", 0)]);
     text.field("instantaneous_input_kbps", format_args!("{:.2}", rate.received_kib));
     text.field("instantaneous_output_kbps", format_args!("{:.2}", rate.sent_kib));
+    text.fields(&[("instantaneous_input_repl_kbps", "0.00"), ("instantaneous_output_repl_kbps", "0.00")]);
     text.field("rejected_connections", counters.rejected.load(Ordering::Relaxed));
     text.fields(&[("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
     text.field("expired_keys", shards.expired);
+    // What is due is known, not sampled, so that nothing of it is left behind.
+    text.field("expired_stale_perc", "0.00");
+    text.field("expired_time_cap_reached_count", 0);
     let eviction = &store.eviction;
     let (exceeded_us, current_us) = eviction.exceeded(store.clock.monotonic_us());
     text.field("evicted_keys", eviction.evicted.load(Ordering::Relaxed));
@@ -276,6 +311,7 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("slave_expires_tracked_keys", 0);
     text.fields(&[("active_defrag_hits", 0), ("active_defrag_misses", 0)]);
     text.fields(&[("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0)]);
+    text.fields(&[("total_active_defrag_time", 0), ("current_active_defrag_time", 0)]);
     let trackers = &store.pubsub.trackers;
     text.field("tracking_total_keys", trackers.keys());
     text.field("tracking_total_items", trackers.items());
@@ -283,6 +319,9 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", counters.errors.load(Ordering::Relaxed));
     text.field("dump_payload_sanitizations", 0);
+    let (reads, writes) = store.clients.transfers();
+    text.fields(&[("total_reads_processed", reads), ("total_writes_processed", writes)]);
+    text.fields(&[("reply_buffer_shrinks", 0), ("reply_buffer_expands", 0)]);
     let exceeded = store.counters.query_limit_closed.load(Ordering::Relaxed);
     text.field("client_query_buffer_limit_disconnections", exceeded);
     text.field("client_output_buffer_limit_disconnections", counters.floods.load(Ordering::Relaxed));
@@ -375,5 +414,29 @@ fn keyspace(report: &Report<'_>, text: &mut Text) {
     for (number, db) in report.shards.dbs.iter().enumerate().filter(|(_, db)| db.keys > 0) {
         let (keys, expires, life_ms) = (db.keys, db.expires, db.average_life_ms());
         text.field(&format!("db{number}"), format_args!("keys={keys},expires={expires},avg_ttl={life_ms}"));
+    }
+}
+
+fn keysizes(report: &Report<'_>, text: &mut Text) {
+    let mut show = |age_ms: Option<i64>, count: &Count| {
+        if let Some(age_ms) = age_ms {
+            text.field("keysizes_age_seconds", age_ms.div_euclid(1_000));
+        }
+        for (number, sizes) in count.dbs.iter().enumerate() {
+            for (name, line) in sizes.lines() {
+                text.field(&format!("db{number}_distrib_{name}"), line);
+            }
+        }
+    };
+    if let Some(count) = &report.counted {
+        return show(None, count);
+    }
+    let store = report.store;
+    let wakes = store.observed.key_sizes.ask(report.now_ms, |last| match last {
+        Some((age_ms, count)) => show(Some(age_ms), count),
+        None => show(Some(-1_000), &Count::default()),
+    });
+    if wakes {
+        store.expiry.wake();
     }
 }

@@ -82,7 +82,7 @@ fn errors_carry_file_line_text_and_reason() {
         reason: "argument must be a memory value".into(),
     };
     assert_eq!(error, expected);
-    assert_eq!(error.to_string(), "a.conf, line 2: argument must be a memory value\n>>> 'maxmemory  lots'");
+    assert_eq!(error.to_string(), "a.conf, line 2\n>>> 'maxmemory  lots'\nargument must be a memory value");
     assert_eq!(refused("port \"1").reason, "Unbalanced quotes in configuration line");
     assert_eq!(refused("port").reason, "wrong number of arguments");
     assert_eq!(refused("port 1 2").reason, "wrong number of arguments");
@@ -97,9 +97,18 @@ fn errors_carry_file_line_text_and_reason() {
 
 #[test]
 fn an_unknown_option_is_refused_with_the_nearest_name() {
-    assert_eq!(refused("maxmemmory 1gb").reason, "unknown option 'maxmemmory'; did you mean 'maxmemory'?");
-    assert_eq!(refused("Inclde a").reason, "unknown option 'Inclde'; did you mean 'include'?");
-    assert_eq!(refused("completely-different 1").reason, "unknown option 'completely-different'");
+    assert_eq!(
+        refused("maxmemmory 1gb").reason,
+        "Bad directive or wrong number of arguments: unknown option 'maxmemmory'; did you mean 'maxmemory'?"
+    );
+    assert_eq!(
+        refused("Inclde a").reason,
+        "Bad directive or wrong number of arguments: unknown option 'Inclde'; did you mean 'include'?"
+    );
+    assert_eq!(
+        refused("completely-different 1").reason,
+        "Bad directive or wrong number of arguments: unknown option 'completely-different'"
+    );
 }
 
 #[test]
