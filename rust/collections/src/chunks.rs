@@ -75,7 +75,7 @@ mod tests;
 mod tree;
 
 use branch::{At, Side};
-pub use capture::Capture;
+pub use capture::{Capture, leave_bytes, take_left_bytes};
 pub use cut::{Cut, Removed};
 use end::End;
 pub use iter::{Iter, IterBack};
@@ -155,6 +155,11 @@ impl<C: Chunk> Chunks<C> {
     /// has too is counted in full, what only they have is not, nor what the allocator adds.
     pub fn memory_bytes(&self) -> usize {
         self.head.bytes() + self.middle.memory_bytes() + self.tail.bytes()
+    }
+
+    /// Whether nobody shares the first chunk.
+    pub fn owns_first(&self) -> bool {
+        self.head.is_alone()
     }
 
     /// The first chunk.

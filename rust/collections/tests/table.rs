@@ -146,7 +146,7 @@ impl World {
     /// What the engine does with a blob that left the table.
     fn leave(&mut self, hash: u64, reference: u32) {
         let needed = self.cut.as_ref().is_some_and(|cut| cut.contains(&reference));
-        assert_eq!(self.table.retire(hash, reference), needed, "retire");
+        assert_eq!(self.table.retire(hash, reference, || 1), needed, "retire");
         if needed {
             assert!(self.limbo.insert(reference));
         } else {

@@ -1,7 +1,26 @@
 //! Capture: the list as of one moment, while it goes on changing.
 
 use super::{Chunk, Chunks};
+use std::cell::Cell;
 use std::ops::Deref;
+
+thread_local! {
+    static LEFT_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Bytes that changes by this thread have left behind for captures and clones since this was asked last: of chunks that
+/// were copied because somebody shares them, and of what was cut off, shared or not.
+///
+/// A figure of the thread and not of the list, because only who changes something that is captured wants to know: lists
+/// carry nothing for it, and what copies nothing counts nothing.
+pub fn take_left_bytes() -> usize {
+    LEFT_BYTES.take()
+}
+
+/// Adds to what this thread leaves behind.
+pub fn leave_bytes(bytes: usize) {
+    LEFT_BYTES.set(LEFT_BYTES.get().saturating_add(bytes));
+}
 
 /// The state of a list at one moment; to be read as the list is, from any thread, for as long as it is kept.
 ///

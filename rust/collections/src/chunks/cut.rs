@@ -1,6 +1,7 @@
 //! Cutting off what is before or behind an element: whole chunks at once, in whole subtrees where it can.
 
 use super::branch::{At, Side};
+use super::capture::leave_bytes;
 use super::end::End;
 use super::tree::{Piece, Tally};
 use super::{Chunk, Chunks};
@@ -25,6 +26,7 @@ impl<C: Chunk> Removed<C> {
     }
 
     fn add(&mut self, end: End<C>) {
+        leave_bytes(end.bytes());
         self.pieces.extend(end.into_shared().map(Piece::Chunk));
     }
 

@@ -1,6 +1,7 @@
 //! The first and the last chunk, which stand outside the tree.
 
 use super::Chunk;
+use super::capture::leave_bytes;
 use std::mem;
 use std::sync::Arc;
 
@@ -76,9 +77,20 @@ impl<C: Chunk> End<C> {
         Some(result)
     }
 
+    /// Whether nobody shares the chunk.
+    pub(super) fn is_alone(&self) -> bool {
+        match &self.slot {
+            Slot::Empty | Slot::Own(_) => true,
+            Slot::Shared(chunk) => Arc::strong_count(chunk) == 1,
+        }
+    }
+
     /// Makes the chunk our own again.
     #[cold]
     fn unshare(&mut self) {
+        if !self.is_alone() {
+            leave_bytes(self.bytes);
+        }
         if let Some(chunk) = mem::take(&mut self.slot).into_own() {
             self.slot = Slot::Own(chunk);
         }

@@ -2,6 +2,7 @@
 
 use super::Chunk;
 use super::branch::{At, Branch, MERGE_MAX, Side};
+use super::capture::leave_bytes;
 use std::sync::Arc;
 
 pub(super) type Leaf<C> = Branch<Arc<C>, u32>;
@@ -382,6 +383,9 @@ impl<C: Chunk> Tree<C> {
             let chunk = leaf.child_mut(slot);
             // Before the copy that a capture may ask for: a copy may own fewer bytes.
             let (count, bytes) = (chunk.count(), chunk.bytes());
+            if Arc::get_mut(chunk).is_none() {
+                leave_bytes(bytes + SHARED_BYTES + size_of::<C>());
+            }
             let chunk = Arc::make_mut(chunk);
             let result = edit(chunk, offset);
             let left = chunk.count();
@@ -403,6 +407,7 @@ impl<C: Chunk> Tree<C> {
         let offset = root.cut(side, border, &mut self.tally, pieces);
         let mut gone = Tally::default();
         pieces[begin..].iter().for_each(|piece| piece.measure(&mut gone));
+        leave_bytes(gone.bytes);
         self.tally.subtract_all(&gone);
         self.shrink();
         offset
@@ -410,6 +415,7 @@ impl<C: Chunk> Tree<C> {
 
     /// Takes everything.
     pub(super) fn take(&mut self) -> Option<Piece<C>> {
+        leave_bytes(self.tally.bytes);
         self.tally = Tally::default();
         self.root.take().map(Piece::Tree)
     }

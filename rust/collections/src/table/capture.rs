@@ -16,6 +16,8 @@ struct Record<R> {
     references: Vec<R>,
     /// Those of `references` that left the table since: freed when the record was emitted.
     limbo: Vec<R>,
+    /// What the caller says that those take.
+    limbo_bytes: usize,
 }
 
 pub(super) struct Capture<R> {
@@ -25,7 +27,12 @@ pub(super) struct Capture<R> {
     position: Option<u64>,
     /// How many references the records hold.
     copied: usize,
+    /// What the caller says that everything in limbo takes.
+    limbo_bytes: usize,
 }
+
+/// What a record takes besides its references: itself and its share of a node of the tree.
+const RECORD_BYTES: usize = 128;
 
 impl<R: Copy + Eq> Capture<R> {
     fn record(&mut self, hash: u64) -> Option<&mut Record<R>> {
@@ -43,7 +50,7 @@ impl<R: Copy + Eq> Table<R> {
         assert!(self.capture.is_none(), "one capture at a time");
         self.epoch = self.epoch.wrapping_add(1);
         let position = (self.len > 0).then_some(0);
-        self.capture = Some(Box::new(Capture { records: BTreeMap::new(), position, copied: 0 }));
+        self.capture = Some(Box::new(Capture { records: BTreeMap::new(), position, copied: 0, limbo_bytes: 0 }));
     }
 
     /// Whether a capture has begun and is not yet drained.
@@ -52,9 +59,12 @@ impl<R: Copy + Eq> Table<R> {
         self.capture.is_some()
     }
 
-    /// Bytes of the references that were copied and not yet emitted.
+    /// Bytes that only the capture needs: what is in limbo, and the references that were copied and not yet emitted, each
+    /// of which may come into limbo, too.
     pub fn captured_bytes(&self) -> usize {
-        self.capture.as_ref().map_or(0, |capture| capture.copied * size_of::<R>())
+        self.capture.as_ref().map_or(0, |capture| {
+            capture.limbo_bytes + 2 * capture.copied * size_of::<R>() + capture.records.len() * RECORD_BYTES
+        })
     }
 
     /// To be called before anything behind an entry for `hash` is changed. If true, the capture may still need the
@@ -65,14 +75,17 @@ impl<R: Copy + Eq> Table<R> {
     }
 
     /// Hands over a blob that left the table. If true, the capture keeps it and frees it through `drain` or
-    /// `abort_capture`; if false, it was not there at the cut or was emitted already, and the caller frees it now.
-    pub fn retire(&mut self, hash: u64, reference: R) -> bool {
-        let Some(record) = self.capture.as_mut().and_then(|capture| capture.record(hash)) else {
-            return false;
-        };
+    /// `abort_capture`; if false, it was not there at the cut or was emitted already, and the caller frees it now. `bytes`
+    /// is asked how much memory is kept with it.
+    pub fn retire(&mut self, hash: u64, reference: R, bytes: impl FnOnce() -> usize) -> bool {
+        let Some(capture) = &mut self.capture else { return false };
+        let Some(record) = capture.record(hash) else { return false };
         let needed = record.references.contains(&reference);
         if needed {
+            let bytes = bytes();
             record.limbo.push(reference);
+            record.limbo_bytes += bytes;
+            capture.limbo_bytes += bytes;
         }
         needed
     }
@@ -85,6 +98,7 @@ impl<R: Copy + Eq> Table<R> {
         };
         if let Some((_, record)) = capture.records.pop_first() {
             capture.copied -= record.references.len();
+            capture.limbo_bytes -= record.limbo_bytes;
             record.references.into_iter().for_each(each);
             record.limbo.into_iter().for_each(free);
             return true;
@@ -123,7 +137,7 @@ impl<R: Copy + Eq> Table<R> {
             references.extend(self.stashed_between(start, last));
             if let Some(capture) = self.capture.as_mut().filter(|_| !references.is_empty()) {
                 capture.copied += references.len();
-                capture.records.insert(start, Record { last, references, limbo: Vec::new() });
+                capture.records.insert(start, Record { last, references, limbo: Vec::new(), limbo_bytes: 0 });
             }
         }
         self.capture.as_mut().is_some_and(|capture| capture.record(hash).is_some())

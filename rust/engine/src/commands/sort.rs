@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use crate::config::KeyspaceEvents;
 use crate::error::{self, Error};
 use crate::handler::{
-    Args, Begin, Categories, Context, Effect, Find, Flags, Group, KeyAt, KeyFlags, KeySpec, Keys, KeysFound, Outcome,
-    Row, permission,
+    Args, Begin, Categories, Context, Effect, Find, Flags, Group, KeyAt, KeyFlags, KeySpec, Keys, KeysFound, Log,
+    Outcome, Row, Words, permission,
 };
+use crate::keyspace::Key;
 use crate::number;
 use crate::resp::Reply;
 use crate::values::list::Side;
@@ -59,7 +60,7 @@ fn found(args: Args<'_>, may_store: bool) -> KeysFound {
     keys.positions.push(KeyAt { index: 1, flags: SOURCE.flags });
     let Ok(options) = Options::read(args, may_store) else { return keys };
     keys.positions.extend(options.target.map(|index| KeyAt { index, flags: TARGET.flags }));
-    keys.is_all = options.by.iter().chain(&options.get).any(|pattern| pattern.contains(&b'*'));
+    keys.is_all = options.uses_patterns();
     keys
 }
 
@@ -108,6 +109,11 @@ impl<'a> Options<'a> {
         self.by.is_some_and(|pattern| !pattern.contains(&b'*'))
     }
 
+    /// Whether other keys than those named are looked at.
+    fn uses_patterns(&self) -> bool {
+        self.by.iter().chain(&self.get).any(|pattern| pattern.contains(&b'*'))
+    }
+
     /// The range of `len` elements that is wanted.
     fn range(&self, len: usize) -> std::ops::Range<usize> {
         let (offset, count) = self.limit.unwrap_or((0, -1));
@@ -142,14 +148,31 @@ fn sort(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) ->
         }
     }
     let (target, len) = (context.key(1), list.view().len());
+    let log = if context.is_logged() && options.uses_patterns() { stored(target, &list) } else { Log::AsReceived };
     let was_there = context.open(target).is_some();
     let is_there = context.put_collection(target, list);
     reply.integer(len as i64);
+    let effect = Effect { log, ..Effect::none() };
     Ok(match (is_there, was_there) {
-        (true, _) => Effect::changed().event(KeyspaceEvents::LIST, "sortstore", 1),
-        (false, true) => Effect::changed().event(KeyspaceEvents::GENERIC, "del", 1),
+        (true, _) => effect.event(KeyspaceEvents::LIST, "sortstore", 1),
+        (false, true) => effect.event(KeyspaceEvents::GENERIC, "del", 1),
         (false, false) => Effect::none(),
     })
+}
+
+/// A sorted list as it goes to the journal if patterns made it: what they found may be gone, because its time was over,
+/// where the journal is read.
+fn stored(target: Key<'_>, list: &List) -> Log {
+    /// Few enough for one command.
+    const TOGETHER: usize = 1024;
+    let mut elements: Vec<Box<[u8]>> = Vec::new();
+    List::each(list.view(), &mut |element| elements.push(element.name.into()));
+    let mut commands: Vec<Words> = vec![vec![Box::from(b"DEL".as_slice()), target.bytes().into()]];
+    for some in elements.chunks(TOGETHER) {
+        let head = [b"RPUSH".as_slice(), target.bytes()].map(Box::from);
+        commands.push(head.into_iter().chain(some.iter().cloned()).collect());
+    }
+    Log::Instead(commands)
 }
 
 fn sort_ro(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -222,8 +222,9 @@ fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
         return;
     }
     for _ in 0..NAPS_MAX {
-        if !store.keyspace.is_cut() {
-            // Who exceeded the limit may have said so after the end.
+        if !store.keyspace.is_cut() || store.keyspace.published_captured() <= store.persist.captured_bytes_max() {
+            // Who exceeded the limit may have said so after the end; and a collection that takes long to be told gives back
+            // with every piece.
             store.persist.refusals.set(Refusal::MemoryOfSnapshot, false);
         }
         if !store.persist.refusals.has(Refusal::MemoryOfSnapshot) {

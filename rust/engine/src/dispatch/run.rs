@@ -221,6 +221,10 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
 /// Puts what a command did to the account: journal records, events, watches, keys that somebody waits for.
 fn apply(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Effect) {
     let store = context.store;
+    if effect.log == Log::AsReceived && context.keys().len() > 1 && store.journal.is_on() {
+        // Who reads the words again must find them gone, as this command did.
+        context.drop_expired_of_plan(db);
+    }
     let mut trace = std::mem::take(&mut context.trace);
     if store.journal.is_on() {
         for (db, key) in &trace.expired {

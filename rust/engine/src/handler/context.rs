@@ -266,6 +266,16 @@ impl<'a, 'e> Context<'a, 'e> {
         Some(self.part(db, &key).at(place))
     }
 
+    /// Deletes those keys of the plan that are stored and whose time is over, which the journal hears.
+    pub fn drop_expired_of_plan(&mut self, db: usize) {
+        for &key in self.keys {
+            let part = self.locks.peek(key.shard()).db(db).filter(|part| part.with_deadline() > 0);
+            if part.and_then(|part| part.get(&key)).is_some_and(|entry| entry.is_expired(self.now_ms)) {
+                self.drop_expired(db, key);
+            }
+        }
+    }
+
     #[cold]
     fn drop_expired(&mut self, db: usize, key: Key<'a>) {
         // No change for who began to watch it when its time was over, so it is not recorded as one.

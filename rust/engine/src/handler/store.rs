@@ -280,7 +280,9 @@ impl Store {
     /// Lets writers wait from now on if a snapshot holds as much memory as it may.
     #[cold]
     fn limit_captured(&self, locks: &mut Locks<'_>) {
-        if self.keyspace.publish_captured(locks) > self.persist.captured_bytes_max() {
+        let bytes = self.keyspace.publish_captured(locks);
+        self.persist.saving.set_captured(bytes);
+        if bytes > self.persist.captured_bytes_max() {
             self.persist.refusals.set(Refusal::MemoryOfSnapshot, true);
         }
     }

@@ -7,7 +7,7 @@ use super::blob::{self, Form, Layout, Parts};
 use super::detached::Detached;
 use super::hash::{Key, KeyHasher};
 use crate::slab::Slab;
-use crate::values::{Cell, Collection, Hash, Large, ValueRef};
+use crate::values::{Cell, Collection, Gauge, Hash, Large, ValueRef};
 
 /// One key with its value, deadline and access clock, seen under the shard's lock.
 #[derive(Clone, Copy, Debug)]
@@ -189,6 +189,7 @@ impl Blobs {
     fn drop_large(&mut self, place: u32) {
         let Kept { large, bytes } = self.large.remove(place);
         self.large_bytes -= bytes;
+        large.leaves();
         if bytes > DROPPED_AT_ONCE_BYTES_MAX {
             self.dropped.push(large);
         }
@@ -207,9 +208,10 @@ impl Blobs {
     }
 
     /// Lets a snapshot that needs the value of a blob begin with it: it goes on changing under another blob, or is gone.
-    pub fn begin_capture(&self, place: Ref) {
+    pub fn begin_capture(&self, place: Ref, gauge: &Gauge) {
         if let Form::Large(large) = self.entry(place).form() {
-            self.large(large).begin_capture();
+            self.large(large).begin_capture(gauge);
+            self.large(large).stays_behind();
         }
     }
 

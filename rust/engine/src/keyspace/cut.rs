@@ -18,13 +18,14 @@
 //! lets a sweep through it locks in ascending order like every command. Large values are shared with the copy, not copied:
 //! a large collection begins a capture of its own and is drained piece by piece, under its own lock.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::blob::Form;
 use super::blobs::Entry;
 use super::db::Db;
 use super::shard::{Keyspace, Locks, Poisoned, Shard};
-use crate::values::{Large, Packing, ValueRef};
+use crate::values::{Gauge, Large, Packing, Share, ValueRef};
 
 /// How often the sweep lets go of everything and tries again.
 const SWEEPS_MAX: usize = 64;
@@ -82,7 +83,17 @@ impl Keyspace {
                 self.publish_captured(&mut locks);
             }
         }
-        self.captured.load(Ordering::Relaxed)
+        self.published_captured()
+    }
+
+    /// The same as last published: without any lock, and a little behind.
+    pub fn published_captured(&self) -> usize {
+        self.captured.load(Ordering::Relaxed).saturating_add(self.gauge.bytes())
+    }
+
+    /// The part of it that collections keep, and the entries that are being told.
+    pub fn gauge_bytes(&self) -> usize {
+        self.gauge.bytes()
     }
 
     /// Publishes what the held shards keep for a snapshot; what all shards do, as last published.
@@ -94,7 +105,7 @@ impl Keyspace {
                 self.captured.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
             }
         }
-        self.captured.load(Ordering::Relaxed)
+        self.published_captured()
     }
 
     /// Locks all shards; lets go of those it has while another one is held, a bounded number of times.
@@ -122,7 +133,7 @@ impl Keyspace {
         // Made first, so that whatever fails below ends it.
         let cut = Cut { keyspace: self, shard: 0 };
         let mut locks = self.sweep()?;
-        locks.iter_mut().for_each(|(_, shard)| shard.begin_capture());
+        locks.iter_mut().for_each(|(_, shard)| shard.begin_capture(&self.gauge));
         self.publish_captured(&mut locks);
         let observed = observe(&locks);
         drop(locks);
@@ -185,6 +196,9 @@ pub struct Captured {
     db: usize,
     entries: Vec<Copied>,
     bytes: Vec<u8>,
+    gauge: Gauge,
+    /// Long strings, which others may replace at any time: what they take counts until all entries are told.
+    share: Option<Arc<Share>>,
 }
 
 #[derive(Debug)]
@@ -252,17 +266,25 @@ impl Captured {
         }
         self.entries.clear();
         self.bytes.clear();
+        self.share = None;
     }
 
-    pub(super) fn begin(&mut self, db: usize) {
+    pub(super) fn begin(&mut self, db: usize, gauge: &Gauge) {
         self.clear();
         self.db = db;
+        self.gauge = gauge.clone();
+    }
+
+    /// Counts the bytes of a string that is shared with the keyspace.
+    fn count(&mut self, bytes: usize) {
+        let share = self.share.get_or_insert_with(|| self.gauge.share());
+        share.set(share.bytes() + bytes);
     }
 
     /// Replaces what is there by copies of some entries of a database, at most `count` behind the first `skip`; how many.
     /// A large collection is copied as a whole, so this is for who stops everything anyway.
     pub fn copy(&mut self, number: usize, db: &Db, skip: usize, count: usize) -> usize {
-        self.begin(number);
+        self.begin(number, &Gauge::default());
         for entry in db.iter().skip(skip).take(count) {
             self.push_with(&entry, Large::copied);
         }
@@ -286,7 +308,13 @@ impl Captured {
                 self.bytes.extend_from_slice(bytes);
                 CopiedValue::Packed(packing)
             }
-            Form::Large(place) => CopiedValue::Large(take(entry.blobs.large(place)).captured()),
+            Form::Large(place) => {
+                let large = take(entry.blobs.large(place)).captured(&self.gauge);
+                if let Large::String(shared) = &large {
+                    self.count(shared.heap_bytes());
+                }
+                CopiedValue::Large(large)
+            }
         };
         let (deadline_ms, clock, is_raw) = (entry.deadline_ms(), entry.clock(), entry.is_raw());
         self.entries.push(Copied { key_end, end: self.bytes.len(), value, deadline_ms, clock, is_raw });
@@ -324,10 +352,10 @@ impl Drop for Captured {
 
 impl Shard {
     /// Begins a capture of every database.
-    fn begin_capture(&mut self) {
+    fn begin_capture(&mut self, gauge: &Gauge) {
         for (index, db) in self.dbs_mut() {
             if !db.is_empty() {
-                db.begin_capture(index);
+                db.begin_capture(index, gauge);
             }
         }
     }

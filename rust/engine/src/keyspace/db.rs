@@ -13,7 +13,7 @@ use super::cut::Captured;
 use super::detached::Detached;
 use super::hash::{Hint, Key, KeyHasher};
 use crate::seeded::{self, Bug};
-use crate::values::{Large, NewValue, Piece};
+use crate::values::{Gauge, Large, NewValue, Piece};
 
 /// How many entries ahead of the one that a snapshot copies the memory of others is asked for.
 const TOLD_AHEAD: usize = 8;
@@ -89,8 +89,8 @@ pub struct Db {
     pub(super) scratch: Vec<u8>,
     pub(super) fired_places: Vec<Ref>,
     captured_as: usize,
-    /// Bytes of what left the table and is kept for a snapshot.
-    captured_bytes: usize,
+    /// Where collections count what they keep for a snapshot.
+    gauge: Gauge,
     /// Changes whenever an entry comes, goes or moves, and no two databases ever have the same one.
     stamp: u64,
 }
@@ -110,7 +110,7 @@ impl Default for Db {
             scratch: Vec::new(),
             fired_places: Vec::new(),
             captured_as: 0,
-            captured_bytes: 0,
+            gauge: Gauge::default(),
             stamp: u64::from(number) << 32,
         }
     }
@@ -352,9 +352,8 @@ impl Db {
 
     /// Frees a blob that left the table, unless a snapshot still needs it.
     fn retire(&mut self, hash: u64, old: Ref) {
-        if self.table.retire(hash, old) {
-            self.captured_bytes += self.blobs.own_bytes(old);
-            self.blobs.begin_capture(old);
+        if self.table.retire(hash, old, || self.blobs.own_bytes(old)) {
+            self.blobs.begin_capture(old, &self.gauge);
         } else {
             self.blobs.free(old);
         }
@@ -509,18 +508,19 @@ impl Db {
     }
 
     /// Begins a snapshot: what is stored now will be told by [`Db::drain`], whatever is written meanwhile. `index` is the
-    /// number of the database at this moment.
+    /// number of the database at this moment; `gauge` is where collections count what they keep.
     ///
     /// # Panics
     /// If one is under way.
-    pub fn begin_capture(&mut self, index: usize) {
+    pub fn begin_capture(&mut self, index: usize, gauge: &Gauge) {
         self.captured_as = index;
+        self.gauge = gauge.clone();
         self.table.begin_capture();
     }
 
-    /// Bytes of memory that only a snapshot needs.
+    /// Bytes of memory that only a snapshot needs, without those inside of collections.
     pub fn captured_bytes(&self) -> usize {
-        self.captured_bytes + self.table.captured_bytes()
+        self.table.captured_bytes()
     }
 
     /// Whether a snapshot still needs entries.
@@ -535,7 +535,7 @@ impl Db {
         }
         let (mut told, mut free) = (Vec::new(), Vec::new());
         let more = self.table.drain(|place| told.push(place), |place| free.push(place));
-        into.begin(self.captured_as);
+        into.begin(self.captured_as, &self.gauge);
         let mut ahead = told.iter();
         ahead.by_ref().take(TOLD_AHEAD).for_each(|place| self.blobs.arena.prefetch(*place));
         for place in &told {
@@ -545,7 +545,6 @@ impl Db {
             into.push(&self.blobs.entry(*place));
         }
         for place in free {
-            self.captured_bytes = self.captured_bytes.saturating_sub(self.blobs.own_bytes(place));
             self.blobs.free(place);
         }
         more
@@ -555,7 +554,6 @@ impl Db {
     pub fn abort_capture(&mut self) {
         let mut free = Vec::new();
         self.table.abort_capture(|place| free.push(place));
-        self.captured_bytes = 0;
         for place in free {
             self.blobs.abort_capture(place);
         }

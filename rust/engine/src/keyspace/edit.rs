@@ -254,6 +254,7 @@ impl Db {
         let emptied = collection.is_empty();
         let due_ms = collection.take_due(now.unix_ms);
         let bytes = held.heap_bytes();
+        held.changed();
         drop(held);
         self.blobs.account(large, bytes);
         if emptied {

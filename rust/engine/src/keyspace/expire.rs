@@ -168,6 +168,7 @@ impl Db {
         let emptied = fields.is_empty();
         let due_ms = fields.take_due(turn.now_ms);
         let bytes = held.heap_bytes();
+        held.changed();
         drop(held);
         self.blobs.account(large, bytes);
         turn.left = turn.left.saturating_sub(gone.len().max(1));

@@ -12,6 +12,7 @@ use super::tracked::Tracked;
 use super::waiters::Waiters;
 use super::watch::Watches;
 use crate::seeded::{self, Bug};
+use crate::values::Gauge;
 
 /// What one mutex protects.
 #[derive(Debug, Default)]
@@ -149,6 +150,8 @@ pub struct Keyspace {
     pub(super) is_cut: AtomicBool,
     /// The sum of what all shards published of what only that needs.
     pub(super) captured: AtomicUsize,
+    /// The same of what collections and the entries that are being told keep.
+    pub(super) gauge: Gauge,
 }
 
 /// A thread panicked while it held a shard.
@@ -165,6 +168,7 @@ impl Keyspace {
             published: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),
             captured: AtomicUsize::new(0),
+            gauge: Gauge::new(),
         }
     }
 

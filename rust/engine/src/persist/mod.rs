@@ -112,6 +112,8 @@ pub struct Persist {
     is_closed: AtomicBool,
     /// Bytes of memory that the snapshot under way may need beside the data.
     captured_bytes_max: AtomicUsize,
+    /// What a snapshot may keep besides a tenth of the data, in bytes.
+    reserve_bytes: AtomicUsize,
     /// Whether the configuration has save points.
     saves_itself: AtomicBool,
 }
@@ -179,6 +181,7 @@ impl Persist {
             functions: Mutex::default(),
             is_closed: AtomicBool::new(false),
             captured_bytes_max: AtomicUsize::new(usize::MAX),
+            reserve_bytes: AtomicUsize::new(snapshot::RESERVE_BYTES),
             saves_itself: AtomicBool::new(false),
         }
     }
@@ -217,6 +220,17 @@ impl Persist {
             *lock = Some(files.lock()?);
         }
         Ok(())
+    }
+
+    /// [`limit_bytes`] with the reserve of this store.
+    pub(super) fn limit_bytes(&self, used_bytes: usize) -> usize {
+        used_bytes / 10 + self.reserve_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lets a snapshot keep so many bytes besides a tenth of the data, for tests that have little data.
+    #[doc(hidden)]
+    pub fn set_reserve_bytes(&self, bytes: usize) {
+        self.reserve_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Bytes of memory that the snapshot under way may need beside the data.

@@ -10,7 +10,7 @@ use super::status::{Delay, Progress, Work};
 use super::{Claim, Dataset, Persist, Refusal, StartError};
 use crate::config::options;
 use crate::files::{File, Files};
-use crate::keyspace::{Captured, Cut, CutError, Keyspace, Locks, ParkedCut};
+use crate::keyspace::{Captured, Cut, CutError, Keyspace, Locks, ParkedCut, Shard};
 use crate::rdb::{Access, Fault, RdbError, WriteOptions, Writer};
 
 /// What is true at a cut.
@@ -113,8 +113,11 @@ impl From<CutError> for SaveError {
 /// How much memory, in bytes, a snapshot of so much data may need beside it: a tenth and 64 MiB. A quarter of the latter
 /// is left for commands that are under way.
 pub const fn limit_bytes(used_bytes: usize) -> usize {
-    used_bytes / 10 + (48 << 20)
+    used_bytes / 10 + RESERVE_BYTES
 }
+
+/// Of 64 MiB.
+pub(super) const RESERVE_BYTES: usize = 48 << 20;
 
 /// Cuts: what is stored now will be told.
 ///
@@ -123,7 +126,7 @@ pub const fn limit_bytes(used_bytes: usize) -> usize {
 pub fn cut(data: &dyn Dataset) -> Result<(Cut<'_>, Moment), CutError> {
     data.keyspace().begin_cut(|locks| {
         let moment = Moment::of(data, locks);
-        data.persist().captured_bytes_max.store(limit_bytes(moment.used_bytes), Ordering::Relaxed);
+        data.persist().captured_bytes_max.store(data.persist().limit_bytes(moment.used_bytes), Ordering::Relaxed);
         moment
     })
 }
@@ -431,10 +434,24 @@ impl<'a> Job<'a> {
         if !self.is_cut {
             return;
         }
-        let bytes = self.data.keyspace().captured_bytes();
+        let (keyspace, persist) = (self.data.keyspace(), self.data.persist());
+        let bytes = keyspace.captured_bytes();
         self.progress.set_captured(bytes);
-        self.data.persist().refusals.set(Refusal::MemoryOfSnapshot, bytes > self.data.persist().captured_bytes_max());
+        let limit = persist.limit_bytes(self.moment.used_bytes);
+        // Where data went since the cut, what was kept of it needs no more memory than there was.
+        let room =
+            if bytes > limit { (self.moment.used_bytes + limit).saturating_sub(used_bytes(keyspace)) } else { 0 };
+        let most = if room > 0 { bytes + room } else { limit };
+        persist.captured_bytes_max.store(most, Ordering::Relaxed);
+        persist.refusals.set(Refusal::MemoryOfSnapshot, bytes > most);
     }
+}
+
+/// Bytes of all data and of what is kept for a snapshot. Locks one shard after the other.
+fn used_bytes(keyspace: &Keyspace) -> usize {
+    let shards = (0..keyspace.len()).filter_map(|shard| keyspace.lock(1 << shard).ok());
+    let used: usize = shards.map(|locks| locks.iter().map(Shard::used_bytes).sum::<usize>()).sum();
+    used.saturating_add(keyspace.gauge_bytes())
 }
 
 /// Memory is looked at after so many segments, some thousand entries, which are told in a millisecond or two; and after so

@@ -14,10 +14,12 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, Weak};
 
 use rkv_collections::bytes::Shared;
+use rkv_collections::chunks::take_left_bytes;
 
+use super::gauge::{Gauge, Share};
 use super::value::{Kind, NewValue, ValueRef};
 use super::{Hash, List, Set, Stream, Zset};
 use crate::error::{self, Error};
@@ -143,6 +145,10 @@ pub trait Collection: Default + Clone + Send + Sync + 'static {
     /// meanwhile. Does nothing if one is under way, and nothing to a small one, which its cell keeps.
     fn begin_capture(&mut self);
 
+    /// Heap bytes that only a snapshot needs, in O(1). `left_bytes` is what changes have left behind in chunks since it
+    /// began, less what was given back.
+    fn captured_bytes(&self, left_bytes: usize) -> usize;
+
     /// Copies out one more piece of what was there at the cut; false when all was told.
     fn drain(&mut self, into: &mut Piece) -> bool;
 
@@ -167,6 +173,8 @@ pub struct Shape {
 pub struct Piece {
     bytes: Vec<u8>,
     elements: Vec<Copied>,
+    /// Bytes that were kept for these elements alone, and are given back with them.
+    pub(super) freed_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +223,7 @@ impl Piece {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.elements.clear();
+        self.freed_bytes = 0;
     }
 
     /// Adds a copy of an element.
@@ -246,21 +255,42 @@ pub struct Cell<T>(Arc<RwLock<Held<T>>>);
 #[derive(Debug, Default)]
 pub struct Held<T> {
     collection: T,
-    frozen: Frozen,
+    /// What a snapshot needs; mostly nothing.
+    frozen: Option<Box<Frozen>>,
 }
 
-/// What a snapshot needs of a small collection.
-#[derive(Debug, Default)]
-enum Frozen {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// The bytes, which have not changed since the cut.
+/// What a snapshot needs of a collection, and what that takes.
+#[derive(Debug)]
+struct Frozen {
+    what: What,
+    share: Whose,
+    /// What changes have left behind in chunks, less what was given back.
+    left_bytes: usize,
+    /// A snapshot cannot keep more than there was at the cut.
+    most_bytes: usize,
+    /// Whether nobody but the snapshot has the collection.
+    is_orphan: bool,
+}
+
+/// Whose share it is.
+#[derive(Debug)]
+enum Whose {
+    /// The collection's.
+    Own(Arc<Share>),
+    /// That of a picture, as long as there is one.
+    OfPicture(Weak<Share>),
+}
+
+#[derive(Debug)]
+enum What {
+    /// The bytes of a small one, which have not changed since the cut.
     AsTheyAre,
     /// The bytes as they were at the cut, before a change.
     Copy(Packing, Box<[u8]>),
     /// What a large one had at the cut; it tells its elements itself.
     Large(Shape),
+    /// Nothing more: the picture was taken.
+    Pictured,
 }
 
 impl<T> Deref for Held<T> {
@@ -278,12 +308,60 @@ impl<T: Collection> Held<T> {
     #[expect(clippy::wrong_self_convention, reason = "it says what the borrow is for")]
     #[inline]
     pub fn to_change(&mut self) -> &mut T {
-        if matches!(self.frozen, Frozen::AsTheyAre)
-            && let Some((packing, bytes)) = self.collection.packed()
-        {
-            self.frozen = Frozen::Copy(packing, bytes.into());
+        if self.frozen.is_some() {
+            self.set_aside();
         }
         &mut self.collection
+    }
+
+    #[cold]
+    fn set_aside(&mut self) {
+        // What the change leaves behind is counted from here on.
+        take_left_bytes();
+        if let Some(frozen) = &mut self.frozen
+            && matches!(frozen.what, What::AsTheyAre)
+            && let Some((packing, bytes)) = self.collection.packed()
+        {
+            frozen.what = What::Copy(packing, bytes.into());
+        }
+    }
+
+    /// To be called when the change was made: what a snapshot keeps is counted.
+    #[inline]
+    pub fn changed(&mut self) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.left_bytes = frozen.left_bytes.saturating_add(take_left_bytes());
+            self.count();
+        }
+    }
+
+    /// Corrects the share.
+    #[cold]
+    fn count(&mut self) {
+        let Some(frozen) = &mut self.frozen else { return };
+        let kept = match &frozen.what {
+            What::AsTheyAre => 0,
+            What::Copy(_, bytes) => bytes.len(),
+            What::Large(_) | What::Pictured => self.collection.captured_bytes(frozen.left_bytes),
+        };
+        let kept = if frozen.is_orphan { frozen.most_bytes } else { kept.min(frozen.most_bytes) };
+        match &frozen.share {
+            Whose::Own(share) => share.set(kept),
+            Whose::OfPicture(share) => match share.upgrade() {
+                Some(share) => share.set(kept),
+                None => self.frozen = None,
+            },
+        }
+    }
+
+    /// Notes that nobody but a snapshot has the collection any more.
+    fn orphan(&mut self) {
+        let bytes = self.heap_bytes();
+        if let Some(frozen) = self.frozen.as_mut().filter(|frozen| !frozen.is_orphan) {
+            frozen.is_orphan = true;
+            frozen.most_bytes = frozen.most_bytes.max(bytes);
+            self.count();
+        }
     }
 
     /// Heap bytes of the collection and of the cell that holds it.
@@ -291,61 +369,75 @@ impl<T: Collection> Held<T> {
         self.collection.heap_bytes() + size_of::<RwLock<Self>>() + 2 * size_of::<usize>()
     }
 
-    fn begin_capture(&mut self) {
-        match self.frozen {
-            Frozen::Nothing if self.collection.packed().is_some() => self.frozen = Frozen::AsTheyAre,
-            Frozen::Nothing => {
-                self.frozen = Frozen::Large(self.collection.shape().unwrap_or_default());
-                self.collection.begin_capture();
-            }
-            _ => {}
+    fn begin_capture(&mut self, gauge: &Gauge) {
+        if self.frozen.as_ref().is_some_and(|frozen| !matches!(frozen.what, What::Pictured)) {
+            return;
         }
+        let what = if self.collection.packed().is_some() {
+            What::AsTheyAre
+        } else {
+            let shape = self.collection.shape().unwrap_or_default();
+            self.collection.begin_capture();
+            What::Large(shape)
+        };
+        let (share, most_bytes) = (Whose::Own(gauge.share()), self.heap_bytes());
+        self.frozen = Some(Box::new(Frozen { what, share, left_bytes: 0, most_bytes, is_orphan: false }));
     }
 
     fn drain(&mut self, into: &mut Piece) -> bool {
         into.clear();
+        let Some(frozen) = &mut self.frozen else { return false };
         let mut push = |element: Element<'_>| into.push(element);
-        match std::mem::take(&mut self.frozen) {
-            Frozen::Nothing => return false,
-            Frozen::Large(shape) => {
+        match &frozen.what {
+            What::AsTheyAre => T::each(self.collection.view(), &mut push),
+            What::Copy(packing, bytes) => T::each(T::view_packed(*packing, bytes), &mut push),
+            What::Large(_) => {
                 let more = self.collection.drain(into);
                 if more {
-                    self.frozen = Frozen::Large(shape);
+                    frozen.left_bytes = frozen.left_bytes.saturating_sub(into.freed_bytes);
+                    self.count();
+                } else {
+                    self.frozen = None;
                 }
                 return more;
             }
-            Frozen::AsTheyAre => T::each(self.collection.view(), &mut push),
-            Frozen::Copy(packing, bytes) => T::each(T::view_packed(packing, &bytes), &mut push),
+            What::Pictured => return false,
         }
+        self.frozen = None;
         true
     }
 
     fn take_packed(&mut self) -> Option<(Packing, Box<[u8]>)> {
-        match std::mem::take(&mut self.frozen) {
-            Frozen::AsTheyAre => self.collection.packed().map(|(packing, bytes)| (packing, bytes.into())),
-            Frozen::Copy(packing, bytes) => Some((packing, bytes)),
-            other => {
-                self.frozen = other;
-                None
-            }
-        }
+        let packed = match &mut self.frozen.as_mut()?.what {
+            What::AsTheyAre => self.collection.packed().map(|(packing, bytes)| (packing, bytes.into())),
+            What::Copy(packing, bytes) => Some((*packing, std::mem::take(bytes))),
+            What::Large(_) | What::Pictured => return None,
+        };
+        self.frozen = None;
+        packed
     }
 
-    const fn captured_shape(&self) -> Option<Shape> {
-        if let Frozen::Large(shape) = self.frozen { Some(shape) } else { None }
+    fn captured_shape(&self) -> Option<Shape> {
+        let frozen = self.frozen.as_ref()?;
+        if let What::Large(shape) = frozen.what { Some(shape) } else { None }
     }
 
     fn abort_capture(&mut self) {
-        self.frozen = Frozen::Nothing;
-        self.collection.abort_capture();
+        if self.frozen.take().is_some() {
+            self.collection.abort_capture();
+        }
     }
 }
 
 impl Held<Stream> {
     /// What the stream was at the cut; see [`Large::captured`].
     fn take_picture(&mut self) -> Option<Stream> {
-        self.frozen = Frozen::Nothing;
-        self.collection.take_captured()
+        let frozen = self.frozen.as_mut()?;
+        let Whose::Own(share) = &frozen.share else { return None };
+        let share = Arc::clone(share);
+        frozen.what = What::Pictured;
+        frozen.share = Whose::OfPicture(Arc::downgrade(&share));
+        self.collection.take_captured(Some(share))
     }
 }
 
@@ -365,7 +457,7 @@ impl<T> fmt::Debug for Cell<T> {
 impl<T: Collection> Cell<T> {
     /// Takes a collection in.
     pub fn new(collection: T) -> Self {
-        Self(Arc::new(RwLock::new(Held { collection, frozen: Frozen::Nothing })))
+        Self(Arc::new(RwLock::new(Held { collection, frozen: None })))
     }
 
     /// The collection, to be read. Whoever panicked with it poisons its shard, so that nobody comes here again.
@@ -393,6 +485,33 @@ impl<T: Collection> Cell<T> {
     /// Another collection with the same elements.
     fn copied(&self) -> Self {
         Self::new(self.read().collection.clone())
+    }
+
+    /// Whether so many have the collection.
+    fn is_held_by(&self, holders: usize) -> bool {
+        Arc::strong_count(&self.0) == holders
+    }
+
+    fn drain(&self, into: &mut Piece) -> bool {
+        let mut held = self.write_when_free();
+        if self.is_held_by(1) {
+            held.orphan();
+        }
+        held.drain(into)
+    }
+
+    /// See [`Large::leaves`].
+    fn leaves(&self) {
+        if T::KIND != Kind::Stream && self.is_held_by(1) {
+            return;
+        }
+        let mut held = self.write();
+        let Some(frozen) = &held.frozen else { return };
+        // A picture is a collection of its own, so that nobody else is left who has this one.
+        let others = if matches!(frozen.what, What::Pictured) { 0 } else { 1 };
+        if self.is_held_by(1 + others) {
+            held.orphan();
+        }
     }
 
     /// For who holds no shard: comes in when nobody is there, and does not queue; see the head of this module.
@@ -489,9 +608,20 @@ impl Large {
         hash.take_due(now_ms)
     }
 
-    /// See [`Collection::begin_capture`]. Strings are never changed while somebody else holds them.
-    pub fn begin_capture(&self) {
-        each_cell!(self, _ => (), cell => cell.write().begin_capture());
+    /// See [`Collection::begin_capture`]. Strings are never changed while somebody else holds them. What is kept for the
+    /// snapshot counts in `gauge`.
+    pub fn begin_capture(&self, gauge: &Gauge) {
+        each_cell!(self, _ => (), cell => cell.write().begin_capture(gauge));
+    }
+
+    /// To be called when a collection is about to be dropped: if a snapshot has it, and nobody else, all of it counts.
+    pub fn leaves(&self) {
+        each_cell!(self, _ => (), cell => cell.leaves());
+    }
+
+    /// To be called when a collection has left its key and is kept for a snapshot: if nobody else has it, all of it counts.
+    pub fn stays_behind(&self) {
+        each_cell!(self, _ => (), cell => if cell.is_held_by(1) { cell.write().orphan() });
     }
 
     /// The bytes of a collection that was small at the cut, which is told with that. Holds no shard.
@@ -507,8 +637,8 @@ impl Large {
     /// What a snapshot writes, of a value that was just found in a segment or kept for it: the same value, whose capture is
     /// begun, or, of a stream, its picture as of the cut, which nobody changes.
     #[must_use]
-    pub fn captured(&self) -> Self {
-        self.begin_capture();
+    pub fn captured(&self, gauge: &Gauge) -> Self {
+        self.begin_capture(gauge);
         if let Self::Stream(cell) = self
             && let Some(picture) = cell.write().take_picture()
         {
@@ -519,7 +649,7 @@ impl Large {
 
     /// See [`Collection::drain`]; holds no shard.
     pub fn drain(&self, into: &mut Piece) -> bool {
-        each_cell!(self, _ => false, cell => cell.write_when_free().drain(into))
+        each_cell!(self, _ => false, cell => cell.drain(into))
     }
 
     /// See [`Collection::abort_capture`].

@@ -184,6 +184,13 @@ impl Blobs {
         place
     }
 
+    /// Bytes that are given back when an element is freed.
+    fn kept_bytes(&self, place: Ref) -> usize {
+        let blob = self.arena.bytes(place);
+        let far = if blob[0] & FAR == 0 { 0 } else { self.far.get(far_place(blob)).len() };
+        blob.len() + far
+    }
+
     fn free(&mut self, place: Ref) {
         let blob = self.arena.bytes(place);
         if blob[0] & FAR != 0 {
@@ -400,7 +407,7 @@ impl Elements {
         let place = self.blobs.write(new);
         self.stamp.renew();
         self.table.replace(hash, old, place);
-        if !self.table.retire(hash, old) {
+        if !self.table.retire(hash, old, || self.blobs.kept_bytes(old)) {
             self.blobs.free(old);
         }
         place
@@ -443,7 +450,7 @@ impl Elements {
     fn remove_hashed(&mut self, hash: u64, place: Ref) {
         self.stamp.renew();
         self.table.remove(hash, place, &Resolver { blobs: &self.blobs, keyed: &self.keyed });
-        if !self.table.retire(hash, place) {
+        if !self.table.retire(hash, place, || self.blobs.kept_bytes(place)) {
             self.blobs.free(place);
         }
     }
@@ -494,6 +501,11 @@ impl Elements {
     /// Whether a snapshot still needs elements.
     pub fn is_captured(&self) -> bool {
         self.table.capturing()
+    }
+
+    /// See `Collection::captured_bytes`.
+    pub fn captured_bytes(&self) -> usize {
+        self.table.captured_bytes()
     }
 
     /// Copies out the elements of one more segment as they were at the cut; false when all were told.

@@ -335,6 +335,10 @@ impl Collection for Hash {
         }
     }
 
+    fn captured_bytes(&self, _: usize) -> usize {
+        if let Self::Table(fields) = self { fields.captured_bytes() } else { 0 }
+    }
+
     fn drain(&mut self, into: &mut Piece) -> bool {
         match self {
             Self::Packed(_) => false,

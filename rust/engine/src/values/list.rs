@@ -327,6 +327,11 @@ impl Collection for List {
         }
     }
 
+    fn captured_bytes(&self, left_bytes: usize) -> usize {
+        let Self::Chunked(chunked) = self else { return 0 };
+        chunked.captured.as_ref().map_or(0, |captured| left_bytes.min(captured.memory_bytes()))
+    }
+
     fn drain(&mut self, into: &mut Piece) -> bool {
         into.clear();
         let Self::Chunked(chunked) = self else { return false };
@@ -337,6 +342,9 @@ impl Collection for List {
         };
         let (mut room, count) = (Digits::new(), chunk.len());
         chunk.view().iter().for_each(|entry| into.push(element(entry.bytes(&mut room))));
+        if captured.owns_first() {
+            into.freed_bytes = chunk.heap_bytes();
+        }
         // What only the snapshot still had is freed piece by piece, too.
         drop(captured.drop_front(count).removed);
         true

@@ -4,6 +4,7 @@ pub mod bits;
 mod collection;
 pub mod digest;
 pub mod elements;
+mod gauge;
 pub mod geo;
 pub mod hash;
 pub mod lcs;
@@ -18,6 +19,7 @@ pub mod zset;
 
 pub use collection::{Cell, Collection, Element, Large, Packing, Piece, Reading, Shape, to_store};
 pub use elements::Named;
+pub use gauge::{Gauge, Share};
 pub use hash::Hash;
 pub use list::List;
 pub use rules::Rules;

@@ -376,6 +376,10 @@ impl Collection for Set {
         }
     }
 
+    fn captured_bytes(&self, _: usize) -> usize {
+        if let Self::Table(members) = self { members.captured_bytes() } else { 0 }
+    }
+
     fn drain(&mut self, into: &mut Piece) -> bool {
         match self {
             Self::Table(members) => members.drain(into),

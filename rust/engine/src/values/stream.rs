@@ -18,6 +18,7 @@ mod tests;
 use std::sync::Arc;
 
 use super::collection::{Cell, Collection, Element, Large, Packing, Piece, Shape};
+use super::gauge::Share;
 use super::rules::Rules;
 use super::value::{Kind, ValueRef};
 pub use entries::{Entries, Keep, Trim};
@@ -25,6 +26,7 @@ pub use group::{Consumer, ConsumerAt, Group, Groups, Pending};
 pub use id::{Id, IdText};
 pub use node::{Node, StreamEntry};
 pub use range::Range;
+use rkv_collections::chunks::leave_bytes;
 use rkv_collections::packed::Digits;
 
 /// A stream, owned by who changes it.
@@ -36,12 +38,21 @@ pub struct Stream {
     is_made: bool,
     /// What it was when a snapshot cut.
     captured: Option<Box<Self>>,
+    /// Of a picture: what it alone keeps.
+    #[expect(dead_code, reason = "it counts as long as it is held")]
+    share: Option<Arc<Share>>,
 }
 
 impl Clone for Stream {
     /// Entries and groups; a snapshot under way is that of the original.
     fn clone(&self) -> Self {
-        Self { entries: self.entries.clone(), groups: self.groups.clone(), is_made: self.is_made, captured: None }
+        Self {
+            entries: self.entries.clone(),
+            groups: self.groups.clone(),
+            is_made: self.is_made,
+            captured: None,
+            share: None,
+        }
     }
 }
 
@@ -161,6 +172,9 @@ impl Stream {
         self.group(name)?;
         let groups = Arc::make_mut(self.groups.as_mut()?);
         let removed = groups.remove(name)?;
+        if Arc::strong_count(&removed) > 1 {
+            leave_bytes(removed.heap_bytes());
+        }
         if groups.is_empty() {
             self.groups = None;
         }
@@ -190,9 +204,9 @@ impl Stream {
         }
     }
 
-    /// What it was when a snapshot cut, if one did and the picture was not taken yet.
-    pub fn take_captured(&mut self) -> Option<Self> {
-        self.captured.take().map(|captured| *captured)
+    /// What it was when a snapshot cut, if one did and the picture was not taken yet. `share` stays as long as the picture.
+    pub fn take_captured(&mut self, share: Option<Arc<Share>>) -> Option<Self> {
+        self.captured.take().map(|captured| Self { share, ..*captured })
     }
 }
 
@@ -276,9 +290,13 @@ impl Collection for Stream {
         if self.captured.is_none() {
             let nodes = self.entries.nodes.capture().into_chunks();
             let entries = Entries { nodes, ..self.entries };
-            let picture = Self { entries, groups: self.groups.clone(), is_made: true, captured: None };
+            let picture = Self { entries, groups: self.groups.clone(), is_made: true, ..Self::default() };
             self.captured = Some(Box::new(picture));
         }
+    }
+
+    fn captured_bytes(&self, left_bytes: usize) -> usize {
+        left_bytes
     }
 
     /// Nothing is told in pieces: the picture is the whole.

@@ -436,6 +436,10 @@ impl Collection for Zset {
         }
     }
 
+    fn captured_bytes(&self, _: usize) -> usize {
+        if let Self::Tree(tree) = self { tree.captured_bytes() } else { 0 }
+    }
+
     fn drain(&mut self, into: &mut Piece) -> bool {
         match self {
             Self::Packed(_) => false,

@@ -169,7 +169,7 @@ impl Scene {
 }
 
 /// Runs a command that may be refused for what it finds: no such key, an index that is not there.
-fn attempt(caller: &mut Caller, words: &[&[u8]]) {
+pub fn attempt(caller: &mut Caller, words: &[&[u8]]) {
     let mut tape = Tape::new();
     caller.execute(words, Mode::Now, &mut tape);
     if let Some(Value::Error(error)) = tape.iter().next() {

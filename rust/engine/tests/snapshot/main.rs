@@ -5,4 +5,5 @@ mod chance;
 mod collections;
 mod cut;
 mod files;
+mod memory;
 mod support;

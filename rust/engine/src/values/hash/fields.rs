@@ -370,6 +370,11 @@ impl Fields {
         self.elements.begin_capture();
     }
 
+    /// See `Collection::captured_bytes`.
+    pub fn captured_bytes(&self) -> usize {
+        self.elements.captured_bytes()
+    }
+
     /// See `Collection::drain`.
     pub fn drain(&mut self, into: &mut Piece) -> bool {
         self.elements.drain(into)

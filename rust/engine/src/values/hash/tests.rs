@@ -8,6 +8,7 @@ use super::fields::SCANNED_MAX;
 use super::*;
 use crate::chance::seed;
 use crate::random::{Random, Xoshiro256};
+use crate::values::Gauge;
 use crate::values::NewValue;
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -218,7 +219,7 @@ fn a_capture_tells_the_hash_of_the_cut() {
             let cut = world.model.clone();
             let large = std::mem::take(&mut world.hash).into_large();
             let Large::Hash(cell) = &large else { unreachable!() };
-            large.begin_capture();
+            large.begin_capture(&Gauge::default());
             let (mut told, mut piece, mut more) = (Model::new(), Piece::default(), true);
             while more {
                 for _ in 0..world.random.below(200) {

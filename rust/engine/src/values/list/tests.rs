@@ -9,6 +9,7 @@ use rkv_collections::packed::validate;
 use super::limit::Limit;
 use super::{List, ListView, Search, Side};
 use crate::chance::Random;
+use crate::values::Gauge;
 use crate::values::{Collection, Large, Piece, Rules};
 
 /// Headers of the few elements that one change adds.
@@ -185,9 +186,9 @@ fn a_snapshot_tells_what_was_there_at_the_cut() {
         let cell = List::cell(&large).unwrap();
         for _ in 0..3 {
             let at_cut: Vec<Vec<u8>> = model.iter().cloned().collect();
-            large.begin_capture();
+            large.begin_capture(&Gauge::default());
             // A second time changes nothing.
-            large.begin_capture();
+            large.begin_capture(&Gauge::default());
             let mut told = Vec::new();
             let aborts = random.below(4) == 0;
             loop {

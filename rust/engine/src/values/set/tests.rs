@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::{Set, difference, difference_of, intersection, intersection_of, union, union_of};
 use crate::chance::seed;
 use crate::random::{Random, Xoshiro256};
+use crate::values::Gauge;
 use crate::values::{Collection, Element, Large, Piece, Rules};
 use rkv_collections::packed::Entry;
 
@@ -111,7 +112,7 @@ fn a_set_is_a_set_in_every_form() {
                     assert_eq!(cell.write().to_change().add_all(&words, &rules), model.len() - before);
                 }
                 92 if cut.is_none() => {
-                    large.begin_capture();
+                    large.begin_capture(&Gauge::default());
                     cut = Some(Cut { expected: model.clone(), told: Model::new() });
                 }
                 93 => drain(&large, &mut cut),

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rkv_collections::chunks::leave_bytes;
+
 use super::Id;
 use super::sorted::{Identified, Sorted};
 
@@ -82,6 +84,12 @@ impl Group {
     #[inline]
     pub fn heap_bytes(&self) -> usize {
         self.pending.heap_bytes() + self.consumers.capacity() * size_of::<Option<Consumer>>() + self.consumer_bytes
+    }
+
+    /// Bytes of what a copy does not share.
+    fn own_bytes(&self) -> usize {
+        let consumer = size_of::<Option<Consumer>>() + size_of::<(Arc<[u8]>, ConsumerAt)>();
+        size_of::<Self>() + self.consumers.capacity() * consumer
     }
 
     /// A consumer by its name.
@@ -280,6 +288,9 @@ impl Groups {
     #[inline]
     pub fn edit<R>(&mut self, name: &[u8], change: impl FnOnce(&mut Group) -> R) -> Option<R> {
         let group = self.by_name.get_mut(name)?;
+        if Arc::strong_count(group) > 1 {
+            leave_bytes(group.own_bytes());
+        }
         let group = Arc::make_mut(group);
         let before = group.heap_bytes();
         let result = change(group);

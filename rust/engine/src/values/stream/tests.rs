@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Group, Id, Keep, Node, Pending, Stream, StreamEntry, Trim};
 use crate::chance::Random;
+use crate::values::Gauge;
 use crate::values::{Collection, Large, Rules, ValueRef};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -217,7 +218,7 @@ fn streams_are_maps_whatever_is_done_to_them() {
                         stream.begin_capture();
                         captured = Some(model.clone());
                     }
-                    Some(captured) => assert_eq!(observed(&stream.take_captured().expect("it began")), captured),
+                    Some(captured) => assert_eq!(observed(&stream.take_captured(None).expect("it began")), captured),
                 }
             }
         }
@@ -235,11 +236,11 @@ fn the_picture_of_a_stream_in_a_cell_is_that_of_the_cut() {
     let large = stream.into_large();
     let Large::Stream(cell) = &large else { unreachable!() };
     for _ in 0..3 {
-        large.begin_capture();
+        large.begin_capture(&Gauge::default());
         let at_the_cut = model.clone();
         (0..300).for_each(|_| add(cell.write().to_change(), &mut model, &mut random, &rules));
         trim(cell.write().to_change(), &mut model, &mut random);
-        let picture = large.captured();
+        let picture = large.captured(&Gauge::default());
         (0..10).for_each(|_| add(cell.write().to_change(), &mut model, &mut random, &rules));
         let ValueRef::Stream(picture) = picture.value() else { unreachable!() };
         assert_eq!(observed(picture.read().view()), at_the_cut);

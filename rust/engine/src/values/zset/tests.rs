@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::*;
 use crate::random::{Random, Xoshiro256};
+use crate::values::Gauge;
 
 /// Members and scores in order: everything is found by looking at all of them.
 #[derive(Clone, Debug, Default)]
@@ -248,7 +249,7 @@ impl Life {
 
     fn snapshot(&mut self) {
         let Some((cut, mut told)) = self.captured.take() else {
-            self.large.begin_capture();
+            self.large.begin_capture(&Gauge::default());
             self.captured = Some((self.model.clone(), Model::default()));
             return;
         };

@@ -222,6 +222,11 @@ impl Tree {
         self.members.begin_capture();
     }
 
+    /// See `Collection::captured_bytes`.
+    pub fn captured_bytes(&self) -> usize {
+        self.members.captured_bytes()
+    }
+
     /// See `Collection::drain`.
     pub fn drain(&mut self, into: &mut Piece) -> bool {
         self.members.drain(into)
