@@ -508,7 +508,7 @@ impl<T: Collection> Cell<T> {
         let mut held = self.write();
         let Some(frozen) = &held.frozen else { return };
         // A picture is a collection of its own, so that nobody else is left who has this one.
-        let others = if matches!(frozen.what, What::Pictured) { 0 } else { 1 };
+        let others = usize::from(!matches!(frozen.what, What::Pictured));
         if self.is_held_by(1 + others) {
             held.orphan();
         }
