@@ -5,13 +5,16 @@
 //! file appendonly.aof.3.incr.aof seq 3 type i
 //! ```
 //!
-//! At most one base, incremental files in ascending order, and history: files that are to be deleted. rkv ends its manifests
+//! `#SEALED:3` names, by their numbers, the incremental files that begin with a checksum line, because rkv made them: one that
+//! does not is not what it was. At most one base, incremental files in ascending order, and history: files that are to be deleted. rkv ends its manifests
 //! with a comment, which Redis skips: a checksum of the lines before. One flipped bit makes `i` an `h`.
 
 use std::fmt::Write;
 
 /// Bytes of the longest line.
 const LINE_BYTES_MAX: usize = 1024;
+/// What the line begins with that names the files which rkv made.
+const SEALED: &[u8] = b"#SEALED:";
 /// What the line with the checksum begins with.
 const CHECKSUM: &[u8] = b"#CRC32C:";
 /// Bytes of the longest manifest: some thousands of lines.
@@ -47,6 +50,8 @@ pub struct LogFile {
     pub seq: u64,
     /// What it is.
     pub role: Role,
+    /// Whether it must begin with a checksum line.
+    pub is_sealed: bool,
 }
 
 /// The files that make up the log.
@@ -100,6 +105,8 @@ impl Manifest {
                 if digits != checksum(summed).as_bytes() {
                     return Err(failed("The checksum of the AOF manifest file does not fit its lines"));
                 }
+            } else if let Some(numbers) = line.strip_prefix(SEALED) {
+                manifest.seal(numbers).ok_or_else(|| failed(FORMAT))?;
             } else if line.first() != Some(&b'#') {
                 let file = parse_line(line).map_err(failed)?;
                 manifest.add(file).map_err(failed)?;
@@ -111,12 +118,21 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Notes which incremental files rkv made; `None` if these are no numbers.
+    fn seal(&mut self, numbers: &[u8]) -> Option<()> {
+        for number in std::str::from_utf8(numbers).ok()?.trim_end().split(',') {
+            let seq: u64 = number.parse().ok()?;
+            self.incr.iter_mut().filter(|file| file.seq == seq).for_each(|file| file.is_sealed = true);
+        }
+        Some(())
+    }
+
     /// All files, in the order in which they are written down.
     fn files(&self) -> impl Iterator<Item = &LogFile> {
         self.base.iter().chain(&self.history).chain(&self.incr)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.files().any(|file| file.name == name)
     }
 
@@ -145,6 +161,10 @@ impl Manifest {
             // A string takes whatever is written.
             let _ = writeln!(text, "file {} seq {} type {}", quoted(&file.name), file.seq, file.role.letter());
         }
+        let sealed: Vec<_> = self.incr.iter().filter(|file| file.is_sealed).map(|file| file.seq.to_string()).collect();
+        if !sealed.is_empty() {
+            let _ = writeln!(text, "#SEALED:{}", sealed.join(","));
+        }
         let line = format!("#CRC32C:{}\n", checksum(text.as_bytes()));
         text + &line
     }
@@ -167,7 +187,7 @@ impl Manifest {
         while self.has(&name(seq)) && seq < u64::MAX {
             seq += 1;
         }
-        LogFile { name: name(seq), seq, role }
+        LogFile { name: name(seq), seq, role, is_sealed: role == Role::Incr }
     }
 }
 
@@ -196,8 +216,9 @@ fn quoted(name: &str) -> String {
     text
 }
 
+const FORMAT: &str = "Invalid AOF manifest file format";
+
 fn parse_line(line: &[u8]) -> Result<LogFile, &'static str> {
-    const FORMAT: &str = "Invalid AOF manifest file format";
     let words = crate::config::split_words(line.strip_suffix(b"\r").unwrap_or(line)).ok_or(FORMAT)?;
     if words.len() < 6 || words.len() % 2 != 0 {
         return Err(FORMAT);
@@ -225,7 +246,7 @@ fn parse_line(line: &[u8]) -> Result<LogFile, &'static str> {
         }
     }
     match (name, seq, role) {
-        (Some(name), Some(seq), Some(role)) => Ok(LogFile { name, seq, role }),
+        (Some(name), Some(seq), Some(role)) => Ok(LogFile { name, seq, role, is_sealed: false }),
         _ => Err(FORMAT),
     }
 }
@@ -235,7 +256,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, seq: u64, role: Role) -> LogFile {
-        LogFile { name: name.into(), seq, role }
+        LogFile { name: name.into(), seq, role, is_sealed: seq == 7 }
     }
 
     #[test]
