@@ -13,6 +13,7 @@ from support.resp import Bulk, Error, Simple
 
 if TYPE_CHECKING:
     import random
+import re
     from collections.abc import Callable
     from pathlib import Path
 
@@ -56,7 +57,7 @@ def rewrite(connection: Connection) -> None:
 def manifest(folder: Path) -> list[str]:
     """The lines of the manifest as a script reads them: whole lines."""
     lines = (folder / MANIFEST).read_text().split("\n")
-    assert lines[-1].startswith("#CRC32C:")
+    assert re.fullmatch(r"#(SEALED:\d+ )?CRC32C:[0-9a-f]{8}", lines[-1])
     return [line.removeprefix("file appendonly.aof.") for line in lines[:-1]]
 
 

@@ -166,7 +166,7 @@ fn check(path: &Path, callback: Option<Py<PyAny>>) -> Result<(Report, u64), Fail
 }
 
 fn reading(rules: &Rules, skip_modules: bool) -> ReadOptions<'_> {
-    ReadOptions { rules, now_ms: now_ms(), databases: DATABASES_MAX, checksum: true, skip_modules }
+    ReadOptions { rules, now_ms: now_ms(), databases: DATABASES_MAX, checksum: true, skip_modules, skims: false }
 }
 
 /// Version and bytes of a file, and the modules that left something out.

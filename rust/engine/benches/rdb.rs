@@ -111,7 +111,8 @@ fn main() {
     for (what, checksum, batches) in
         [("read", true, false), ("the same without checksum", false, false), ("read into batches", true, true)]
     {
-        let options = ReadOptions { rules: &rules, now_ms: 0, databases: 16, checksum, skip_modules: false };
+        let options =
+            ReadOptions { rules: &rules, now_ms: 0, databases: 16, checksum, skip_modules: false, skims: false };
         let mut counter = Counter { keys: 0, batch: batches.then(Batch::default) };
         let began = cpu_time();
         read(&mut file.as_slice(), &mut counter, &options).expect("it was just written");

@@ -111,7 +111,8 @@ fn check(file: &[u8], random: &mut Random) {
     if result.is_err() {
         return;
     }
-    let reading = ReadOptions { rules: &rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false };
+    let reading =
+        ReadOptions { rules: &rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false, skims: false };
     let converted = convert(&mut &*file, Vec::new(), &reading, &WriteOptions::default(), &mut |_| Ok(()))
         .expect("it was just read");
     let (mut again, _, written) = converted;

@@ -19,7 +19,7 @@ use crate::files::Files;
 use crate::journal::Journal;
 use crate::keyspace::{Cut, CutError, Db, Keyspace, Locks, Shard};
 use crate::observe::{Attention, ErrorCodes, Monitors, Observed, Observer, Process, Rates, ThisProcess, Totals};
-use crate::persist::{Persist, Refusal};
+use crate::persist::{Persist, Refusal, aof};
 use crate::pubsub::PubSub;
 use crate::random::{Random, Xoshiro256};
 use crate::values::{Large, Rules};
@@ -200,6 +200,13 @@ impl Store {
         let apply = unpoisoned(self.on_config.lock()).clone();
         if let Some(apply) = apply {
             apply(&next, &changes)?;
+        }
+        if changes.iter().any(|change| change.option == options::APPENDONLY.option())
+            && next.get(options::APPENDONLY)
+            && let Err(error) = aof::probe(&self.persist, &next)
+        {
+            log::warn!("Can't open or create append-only dir or file: {error}");
+            return Err(SetError::failed("appendonly", "Unable to turn on AOF. Check server logs."));
         }
         self.settings.follow(&next);
         follow_limits(&self.rules, &next);

@@ -69,6 +69,7 @@ pub(super) fn options(data: &dyn Dataset, checksum: bool) -> ReadOptions<'_> {
         databases: data.config().get(options::DATABASES) as usize,
         checksum,
         skip_modules: false,
+        skims: false,
     }
 }
 

@@ -12,7 +12,7 @@ use super::snapshot::{Place, SaveError, Saved};
 use super::status::Progress;
 use super::{Dataset, unpoisoned};
 use crate::files::{File, Files};
-use crate::rdb::{self, Fault, RdbError, Summary};
+use crate::rdb::{self, Fault, RdbError, ReadOptions, Summary};
 
 /// From so many bytes on a file is read while it is written.
 pub(super) const LONG_BYTES: u64 = 1 << 20;
@@ -107,7 +107,7 @@ pub(super) fn follow(
 ) -> Result<Summary, RdbError> {
     let opened = files.open(name).map_err(|error| RdbError { offset: 0, key: None, what: Fault::Io(error) })?;
     let mut source = Follower { file: opened, tail, offset: 0, synced: 0, syncs };
-    rdb::read(&mut source, &mut Witness(progress), &load::options(data, true))
+    rdb::read(&mut source, &mut Witness(progress), &ReadOptions { skims: true, ..load::options(data, true) })
 }
 
 /// Reads a file from its beginning to its end.
@@ -118,7 +118,11 @@ pub(super) fn read_back(
     progress: &Progress,
 ) -> Result<Summary, RdbError> {
     let opened = files.open(name).map_err(|error| RdbError { offset: 0, key: None, what: Fault::Io(error) })?;
-    rdb::read(&mut FileSource::new(&*opened), &mut Witness(progress), &load::options(data, true))
+    rdb::read(
+        &mut FileSource::new(&*opened),
+        &mut Witness(progress),
+        &ReadOptions { skims: true, ..load::options(data, true) },
+    )
 }
 
 /// Whether what was read is what was written.

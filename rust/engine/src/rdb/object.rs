@@ -36,6 +36,7 @@ pub struct Decoder<'r> {
     rules: &'r Rules,
     now_ms: i64,
     version: u32,
+    skims: bool,
     name: Vec<u8>,
     /// What was converted to a packed form.
     packed: Vec<u8>,
@@ -50,13 +51,38 @@ impl std::fmt::Debug for Decoder<'_> {
 
 /// What is wrong with a collection that has an element twice.
 pub const ELEMENT_TWICE: &str = "an element is there twice";
+/// Elements of a collection that is only proved which are kept at once.
+const KEPT_MAX: usize = 4096;
+
 const DUPLICATE: Fault = Fault::Invalid(ELEMENT_TWICE);
 const ODD: Fault = Fault::Invalid("an element has no companion");
 
 impl<'r> Decoder<'r> {
     /// For values whose packed forms keep to these rules.
     pub const fn new(rules: &'r Rules, now_ms: i64) -> Self {
-        Self { rules, now_ms, version: format::VERSION, name: Vec::new(), packed: Vec::new(), hashes: Vec::new() }
+        Self {
+            rules,
+            now_ms,
+            version: format::VERSION,
+            skims: false,
+            name: Vec::new(),
+            packed: Vec::new(),
+            hashes: Vec::new(),
+        }
+    }
+
+    /// Whether a large collection is only proved: what was read of it is forgotten again and again, so that proving a file
+    /// takes no memory to speak of. An element that is there twice is then found only near the other one.
+    #[must_use]
+    pub const fn skimming(mut self, skims: bool) -> Self {
+        self.skims = skims;
+        self
+    }
+
+    /// Whether so many elements, or chunks, are enough to forget them.
+    #[inline]
+    const fn forgets(&self, len: usize) -> bool {
+        self.skims && len >= KEPT_MAX
     }
 
     /// Sets the version of the format, of which some types depend.

@@ -23,6 +23,8 @@ pub struct ReadOptions<'a> {
     pub checksum: bool,
     /// Whether values of modules are read over; they are refused otherwise.
     pub skip_modules: bool,
+    /// Whether values are only proved: of a large collection, all elements are read, and only the last ones are told.
+    pub skims: bool,
 }
 
 /// A key with its value.
@@ -131,7 +133,7 @@ pub fn read(source: &mut dyn Source, sink: &mut dyn Sink, options: &ReadOptions<
     let mut reader = Reader {
         sink,
         options,
-        decoder: Decoder::new(options.rules, options.now_ms),
+        decoder: Decoder::new(options.rules, options.now_ms).skimming(options.skims),
         summary: Summary::default(),
         key: Vec::new(),
         is_in_value: false,

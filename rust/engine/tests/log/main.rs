@@ -5,6 +5,7 @@ mod backup;
 mod chance;
 mod confirm;
 mod crash;
+mod directory;
 mod fault;
 mod images;
 mod power;

@@ -148,7 +148,8 @@ fn a_file_is_written_anew_for_each_target() {
     let expected = shadow(&engine);
     let (bytes, _) = written(&engine, WriteOptions::default(), || ());
     let rules = rules();
-    let reading = ReadOptions { rules: &rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false };
+    let reading =
+        ReadOptions { rules: &rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false, skims: false };
     for (target, version) in [(Target::Redis8, 12), (Target::Valkey, 80)] {
         let writing = WriteOptions { target, ..WriteOptions::default() };
         let (mut other, _, written) =

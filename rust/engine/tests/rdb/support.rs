@@ -127,7 +127,8 @@ pub fn read_in_blocks(bytes: &[u8], block: usize, rules: &Rules) -> (Kept, Resul
     }
 
     let mut kept = Kept::default();
-    let options = ReadOptions { rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false };
+    let options =
+        ReadOptions { rules, now_ms: NOW_MS, databases: 16, checksum: true, skip_modules: false, skims: false };
     let result = read(&mut Slow(bytes, block), &mut kept, &options);
     (kept, result)
 }

@@ -213,7 +213,7 @@ const LOADS: &[Load] = &[
     Load {
         name: "stream",
         fill: |caller, number, value| {
-            run(caller, &[b"XADD", b"key", &[&text(number), b"-1".as_slice()].concat(), b"f", value])
+            run(caller, &[b"XADD", b"key", &[&text(number), b"-1".as_slice()].concat(), b"f", value]);
         },
         overwrite: |caller, number, round, value| {
             let id = text(number + (round + 1) * ELEMENTS);

@@ -18,6 +18,8 @@ pub(super) const PREFIX: &[u8] = b"#RKV:";
 const SYNCED: &[u8] = b"#SYNCED:";
 /// What a line begins with that tells the time.
 pub(super) const TIME: &[u8] = b"#TS:";
+/// What a line begins with that says of which base a file is the first to follow, although no manifest names it yet.
+const BEGUN: &[u8] = b"#BEGUN:";
 /// Bytes of the longest line that begins with `#`; Redis reads no more of it.
 pub(super) const LINE_BYTES_MAX: usize = 1022;
 
@@ -76,6 +78,16 @@ pub fn synced_line(offset: u64) -> Vec<u8> {
 /// The offset in a line of [`synced_line`], without its end.
 pub fn parse_synced(line: &[u8]) -> Option<u64> {
     canonical(std::str::from_utf8(line.strip_prefix(SYNCED)?).ok()?)
+}
+
+/// The line that says with which base the file will be named, by the number of that.
+pub fn begun_line(base: u64) -> Vec<u8> {
+    format!("#BEGUN:{base}\r\n").into_bytes()
+}
+
+/// The number in a line of [`begun_line`], without its end.
+pub fn parse_begun(line: &[u8]) -> Option<u64> {
+    canonical(std::str::from_utf8(line.strip_prefix(BEGUN)?).ok()?)
 }
 
 /// The line that says when what follows was done, in Unix seconds.

@@ -6,15 +6,19 @@
 //! ```
 //!
 //! At most one base, incremental files in ascending order, and history: files that are to be deleted. rkv ends its manifests
-//! with a comment, which Redis skips: a checksum of the lines before. One flipped bit makes `i` an `h`. No line feed ends it,
-//! so that who reads whole lines of a file, as scripts do, finds only those of Redis.
+//! with a comment, which Redis skips: `#SEALED:3 CRC32C:0a1b2c3d`. From that number on incremental files begin with a
+//! checksum line, because rkv made them: one that does not is not what it was. The checksum is of all before its digits: one
+//! flipped bit makes `i` an `h`. No line feed ends the comment, so that who reads whole lines of a file, as scripts do, finds
+//! only those of Redis; and what ends like that is this comment or damaged.
 
 use std::fmt::Write;
 
 /// Bytes of the longest line.
 const LINE_BYTES_MAX: usize = 1024;
-/// What the line with the checksum begins with.
-const CHECKSUM: &[u8] = b"#CRC32C:";
+/// What the number of the first file follows that rkv made.
+const SEALED: &str = "SEALED:";
+/// What the checksum follows.
+const CHECKSUM: &str = "CRC32C:";
 /// Bytes of the longest manifest: some thousands of lines.
 pub(super) const BYTES_MAX: u64 = 4 << 20;
 
@@ -48,6 +52,8 @@ pub struct LogFile {
     pub seq: u64,
     /// What it is.
     pub role: Role,
+    /// Whether it must begin with a checksum line.
+    pub is_sealed: bool,
 }
 
 /// The files that make up the log.
@@ -82,28 +88,17 @@ impl Manifest {
         let mut rest = text;
         while !rest.is_empty() {
             line_number += 1;
-            let before = rest.len();
             let failed = |what| ManifestError { line: line_number, what };
-            let is_comment = rest.first() == Some(&b'#');
-            let end = rest.iter().position(|byte| *byte == b'\n').or(is_comment.then_some(rest.len()));
-            let end = end.ok_or_else(|| {
-                failed(if rest.len() >= LINE_BYTES_MAX {
-                    "The AOF manifest file contains too long line"
-                } else {
-                    "The AOF manifest file contains a line that does not end"
-                })
-            })?;
+            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+                manifest.end(text, rest).map_err(failed)?;
+                break;
+            };
             let (line, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
             if line.len() >= LINE_BYTES_MAX {
                 return Err(failed("The AOF manifest file contains too long line"));
             }
-            if let Some(digits) = line.strip_prefix(CHECKSUM) {
-                let summed = text.get(..text.len() - before).unwrap_or_default();
-                if digits != checksum(summed).as_bytes() {
-                    return Err(failed("The checksum of the AOF manifest file does not fit its lines"));
-                }
-            } else if line.first() != Some(&b'#') {
+            if line.first() != Some(&b'#') {
                 let file = parse_line(line).map_err(failed)?;
                 manifest.add(file).map_err(failed)?;
             }
@@ -114,12 +109,30 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Reads what no line feed ends: the comment with which rkv ends a manifest, and nothing else.
+    fn end(&mut self, text: &[u8], line: &[u8]) -> Result<(), &'static str> {
+        if line.len() >= LINE_BYTES_MAX {
+            return Err("The AOF manifest file contains too long line");
+        }
+        let line = std::str::from_utf8(line).ok().and_then(|line| line.strip_prefix('#')).ok_or(UNENDED)?;
+        let (before, digits) = line.rsplit_once(CHECKSUM).ok_or(UNENDED)?;
+        let summed = text.len().saturating_sub(CHECKSUM.len() + digits.len());
+        if digits != checksum(text.get(..summed).unwrap_or_default()) {
+            return Err("The checksum of the AOF manifest file does not fit its lines");
+        }
+        if let Some(first) = before.trim_end().strip_prefix(SEALED) {
+            let first: u64 = first.parse().map_err(|_| FORMAT)?;
+            self.incr.iter_mut().filter(|file| file.seq >= first).for_each(|file| file.is_sealed = true);
+        }
+        Ok(())
+    }
+
     /// All files, in the order in which they are written down.
     fn files(&self) -> impl Iterator<Item = &LogFile> {
         self.base.iter().chain(&self.history).chain(&self.incr)
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.files().any(|file| file.name == name)
     }
 
@@ -148,8 +161,12 @@ impl Manifest {
             // A string takes whatever is written.
             let _ = writeln!(text, "file {} seq {} type {}", quoted(&file.name), file.seq, file.role.letter());
         }
-        let line = format!("#CRC32C:{}", checksum(text.as_bytes()));
-        text + &line
+        text.push('#');
+        if let Some(first) = self.incr.iter().rev().take_while(|file| file.is_sealed).last() {
+            let _ = write!(text, "{SEALED}{} ", first.seq);
+        }
+        let digits = checksum(text.as_bytes());
+        text + CHECKSUM + &digits
     }
 
     /// The next base of a log with this name.
@@ -170,7 +187,7 @@ impl Manifest {
         while self.has(&name(seq)) && seq < u64::MAX {
             seq += 1;
         }
-        LogFile { name: name(seq), seq, role }
+        LogFile { name: name(seq), seq, role, is_sealed: role == Role::Incr }
     }
 }
 
@@ -199,8 +216,10 @@ fn quoted(name: &str) -> String {
     text
 }
 
+const FORMAT: &str = "Invalid AOF manifest file format";
+const UNENDED: &str = "The AOF manifest file contains a line that does not end";
+
 fn parse_line(line: &[u8]) -> Result<LogFile, &'static str> {
-    const FORMAT: &str = "Invalid AOF manifest file format";
     let words = crate::config::split_words(line.strip_suffix(b"\r").unwrap_or(line)).ok_or(FORMAT)?;
     if words.len() < 6 || words.len() % 2 != 0 {
         return Err(FORMAT);
@@ -228,7 +247,7 @@ fn parse_line(line: &[u8]) -> Result<LogFile, &'static str> {
         }
     }
     match (name, seq, role) {
-        (Some(name), Some(seq), Some(role)) => Ok(LogFile { name, seq, role }),
+        (Some(name), Some(seq), Some(role)) => Ok(LogFile { name, seq, role, is_sealed: false }),
         _ => Err(FORMAT),
     }
 }
@@ -238,7 +257,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, seq: u64, role: Role) -> LogFile {
-        LogFile { name: name.into(), seq, role }
+        LogFile { name: name.into(), seq, role, is_sealed: seq == 7 }
     }
 
     #[test]
@@ -257,7 +276,10 @@ mod tests {
     fn no_flipped_bit_changes_what_is_read() {
         let manifest = Manifest {
             base: Some(file("appendonly.aof.1.base.rdb", 1, Role::Base)),
-            incr: vec![file("appendonly.aof.1.incr.aof", 1, Role::Incr)],
+            incr: vec![
+                file("appendonly.aof.1.incr.aof", 1, Role::Incr),
+                file("appendonly.aof.7.incr.aof", 7, Role::Incr),
+            ],
             history: Vec::new(),
         };
         let text = manifest.text().into_bytes();

@@ -32,7 +32,7 @@ pub use log::{Fsync, Log, LogStatus, Paused, State};
 pub use manifest::{LogFile, Manifest, ManifestError, Role};
 pub use point::{Stop, Until, first_offset, stop};
 pub use replay::{ReplayError, replay};
-pub use rewrite::{collect, directory, roll, start as start_rewrite};
+pub use rewrite::{collect, directory, probe, roll, start as start_rewrite};
 pub use scan::{Damage, Scan, scan};
 pub use start::{Apply, LoadedLog, LogError, begin, find, load, reload, set_aside};
 pub use writer::{AHEAD_BYTES, Writer};

@@ -17,7 +17,7 @@ use super::log::{Log, Slot, State, locked};
 use super::manifest::{LogFile, Manifest, Role};
 use super::scan::scan;
 use super::writer::Writer;
-use crate::config::options;
+use crate::config::{Config, options};
 use crate::files::Files;
 use crate::keyspace::{Captured, Cut};
 use crate::persist::snapshot::{self, Moment, Sink};
@@ -229,6 +229,24 @@ struct Begun<'e> {
     is_fresh: bool,
 }
 
+/// Whether a log could be begun in the directory: a file is made there, and removed.
+///
+/// # Errors
+/// What the system says.
+pub fn probe(persist: &Persist, config: &Config) -> io::Result<()> {
+    let Some(files) = persist.files() else { return Ok(()) };
+    persist.lock_directory()?;
+    let dir = String::from_utf8_lossy(config.get(options::APPENDDIRNAME)).into_owned();
+    files.create_dir(&dir)?;
+    let name = format!("{dir}/temp-probe-{}.aof", std::process::id());
+    let written = files.create(&name).and_then(|mut file| {
+        file.write(b"#\r\n")?;
+        file.sync()
+    });
+    let removed = files.remove(&name);
+    written.and(removed)
+}
+
 /// Makes new files for everything that is stored now. The caller has the right to the cut.
 ///
 /// # Errors
@@ -305,7 +323,10 @@ fn begin<'e>(log: &Log, data: &'e dyn Dataset, files: &dyn Files, names: &Names)
     }
     let incr = manifest.next_incr(names.log());
     let path = names.path(&incr.name);
-    let writer = Writer::create(files, path.clone(), moment.offset).map_err(io_failed(files, "creating", &path))?;
+    let mut writer = Writer::create(files, path.clone(), moment.offset).map_err(io_failed(files, "creating", &path))?;
+    if is_fresh {
+        writer = writer.begun_with(manifest.next_base(names.log(), names.is_rdb).seq);
+    }
     let sync_file = files.append(&path).map_err(io_failed(files, "opening", &path))?;
     // A manifest must not outlive a crash that the name of its file does not.
     files.sync_dir(names.dir()).map_err(io_failed(files, "syncing", names.dir()))?;

@@ -54,6 +54,8 @@ pub struct Scan {
     pub whole_bytes: u64,
     /// Commands in it.
     pub commands: u64,
+    /// The journal offset with which it begins, if it has checksums.
+    pub first: Option<u64>,
     /// The last checksum line of it.
     pub last: Option<Annotation>,
     /// What is wrong with the rest, if there is one.
@@ -105,6 +107,7 @@ impl<'a> Scanner<'a> {
             bytes,
             whole_bytes: from,
             commands: 0,
+            first: None,
             last: None,
             damage: None,
         };
@@ -189,6 +192,7 @@ impl<'a> Scanner<'a> {
             return Some("a checksum does not fit");
         }
         self.found.is_sealed = true;
+        self.found.first.get_or_insert(annotation.first);
         self.is_fresh = true;
         self.found.last = Some(annotation);
         self.found.whole_bytes = self.reader.position();

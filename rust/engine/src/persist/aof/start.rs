@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::annotation::parse_begun;
 use super::log::{Slot, State, locked};
 use super::manifest::{BYTES_MAX, LogFile, Manifest, ManifestError, Role};
 use super::replay::{ReplayError, replay};
@@ -140,7 +141,7 @@ fn adopt_old_log(files: &dyn Files, names: &Names) -> io::Result<Option<Manifest
     }
     files.create_dir(names.dir())?;
     files.sync_dir("")?;
-    let base = LogFile { name: names.log().to_owned(), seq: 1, role: Role::Base };
+    let base = LogFile { name: names.log().to_owned(), seq: 1, role: Role::Base, is_sealed: false };
     let manifest = Manifest { base: Some(base), ..Manifest::default() };
     log::info!("Start upgrading an old-style AOF to a multi-part AOF.");
     names.save(files, &manifest)?;
@@ -159,6 +160,8 @@ struct Loader<'a> {
     loaded: LoadedLog,
     /// What was found in the last incremental file.
     last: Option<Scan>,
+    /// Whether that one was cut once, so that something is known to be missing behind it.
+    was_cut: bool,
 }
 
 /// Loads the log, if there is one, telling its commands to `apply`. `None`: there is none.
@@ -172,6 +175,7 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     let manifest = if let Some(manifest) = read_manifest(&**files, &names)? {
         // An upgrade that was cut off after the manifest: the file still has its old place.
         finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
+        refuse_unnamed(&**files, &names, &manifest)?;
         manifest
     } else {
         let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
@@ -181,8 +185,15 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
         manifest
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
-    let mut loader =
-        Loader { data, files: &**files, names, allows_truncated, loaded: LoadedLog::default(), last: None };
+    let mut loader = Loader {
+        data,
+        files: &**files,
+        names,
+        allows_truncated,
+        loaded: LoadedLog::default(),
+        last: None,
+        was_cut: false,
+    };
     loader.load_all(&manifest, apply)?;
     let log = &data.persist().log;
     {
@@ -217,6 +228,7 @@ pub fn reload(data: &dyn Dataset, manifest: &Manifest, apply: &mut dyn Apply) ->
         allows_truncated: false,
         loaded: LoadedLog::default(),
         last: None,
+        was_cut: false,
     };
     loader.load_all(manifest, apply)?;
     Ok(loader.loaded)
@@ -238,6 +250,57 @@ fn refuse_orphans(files: &dyn Files, names: &Names) -> Result<(), LogError> {
         }
     }
     Ok(())
+}
+
+/// A file with commands behind the last one that the manifest names was named there once: both Redis and rkv name a file
+/// before they write to it. Only the file that a log begins with is named later, together with its base: then it says so,
+/// or, with Redis, that base lies there, too.
+fn refuse_unnamed(files: &dyn Files, names: &Names, manifest: &Manifest) -> Result<(), LogError> {
+    let all = files.list(names.dir()).map_err(|error| LogError::Io { path: files.path(names.dir()), error })?;
+    let number =
+        |name: &str, end: &str| name.strip_prefix(names.log())?.strip_prefix('.')?.strip_suffix(end)?.parse().ok();
+    let last = manifest.incr.last().map_or(0, |file| file.seq);
+    let base = manifest.base.as_ref().map_or(0, |file| file.seq);
+    let is_newer_base = |name: &String| {
+        let seq: Option<u64> = number(name, ".base.rdb").or_else(|| number(name, ".base.aof"));
+        seq.is_some_and(|seq| seq > base)
+    };
+    let has_newer_base = all.iter().any(is_newer_base);
+    for name in all.iter().filter(|name| number(name, ".incr.aof").is_some_and(|seq: u64| seq > last)) {
+        if manifest.has(name) {
+            continue;
+        }
+        let path = names.path(name);
+        let io_failed = |error| LogError::Io { path: files.path(&path), error };
+        let file = files.open(&path).map_err(io_failed)?;
+        let found = scan(&*file, 0).map_err(io_failed)?;
+        let is_left = if found.is_sealed {
+            begun_with(&*file).map_err(io_failed)?.is_some_and(|begun| begun > base)
+        } else {
+            has_newer_base
+        };
+        if found.commands > 0 && !is_left {
+            let seq: u64 = number(name, ".incr.aof").unwrap_or(0);
+            let what = format!(
+                "{name} holds commands, but is not named there: add the line `file {name} seq {seq} type i`, and remove the \
+                 one with the checksum, or move the file away"
+            );
+            return Err(LogError::Manifest { path: files.path(&names.manifest()), what });
+        }
+    }
+    Ok(())
+}
+
+/// The number of the base with which a file will be named, as it says before its first command.
+fn begun_with(file: &dyn File) -> io::Result<Option<u64>> {
+    let mut head = [0; 512];
+    let count = file.read_at(0, &mut head)?;
+    let mut lines = head.get(..count).unwrap_or_default().split(|byte| *byte == b'\n');
+    let found = lines
+        .by_ref()
+        .take_while(|line| line.starts_with(b"#"))
+        .find_map(|line| parse_begun(line.strip_suffix(b"\r").unwrap_or(line)));
+    Ok(found)
 }
 
 fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io::Result<()> {
@@ -309,6 +372,7 @@ impl Loader<'_> {
                 return Err(LogError::Truncated { path: path(), at: found.whole_bytes, what: damage.what });
             }
         }
+        self.refuse_strange(named, &name, &found)?;
         self.tell(file, &name, (from, found.whole_bytes), apply)?;
         self.loaded.commands += found.commands;
         self.loaded.bytes += found.whole_bytes;
@@ -316,10 +380,29 @@ impl Loader<'_> {
             self.set_aside(file, &name, &found).map_err(io_failed)?;
         }
         if named.role == Role::Incr {
+            self.was_cut = self.files.open(&format!("{name}.damaged.1")).is_ok();
             self.last = Some(found);
         }
         let seconds = self.data.clock().monotonic_us().saturating_sub(began_us) as f64 / 1e6;
         log::info!("DB loaded from {} file {}: {seconds:.3} seconds", role_name(named.role), named.name);
+        Ok(())
+    }
+
+    /// Refuses a file that is whole, but not the one that was written here.
+    fn refuse_strange(&self, named: &LogFile, name: &str, found: &Scan) -> Result<(), LogError> {
+        let damaged = |what: String| Err(LogError::Damaged { path: self.files.path(name), at: 0, what });
+        if named.role == Role::Incr && named.is_sealed && !found.is_sealed && found.commands > 0 {
+            return damaged("the manifest says that it begins with a checksum, and it does not".to_owned());
+        }
+        let before = self.last.filter(|before| before.is_sealed && !before.is_continued && before.damage.is_none());
+        if named.role == Role::Incr
+            && let (Some(before), Some(first)) = (before.and_then(|before| before.last), found.first)
+            && before.last != first
+            && !self.was_cut
+        {
+            let what = format!("it begins at journal offset {first}, but the file before it ends at {}", before.last);
+            return damaged(what);
+        }
         Ok(())
     }
 

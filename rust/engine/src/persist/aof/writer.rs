@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::annotation::{Annotation, synced_line, time_line};
+use super::annotation::{Annotation, begun_line, synced_line, time_line};
 use super::scan::Scan;
 use crate::files::{File, Files};
 use crate::journal::{Journal, Pieces, ReadError};
@@ -29,6 +29,8 @@ pub struct Writer {
     marked: u64,
     /// The second for which a line of the file tells the time.
     timed_s: i64,
+    /// Lines that go before the next batch.
+    head: Vec<u8>,
     pieces: Pieces,
     buffer: Vec<u8>,
 }
@@ -68,9 +70,17 @@ impl Writer {
             room: 0,
             marked: last.last,
             timed_s: 0,
+            head: Vec::new(),
             pieces: Pieces::default(),
             buffer: Vec::new(),
         }
+    }
+
+    /// Says in the file, before its first command, that no manifest names it before the base of this number.
+    #[must_use]
+    pub fn begun_with(mut self, base: u64) -> Self {
+        self.head = begun_line(base);
+        self
     }
 
     /// Its name.
@@ -118,6 +128,7 @@ impl Writer {
             return Ok(false);
         }
         self.buffer.clear();
+        self.buffer.append(&mut self.head);
         // What begins with a SELECT alone was written by somebody else: see `scan`.
         let selects = self.pieces.iter().next().is_some_and(|piece| piece.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
         if synced > self.marked || selects {

@@ -7,7 +7,7 @@ use crate::rdb::error::Fault;
 use crate::rdb::input::Input;
 use crate::rdb::legacy::Zipmap;
 use crate::values::hash::{Before, Lifetime};
-use crate::values::{Hash, NewValue, Packing};
+use crate::values::{Collection, Hash, NewValue, Packing};
 
 const DEADLINE: Fault = Fault::Invalid("the deadline of a field is beyond all time");
 
@@ -16,11 +16,14 @@ impl Decoder<'_> {
     pub(super) fn hash<'a>(&'a mut self, input: &'a mut Input<'_>) -> Result<Found<'a>, Fault> {
         let count = input.number()?;
         let mut hash = Hash::default();
-        hash.expect(expected(count), self.rules);
+        hash.expect(if self.skims { 0 } else { expected(count) }, self.rules);
         for _ in 0..count {
             input.text_into(&mut self.name)?;
             let mut room = Digits::new();
             let value = input.text()?.bytes(&mut room);
+            if self.forgets(hash.view().len()) {
+                hash = Hash::default();
+            }
             self.set_field(&mut hash, value, None)?;
         }
         Ok(built(hash, &mut self.packed))
@@ -37,6 +40,9 @@ impl Decoder<'_> {
                 deadline_ms @ 0.. => Some(deadline_ms),
                 _ => return Err(DEADLINE),
             };
+            if self.forgets(hash.view().len()) {
+                hash = Hash::default();
+            }
             self.set_field(&mut hash, &value, deadline_ms)?;
         }
         Ok(built(hash, &mut self.packed))

@@ -34,6 +34,9 @@ impl Decoder<'_> {
         let count = input.number()?;
         let mut list = List::default();
         for index in 0..count {
+            if self.skims && index.is_multiple_of(64) {
+                list = List::default();
+            }
             let is_plain = is_new
                 && match input.number()? {
                     node::PLAIN => true,

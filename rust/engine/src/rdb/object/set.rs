@@ -6,7 +6,7 @@ use rkv_collections::packed::{Digits, View};
 use super::{DUPLICATE, Decoder, Found, all_fit, built, element, expected, limit, listpack};
 use crate::rdb::error::Fault;
 use crate::rdb::input::Input;
-use crate::values::{NewValue, Packing, Set};
+use crate::values::{Collection, NewValue, Packing, Set};
 
 impl Decoder<'_> {
     /// Members one by one.
@@ -16,8 +16,11 @@ impl Decoder<'_> {
         let mut room = Digits::new();
         for index in 0..count {
             let member = element(input.text()?.bytes(&mut room))?;
-            if index == 0 {
+            if index == 0 && !self.skims {
                 set.expect(member, expected(count), self.rules);
+            }
+            if self.forgets(set.view().len()) {
+                set = Set::default();
             }
             if !set.add(member, self.rules) {
                 return Err(DUPLICATE);

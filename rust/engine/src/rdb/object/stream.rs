@@ -23,18 +23,26 @@ struct Unclaimed {
 impl Decoder<'_> {
     /// A stream; `kind` is one of its three types.
     pub(super) fn stream<'a>(&'a mut self, input: &'a mut Input<'_>, kind: u8) -> Result<Found<'a>, Fault> {
-        let mut stream = Stream::default();
+        let (mut stream, mut forgotten) = (Stream::default(), 0);
         for _ in 0..input.number()? {
             let id =
                 input.blob()?.try_into().map_err(|_| Fault::Invalid("a node of a stream has no id of 16 bytes"))?;
             let node = Node::from_bytes(Id::from_bytes(id), input.blob()?.to_vec());
             let node = node.ok_or(Fault::Invalid("a node of a stream is damaged"))?;
+            let kept = self.forgets(stream.entries().len() + node.places() as usize).then(|| node.clone());
             if !stream.push_node(node) {
                 return Err(Fault::Invalid("nodes of a stream are not in order"));
             }
+            if let Some(last) = kept {
+                // The next node, and the last id, are compared with this one.
+                forgotten += stream.entries().len();
+                stream = Stream::default();
+                stream.push_node(last);
+                forgotten -= stream.entries().len();
+            }
         }
         let len = input.number()?;
-        if len != stream.entries().len() as u64 {
+        if len != (forgotten + stream.entries().len()) as u64 {
             return Err(LENGTH);
         }
         let last_id = id(input)?;

@@ -23,6 +23,9 @@ impl Decoder<'_> {
         for _ in 0..input.number()? {
             input.text_into(&mut self.name)?;
             let score = if is_binary { input.float()? } else { score_text(input)? };
+            if self.forgets(members.len()) {
+                members = Elements::new(self.rules.keyed);
+            }
             add(&mut members, &self.name, score)?;
         }
         Ok(built(Zset::of(members, self.rules), &mut self.packed))
