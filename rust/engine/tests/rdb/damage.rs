@@ -1,5 +1,7 @@
 //! A damaged file is refused, or is not the file that was damaged: never a panic, never silently another content.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rkv_engine::rdb::{Fault, WriteOptions};
 
 use crate::chance::Random;
@@ -42,12 +44,41 @@ fn a_file_that_ends_early_is_refused() {
 
 #[test]
 fn every_flipped_bit_is_found() {
-    let (file, rules) = (small_file(), rules());
-    for bit in 0..file.len() * 8 {
-        let mut damaged = file.clone();
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        assert!(read_all(&damaged, &rules).1.is_err(), "bit {bit} of {}", file.len() * 8);
+    let rules = rules();
+    let of_8_kib = file_of(8 << 10);
+    assert!(of_8_kib.len() >= 8 << 10, "{} bytes", of_8_kib.len());
+    for file in [small_file(), of_8_kib] {
+        let next = AtomicUsize::new(0);
+        let flip = || {
+            let mut damaged = file.clone();
+            while let place = next.fetch_add(1, Ordering::Relaxed)
+                && place < file.len()
+            {
+                for bit in 0..8 {
+                    damaged[place] ^= 1 << bit;
+                    assert!(read_all(&damaged, &rules).1.is_err(), "byte {place} of {}, bit {bit}", file.len());
+                    damaged[place] ^= 1 << bit;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(flip);
+            }
+        });
     }
+}
+
+/// A file of at least so many bytes, of few keys: an error in front is found by the checksum alone, so all is read.
+fn file_of(bytes: usize) -> Vec<u8> {
+    let engine = filled(&mut Random(12), 0);
+    let mut caller = engine.caller();
+    let mut random = Random(13);
+    for number in 0..bytes / 512 {
+        let value: Vec<u8> = (0..512).map(|_| random.next() as u8).collect();
+        crate::support::run(&mut caller, &[b"SET", format!("key:{number}").as_bytes(), &value]);
+    }
+    written(&engine, WriteOptions::default(), || ()).0
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! Every cut, every flipped bit, and tails of zeros and garbage, against what was written.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
 use super::super::{Writer, replay};
 use super::*;
 use crate::files::{Files, SimulatedFiles};
 use crate::journal::{Batch, Journal};
+
+/// Every bit and every byte of so much at the end is tried.
+const TAIL_BYTES: usize = 8 << 10;
 
 type Commands = Vec<Vec<Vec<u8>>>;
 
@@ -109,46 +115,67 @@ fn check(written: &Written, bytes: &[u8], case: &str) -> Scan {
 
 #[test]
 fn of_every_cut_the_longest_whole_prefix_is_found() {
-    let written = written(40);
-    for cut in 0..=written.bytes.len() {
+    let written = written(64);
+    in_parallel(0..written.bytes.len() + 1, &|cut| {
         let found = check(&written, &written.bytes[..cut], &format!("cut {cut}"));
         let expected = written.borders.iter().rev().find(|(end, _)| *end <= cut as u64);
-        let Some((end, commands)) = expected else { continue };
+        let Some((end, commands)) = expected else { return };
         assert_eq!((found.whole_bytes, found.commands), (*end, *commands as u64), "cut {cut}");
         assert_eq!(found.damage.is_none(), *end == cut as u64);
         assert!(!found.damage.is_some_and(|damage| damage.is_within), "cut {cut}");
-    }
+    });
 }
 
 #[test]
 fn no_flipped_bit_is_taken_for_data() {
-    let written = written(13);
-    assert!(written.bytes.len() > 1500);
-    let (mut refused, mut shortened) = (0, 0);
-    for place in 0..written.bytes.len() {
+    let written = written(64);
+    let all = written.bytes.len();
+    assert!(all > TAIL_BYTES, "{all} bytes");
+    let (refused, shortened) = (AtomicU32::new(0), AtomicU32::new(0));
+    let flip = |place: usize| {
         for bit in 0..8 {
             let mut bytes = written.bytes.clone();
             bytes[place] ^= 1 << bit;
             let found = check(&written, &bytes, &format!("byte {place} bit {bit}"));
             if let Some(damage) = found.damage {
-                refused += u32::from(damage.is_within);
-                shortened += u32::from(!damage.is_within);
+                (if damage.is_within { &refused } else { &shortened }).fetch_add(1, Ordering::Relaxed);
                 // Bytes that a later batch calls durable are never dropped.
                 let batch = written.borders.partition_point(|(end, _)| *end <= place as u64);
                 let synced = written.synced_to.get(batch + 10).is_some();
                 assert!(damage.is_within || !synced, "byte {place} bit {bit}: {damage:?}");
             }
         }
-    }
+    };
+    in_parallel(all - TAIL_BYTES..all, &flip);
+    (0..written.borders[1].0 as usize).for_each(flip);
+    let (refused, shortened) = (refused.into_inner(), shortened.into_inner());
+    println!("{} bits flipped: {refused} refused, {shortened} dropped to what is whole", 8 * TAIL_BYTES);
     assert!(refused > 0 && shortened > 0);
+}
+
+/// Does something at every place, on all processors.
+fn in_parallel(places: Range<usize>, each: &(impl Fn(usize) + Sync)) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(places.start);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let place = next.fetch_add(1, Ordering::Relaxed)
+                    && places.contains(&place)
+                {
+                    each(place);
+                }
+            });
+        }
+    });
 }
 
 #[test]
 fn zeros_and_garbage_at_the_tail_are_dropped_to_the_last_whole_batch() {
-    let written = written(40);
-    let tail = written.borders[written.borders.len() - 4].0 as usize;
-    let mut random = 88_172_645_463_325_252_u64;
-    for cut in tail..written.bytes.len() {
+    let written = written(64);
+    let all = written.bytes.len();
+    in_parallel(all - TAIL_BYTES..all, &|cut| {
+        let mut random = 88_172_645_463_325_252_u64.wrapping_add(cut as u64);
         for garbage in [false, true] {
             let mut bytes = written.bytes.clone();
             for byte in &mut bytes[cut..] {
@@ -162,7 +189,7 @@ fn zeros_and_garbage_at_the_tail_are_dropped_to_the_last_whole_batch() {
             assert_eq!(found.whole_bytes, expected.0, "tail {cut} {garbage}");
             assert!(found.damage.is_some_and(|damage| !damage.is_within));
         }
-    }
+    });
 }
 
 #[test]

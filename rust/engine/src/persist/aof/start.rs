@@ -162,6 +162,8 @@ struct Loader<'a> {
     last: Option<Scan>,
     /// Whether that one was cut once, so that something is known to be missing behind it.
     was_cut: bool,
+    /// Whether a file without commands stands behind it that begins elsewhere: it was made, and writing went on before it.
+    is_followed: bool,
 }
 
 /// Loads the log, if there is one, telling its commands to `apply`. `None`: there is none.
@@ -193,6 +195,7 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
         loaded: LoadedLog::default(),
         last: None,
         was_cut: false,
+        is_followed: false,
     };
     loader.load_all(&manifest, apply)?;
     let log = &data.persist().log;
@@ -202,7 +205,9 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
         status.base_bytes = loader.loaded.bytes;
     }
     *locked(&log.manifest) = manifest;
-    *locked(&log.last_scan) = loader.last;
+    // Another program, or this one, has gone on elsewhere: writing goes on in a new file then.
+    let is_followed = loader.is_followed;
+    *locked(&log.last_scan) = loader.last.map(|last| Scan { is_continued: last.is_continued || is_followed, ..last });
     Ok(Some(loader.loaded))
 }
 
@@ -379,7 +384,9 @@ impl Loader<'_> {
         if found.damage.is_some() {
             self.set_aside(file, &name, &found).map_err(io_failed)?;
         }
-        if named.role == Role::Incr {
+        let end = self.last.and_then(|before| before.last).map(|before| before.last);
+        self.is_followed = found.commands == 0 && end.is_some() && found.first.is_some() && found.first != end;
+        if named.role == Role::Incr && !self.is_followed {
             self.was_cut = self.files.open(&format!("{name}.damaged.1")).is_ok();
             self.last = Some(found);
         }
@@ -398,6 +405,7 @@ impl Loader<'_> {
         if named.role == Role::Incr
             && let (Some(before), Some(first)) = (before.and_then(|before| before.last), found.first)
             && before.last != first
+            && found.commands > 0
             && !self.was_cut
         {
             let what = format!("it begins at journal offset {first}, but the file before it ends at {}", before.last);
