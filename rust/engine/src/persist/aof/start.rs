@@ -234,6 +234,7 @@ pub fn reload(data: &dyn Dataset, manifest: &Manifest, apply: &mut dyn Apply) ->
         loaded: LoadedLog::default(),
         last: None,
         was_cut: false,
+        is_followed: false,
     };
     loader.load_all(manifest, apply)?;
     Ok(loader.loaded)
