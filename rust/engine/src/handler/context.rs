@@ -3,6 +3,8 @@
 //! Every change of a key passes [`Context::mutate`], the mutation point: it is where a key is recorded as changed, for
 //! watchers, waiters and tracking, and behind it the table takes what a snapshot under way needs.
 
+mod expired;
+
 use std::sync::Arc;
 
 use super::account::{Account, Notice, Trace};
@@ -237,16 +239,6 @@ impl<'a, 'e> Context<'a, 'e> {
         found
     }
 
-    /// The live entry of a key, without counting and without touching its access clock.
-    pub fn peek(&self, key: Key<'_>) -> Option<Entry<'_>> {
-        self.peek_in(self.client.db, key)
-    }
-
-    /// The live entry of a key of another database.
-    pub fn peek_in(&self, db: usize, key: Key<'_>) -> Option<Entry<'_>> {
-        self.locks.peek(key.shard()).db(db)?.get(&key).filter(|entry| !entry.is_expired(self.now_ms))
-    }
-
     /// The live entry of a key for a change: an expired one is deleted first, which the journal hears.
     #[inline]
     pub fn open(&mut self, key: Key<'a>) -> Option<Entry<'_>> {
@@ -264,16 +256,6 @@ impl<'a, 'e> Context<'a, 'e> {
             return None;
         }
         Some(self.part(db, &key).at(place))
-    }
-
-    /// Deletes those keys of the plan that are stored and whose time is over, which the journal hears.
-    pub fn drop_expired_of_plan(&mut self, db: usize) {
-        for &key in self.keys {
-            let part = self.locks.peek(key.shard()).db(db).filter(|part| part.with_deadline() > 0);
-            if part.and_then(|part| part.get(&key)).is_some_and(|entry| entry.is_expired(self.now_ms)) {
-                self.drop_expired(db, key);
-            }
-        }
     }
 
     #[cold]
