@@ -15,6 +15,7 @@ use crate::files::Files;
 use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
+use crate::observe::Tally;
 use crate::persist::{self, LoadError, Loaded, Refusal, SaveError, Saved, aof};
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
@@ -345,6 +346,7 @@ pub struct Caller {
     blocked: Option<Arc<Blocked>>,
     /// Calls so far: one in [`TIMED`] is timed.
     calls: u32,
+    tally: Arc<Tally>,
 }
 
 /// Reading the clock twice takes a fifth of the time of a GET, so that only one call of so many is timed, and every one
@@ -355,7 +357,8 @@ impl Caller {
     /// A caller who is told through `wake` that a reply is there.
     pub fn new(store: Arc<Store>, wake: Arc<dyn Wake>) -> Self {
         let link = store.clients.add(Origin::embedded(), store.clock.unix_ms(), wake);
-        Self { store, client: Client::new(link, None, true), blocked: None, calls: 0 }
+        let tally = store.observed.commands.tally();
+        Self { store, client: Client::new(link, None, true), blocked: None, calls: 0, tally }
     }
 
     /// What all share.
@@ -439,7 +442,7 @@ impl Caller {
                 match (done, is_timed) {
                     (false, _) => {}
                     (true, true) => caller.record(&call, begin_ns),
-                    (true, false) => caller.store.observed.commands.called(command.id),
+                    (true, false) => caller.tally.called(command.id),
                 }
             }
             other => caller.turn_away(other, &call, reply),
@@ -589,5 +592,6 @@ impl Drop for Caller {
         self.client.unwatch(&store.keyspace);
         store.leave_pubsub(&mut self.client);
         store.clients.remove(self.client.link.id);
+        store.observed.commands.leave(&self.tally);
     }
 }

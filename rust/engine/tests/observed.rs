@@ -47,6 +47,7 @@ fn call(caller: &mut Caller, words: &[&[u8]]) -> String {
 
 fn calls_of(engine: &Engine, name: &[u8]) -> u64 {
     let store = engine.store();
+    store.observed.commands.gather();
     store.observed.commands.of(store.table.full_named(name).unwrap().id).unwrap().calls()
 }
 

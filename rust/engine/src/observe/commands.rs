@@ -5,8 +5,8 @@
 //! share; a caller in this process is timed once in a while, and the mean of what was timed stands for the others. So
 //! `calls` is exact, `usec` is exact for commands that run alone and a mean for others.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Steps of the histogram within each power of two: a value is off by less than 1/32.
 const STEPS_BITS: u32 = 5;
@@ -136,17 +136,84 @@ impl CommandStat {
     }
 }
 
+/// Calls that one caller counts by itself: callers of many threads would push the one line with the count of GET to and fro,
+/// and even one thread pays for a locked addition.
+#[derive(Debug)]
+pub struct Tally {
+    calls: Box<[AtomicU64]>,
+}
+
+impl Tally {
+    /// Counts a call that nobody timed. For the caller only: others would be lost.
+    #[inline]
+    pub fn called(&self, command: u16) {
+        if let Some(calls) = self.calls.get(usize::from(command)) {
+            calls.store(calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A caller's tally, and how much of it was added to the figures.
+#[derive(Debug)]
+struct Tallied {
+    tally: Arc<Tally>,
+    added: Box<[u64]>,
+}
+
 /// The figures of every command, by its number in the table.
 #[derive(Debug, Default)]
 pub struct CommandStats {
     stats: Box<[CommandStat]>,
+    tallies: Mutex<Vec<Tallied>>,
     tracks_latency: AtomicBool,
 }
 
 impl CommandStats {
     /// For so many commands.
     pub fn new(count: usize) -> Self {
-        Self { stats: (0..count).map(|_| CommandStat::default()).collect(), tracks_latency: AtomicBool::new(true) }
+        Self {
+            stats: (0..count).map(|_| CommandStat::default()).collect(),
+            tallies: Mutex::default(),
+            tracks_latency: AtomicBool::new(true),
+        }
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, Vec<Tallied>> {
+        // Counts are whole after every statement.
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A tally for a new caller.
+    pub fn tally(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally { calls: self.stats.iter().map(|_| AtomicU64::new(0)).collect() });
+        self.tallies().push(Tallied { tally: Arc::clone(&tally), added: vec![0; self.stats.len()].into() });
+        tally
+    }
+
+    /// Adds what callers counted to the figures: before they are read.
+    pub fn gather(&self) {
+        self.tallies().iter_mut().for_each(|tallied| self.add(tallied));
+    }
+
+    /// The same for a caller who calls no more.
+    pub fn leave(&self, tally: &Arc<Tally>) {
+        self.tallies().retain_mut(|tallied| {
+            let stays = !Arc::ptr_eq(&tallied.tally, tally);
+            if !stays {
+                self.add(tallied);
+            }
+            stays
+        });
+    }
+
+    fn add(&self, tallied: &mut Tallied) {
+        for ((stat, calls), added) in self.stats.iter().zip(&tallied.tally.calls).zip(&mut tallied.added) {
+            let calls = calls.load(Ordering::Relaxed);
+            let more = calls.wrapping_sub(std::mem::replace(added, calls));
+            if more > 0 {
+                stat.calls.fetch_add(more, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Of one command.
@@ -197,6 +264,7 @@ impl CommandStats {
 
     /// Forgets everything: CONFIG RESETSTAT.
     pub fn reset(&self) {
+        self.gather();
         for stat in &self.stats {
             for count in [&stat.calls, &stat.timed_calls, &stat.timed_ns, &stat.rejected, &stat.failed] {
                 count.store(0, Ordering::Relaxed);
@@ -256,6 +324,17 @@ mod tests {
         stats.timed(7, 1, 1);
         let stat = stats.of(1).unwrap();
         assert_eq!((stat.calls(), stat.usec()), (10, 20));
+        let (tally, other) = (stats.tally(), stats.tally());
+        (0..3).for_each(|_| tally.called(1));
+        other.called(1);
+        tally.called(7);
+        assert_eq!(stat.calls(), 10, "nobody asked yet");
+        (0..2).for_each(|_| stats.gather());
+        assert_eq!(stat.calls(), 14);
+        tally.called(1);
+        stats.leave(&tally);
+        assert_eq!((stat.calls(), stat.usec()), (15, 30));
+        other.called(1);
         stats.reset();
         assert!(!stat.is_known() && stat.histogram().is_none() && !stats.of(0).unwrap().is_known());
     }

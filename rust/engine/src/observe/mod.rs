@@ -15,7 +15,7 @@ pub mod secret;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use commands::{CommandStat, CommandStats, Histogram};
+pub use commands::{CommandStat, CommandStats, Histogram, Tally};
 pub use error_codes::{ERROR_CODES_MAX, ErrorCodes};
 pub use key_sizes::{COUNTED_AT_ONCE_MAX, Count, KeySizes};
 pub use latency::{LatencyMonitor, SAMPLES_MAX, Sample, Series};

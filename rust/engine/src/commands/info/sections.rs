@@ -361,6 +361,7 @@ fn cpu(report: &Report<'_>, text: &mut Text) {
 /// The commands that were called, refused or failed, with their figures.
 fn known_commands<'a>(report: &'a Report<'_>) -> impl Iterator<Item = (&'a str, &'a CommandStat)> {
     let store = report.store;
+    store.observed.commands.gather();
     let all = store
         .table
         .all()
