@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import time
 
@@ -85,6 +84,8 @@ def open(  # noqa: A001 - rkv.open() is what it is called
 
 @atexit.register
 def _save_unclosed() -> None:
+    import contextlib
+
     for engine in list(_unclosed.values()):
         with contextlib.suppress(ClosedError, ForkedError):
             engine.save_changes()
@@ -197,6 +198,8 @@ class DB:
         """
         if self._directory is not None and not self.closed:
             if save:
+                import contextlib
+
                 with contextlib.suppress(ForkedError):
                     self._engine.save_changes()
             _unclosed.pop(id(self._engine), None)
