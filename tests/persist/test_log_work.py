@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from support.resp import Bulk, Error, Simple
 
 if TYPE_CHECKING:
     import random
-import re
     from collections.abc import Callable
     from pathlib import Path
 
