@@ -6,13 +6,12 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use rkv_collections::lending::Lending;
 use rkv_engine::Caller;
 use rkv_engine::client::{Unblock, Wake};
 use rkv_engine::dispatch::{Call, Mode};
@@ -201,18 +200,11 @@ impl State {
     }
 }
 
-/// A place for a caller, out of the cache lines of its neighbours, which other threads use.
-#[derive(Default)]
-#[repr(align(128))]
-struct Slot(Lending<Option<Box<State>>>);
-
 /// The callers of one keyspace.
 pub struct Callers {
     handle: Arc<Handle>,
     db: usize,
-    slots: [Slot; SLOTS],
-    /// Held around the one caller of a connection, for which threads wait.
-    turn: Mutex<()>,
+    slots: [Mutex<Option<Box<State>>>; SLOTS],
     is_connection: bool,
 }
 
@@ -233,7 +225,7 @@ fn thread_slot() -> usize {
 impl Callers {
     /// Callers of a database. As a connection there is one caller, whose state (WATCH, MULTI) stays from call to call.
     pub fn new(handle: Arc<Handle>, db: usize, is_connection: bool) -> Self {
-        Self { handle, db, slots: Default::default(), turn: Mutex::default(), is_connection }
+        Self { handle, db, slots: Default::default(), is_connection }
     }
 
     /// The store.
@@ -259,33 +251,37 @@ impl Callers {
     #[inline]
     pub fn with<R>(&self, py: Python<'_>, then: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
         self.handle.check(py)?;
-        if self.is_connection {
-            return self.with_connection(py, then);
-        }
-        let first = thread_slot();
-        if let Some(mut slot) = self.slots[first].0.try_borrow()
+        let first = if self.is_connection { 0 } else { thread_slot() };
+        if let Ok(mut slot) = self.slots[first].try_lock()
             && let Some(state) = slot.as_deref_mut()
         {
             state.tape.clear();
             return then(state);
         }
-        self.with_any(first, then)
-    }
-
-    #[inline(never)]
-    fn with_connection<R>(&self, py: Python<'_>, then: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
-        let _turn = self.turn.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        self.with_any(0, then)
+        self.with_any(py, first, then)
     }
 
     #[cold]
-    fn with_any<R>(&self, first: usize, then: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
-        let mut slots = self.slots.iter().cycle().skip(first).take(SLOTS);
-        let (mut lent, mut new) = (slots.find_map(|slot| slot.0.try_borrow()), None);
-        let slot = lent.as_deref_mut().unwrap_or(&mut new);
-        let state = slot.get_or_insert_with(|| Box::new(State::new(&self.handle, self.db)));
-        state.tape.clear();
-        then(state)
+    fn with_any<R>(&self, py: Python<'_>, first: usize, then: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
+        let lend = |slot: &mut Option<Box<State>>| {
+            let state = slot.get_or_insert_with(|| Box::new(State::new(&self.handle, self.db)));
+            state.tape.clear();
+            then(state)
+        };
+        if self.is_connection {
+            let mut slot = self.slots[0].lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+            return lend(&mut slot);
+        }
+        let slots = self.slots.iter().cycle().skip(first).take(SLOTS);
+        let free = slots.map(Mutex::try_lock).find_map(|attempt| match attempt {
+            Ok(slot) => Some(slot),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        match free {
+            Some(mut slot) => lend(&mut slot),
+            None => lend(&mut None),
+        }
     }
 }
 
@@ -294,7 +290,7 @@ impl Drop for Callers {
         if self.handle.is_foreign() {
             // A caller says goodbye to the store, whose locks may be held by threads that a child of fork does not have.
             for slot in &self.slots {
-                if let Some(mut slot) = slot.0.try_borrow() {
+                if let Ok(mut slot) = slot.try_lock() {
                     std::mem::forget(slot.take());
                 }
             }

@@ -4,7 +4,6 @@ pub mod arena;
 pub mod bytes;
 pub mod chunks;
 pub mod intset;
-pub mod lending;
 pub mod ordered;
 pub mod packed;
 mod prefetch;

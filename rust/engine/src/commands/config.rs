@@ -1,13 +1,9 @@
 //! CONFIG: the live configuration.
 
-use std::io;
-use std::path::Path;
-
 use crate::config::{SetError, Written, options};
 use crate::error::Error;
-use crate::files;
 use crate::glob;
-use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Row, Store, subcommand};
+use crate::handler::{Args, Context, Effect, Flags, Group, Keys, Row, subcommand};
 use crate::persist::aof;
 use crate::resp::Reply;
 
@@ -84,37 +80,9 @@ fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Repl
 }
 
 fn config_rewrite(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    rewrite_file(context.store, Written::Needed)?;
+    context.store.rewrite_config(Written::Needed)?;
     reply.ok();
     Ok(Effect::none())
-}
-
-/// Writes the configuration to the file that it was read from.
-pub(super) fn rewrite_file(store: &Store, written: Written) -> Result<(), Error> {
-    let Some(path) = store.config_file() else {
-        return Err(Error::fixed("ERR The server is running without a config file"));
-    };
-    if let Err(error) = rewrite(store, path, written) {
-        log::warn!("CONFIG REWRITE failed: {}: {error}", path.display());
-        return Err(Error::text(format!("ERR Rewriting config file: {error}")));
-    }
-    log::info!("CONFIG REWRITE executed with success.");
-    Ok(())
-}
-
-/// A configuration file is not longer than this.
-const CONFIG_BYTES_MAX: u64 = 16 << 20;
-
-/// Writes a new file beside the old one and puts it in its place, so that a crash leaves one or the other.
-fn rewrite(store: &Store, path: &Path, written: Written) -> io::Result<()> {
-    let old = match files::read_whole(path, CONFIG_BYTES_MAX) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        old => old?,
-    };
-    // Users whose file is another stay there.
-    let users = if store.acl_file().is_some() { Vec::new() } else { store.acl.lines() };
-    let text = store.config().rewritten(&old, &users, written);
-    files::replace_whole(path, &store.run_id, &text)
 }
 
 fn config_set(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {

@@ -45,7 +45,7 @@ fn debug(context: &mut Context<'_, '_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         (b"ASSERT", []) => panic!("ASSERTION FAILED: DEBUG ASSERT"),
         (b"CONFIG-REWRITE-FORCE-ALL", []) => {
-            super::config::rewrite_file(context.store, Written::All)?;
+            context.store.rewrite_config(Written::All)?;
             reply.ok();
         }
         (b"HELP", []) => help(reply),

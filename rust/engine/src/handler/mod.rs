@@ -17,6 +17,7 @@ mod eviction;
 pub mod keys;
 mod memory;
 pub mod permission;
+mod rewrite;
 mod row;
 mod settings;
 pub mod several;
