@@ -185,7 +185,9 @@ fn zeros_and_garbage_at_the_tail_are_dropped_to_the_last_whole_batch() {
                 *byte = if garbage { random as u8 } else { 0 };
             }
             let found = check(&written, &bytes, &format!("tail {cut}"));
-            let expected = written.borders.iter().rev().find(|(end, _)| *end <= cut as u64).unwrap();
+            // Garbage may begin as what it stands for does.
+            let same = bytes.iter().zip(&written.bytes).take_while(|(one, other)| one == other).count();
+            let expected = written.borders.iter().rev().find(|(end, _)| *end <= same as u64).unwrap();
             assert_eq!(found.whole_bytes, expected.0, "tail {cut} {garbage}");
             assert!(found.damage.is_some_and(|damage| !damage.is_within));
         }
