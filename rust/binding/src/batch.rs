@@ -8,27 +8,26 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use rkv_engine::dispatch::{Call, WINDOW_CALLS_MAX};
 use rkv_engine::handler::{Args, Command};
+use smallvec::SmallVec;
 
 use crate::caller::State;
 use crate::error;
 use crate::keyspace::Keyspace;
 use crate::words::{Word, borrowed};
 
-/// The words of a window, one request behind the other. Vectors are kept from window to window: it costs less to push to them
-/// than to what may lie on the stack.
+/// The words of a window, one request behind the other.
 #[derive(Default)]
 struct Words<'a> {
-    words: Vec<&'a [u8]>,
+    words: SmallVec<[&'a [u8]; 4 * WINDOW_CALLS_MAX]>,
     /// Where each request ends.
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; WINDOW_CALLS_MAX]>,
 }
 
 impl<'a> Words<'a> {
-    /// Takes the words of requests whose objects all hold the very bytes of a word; `None` if one does not.
+    /// The words of requests whose objects all hold the very bytes of a word; `None` if one does not.
     #[inline]
-    fn borrow(&mut self, requests: &'a [Bound<'_, PyTuple>]) -> Option<()> {
-        self.words.clear();
-        self.ends.clear();
+    fn borrow(requests: &'a [Bound<'_, PyTuple>]) -> Option<Self> {
+        let mut this = Self::default();
         let mut last: Option<(&Bound<'_, PyAny>, &'a [u8])> = None;
         for request in requests {
             let (first, rest) = request.as_slice().split_first()?;
@@ -38,13 +37,13 @@ impl<'a> Words<'a> {
                 _ => borrowed(first)?,
             };
             last = Some((first, name));
-            self.words.push(name);
+            this.words.push(name);
             for object in rest {
-                self.words.push(borrowed(object)?);
+                this.words.push(borrowed(object)?);
             }
-            self.ends.push(self.words.len());
+            this.ends.push(this.words.len());
         }
-        Some(())
+        Some(this)
     }
 
     /// The words of requests; `made` are those that cannot be borrowed, in order.
@@ -119,22 +118,27 @@ pub fn run<'py>(keyspace: &Keyspace, py: Python<'py>, commands: &Bound<'py, PyAn
         }
     }
     let mut replies = Vec::with_capacity(requests.len());
-    let mut words = Words::default();
     keyspace.callers().with(py, |state| {
-        for window in requests.chunks(WINDOW_CALLS_MAX) {
-            if words.borrow(window).is_some() {
-                run_words(keyspace, py, state, &words, &mut replies)?;
-            } else {
-                let made = made(window)?;
-                run_words(keyspace, py, state, &Words::mix(window, &made), &mut replies)?;
-            }
-        }
-        Ok(())
+        requests.chunks(WINDOW_CALLS_MAX).try_for_each(|window| run_window(keyspace, py, state, window, &mut replies))
     })?;
     PyList::new(py, replies)
 }
 
 /// Runs the commands of a window; their replies, errors among them, are appended.
+fn run_window<'py>(
+    keyspace: &Keyspace,
+    py: Python<'py>,
+    state: &mut State,
+    requests: &[Bound<'py, PyTuple>],
+    replies: &mut Vec<Bound<'py, PyAny>>,
+) -> PyResult<()> {
+    if let Some(words) = Words::borrow(requests) {
+        return run_words(keyspace, py, state, &words, replies);
+    }
+    let made = made(requests)?;
+    run_words(keyspace, py, state, &Words::mix(requests, &made), replies)
+}
+
 fn run_words<'py>(
     keyspace: &Keyspace,
     py: Python<'py>,
@@ -167,9 +171,9 @@ fn run_words<'py>(
 
 /// What the requests ask for; `None` if one asks for what is not there.
 #[inline]
-fn resolve<'a>(keyspace: &'a Keyspace, words: &'a Words<'_>) -> Option<Vec<Call<'a>>> {
+fn resolve<'a>(keyspace: &'a Keyspace, words: &'a Words<'_>) -> Option<SmallVec<[Call<'a>; WINDOW_CALLS_MAX]>> {
     let table = keyspace.table();
-    let mut calls = Vec::with_capacity(words.ends.len());
+    let mut calls: SmallVec<[Call<'_>; WINDOW_CALLS_MAX]> = SmallVec::new();
     let mut last: Option<(&[u8], &Command)> = None;
     for args in words.requests() {
         let name = args.word(0);
