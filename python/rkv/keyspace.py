@@ -100,3 +100,6 @@ class Keyspace(_rkv.Keyspace[T], Scans[T]):
 
     def __repr__(self) -> str:
         return f"<rkv.Keyspace {self.number}{' text' if self.text else ''}>"
+
+
+_rkv.own_methods(Keyspace)

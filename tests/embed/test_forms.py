@@ -147,3 +147,27 @@ def test_types_follow_the_form(tmp_path: Path) -> None:
     wrong = {number for number, line in enumerate(TYPED.splitlines(), 1) if line.endswith("# E")}
     said = {int(line.split(":")[1]) for line in run.stdout.splitlines() if ": error:" in line}
     assert said == wrong, run.stdout + run.stderr
+
+
+def test_methods_of_the_extension_belong_to_the_class_that_is_used() -> None:
+    # The interpreter calls a C method directly only on the very class that it was made for.
+    inherited = rkv.Keyspace.__mro__[1]
+    own = [name for name, value in vars(inherited).items() if type(value) is type(str.upper)]
+    assert {"get", "set", "zadd", "execute", "execute_many"} <= set(own)
+    for name in own:
+        method = vars(rkv.Keyspace)[name]
+        assert method is not vars(inherited)[name]
+        assert (method.__objclass__, method.__doc__) == (rkv.Keyspace, getattr(inherited, name).__doc__)
+        assert inspect.signature(method) == inspect.signature(getattr(inherited, name))
+    with pytest.raises(TypeError, match=r"descriptor 'get' for 'rkv\.keyspace\.Keyspace'|doesn't apply"):
+        rkv.Keyspace.get(object(), "k")  # type: ignore[call-overload, misc, arg-type, unused-ignore]
+
+    class Below(rkv.Keyspace[bytes]):
+        def get(self, name: Any) -> bytes | None:
+            return super().get(name) or b"nothing"
+
+    with rkv.open() as db:
+        below = Below(db._engine, 0)
+        below.set("k", "v")
+        assert (below.get("k"), below.get("none"), below.connection().get("none")) == (b"v", b"nothing", b"nothing")
+        assert below.pipeline().get("k").execute() == [b"v"]

@@ -14,6 +14,7 @@ mod files;
 mod front;
 mod keyspace;
 mod log;
+mod own;
 mod pending;
 mod rdb;
 mod reactor;
@@ -37,6 +38,7 @@ fn _rkv(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<subscriber::Subscriber>()?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(engine::note_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(own::own_methods, module)?)?;
     backup::register(module)?;
     check::register(module)?;
     config::register(module)?;
