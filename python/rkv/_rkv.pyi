@@ -41,7 +41,7 @@ __version__: str
 
 def note_fork() -> None: ...
 def own_methods(class_: type[Keyspace[Any]], /) -> None:
-    """Give a class below :class:`Keyspace` methods of its own, which the interpreter calls faster than inherited ones."""
+    """Give a class below :class:`Keyspace` methods of its own, which are called faster than inherited ones."""
 
 def check_log(path: str | os.PathLike[str], start: int = 0, fix: bool = False) -> dict[str, Any]:
     """How much of a file of commands is whole; ``fix`` cuts the rest off and keeps it in a file beside it."""
