@@ -30,6 +30,7 @@ __all__ = [
     "log_files",
     "log_line",
     "note_fork",
+    "own_methods",
     "read_backup",
     "restore_backup",
     "set_log_level",

@@ -229,7 +229,7 @@ def dependencies(manifest: str) -> set[str]:
 
 
 def unsafe_is_rare(root: Path) -> list[str]:
-    """`unsafe` stands in collections, once in the binding, each with a SAFETY line; the other crates forbid it."""
+    """`unsafe` stands in collections, twice in the binding, each with a SAFETY line; the other crates forbid it."""
     complaints, counts = [], dict.fromkeys(CRATES_BELOW, 0)
     for path, code in rust_code(root):
         crate = path.parts[1]
