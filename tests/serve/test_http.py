@@ -26,7 +26,7 @@ NAMES = [
 ]
 # Fields that change while the page is made, or because it is made.
 RESTLESS = re.compile(
-    r"used_cpu_|total_net_|used_memory|allocator_|mem_|instantaneous_|uptime|total_commands|lazyfree|rdb_changes"
+    r"used_cpu_|total_net_|total_reads_|total_writes_|used_memory|allocator_|mem_|instantaneous_|uptime|total_commands|lazyfree|rdb_changes"
 )
 # Metrics that redis_exporter computes from something else than one field.
 OTHERS = {
