@@ -78,7 +78,7 @@ fn edit(disk: &SimulatedFiles, keeps: impl Fn(&str) -> bool) {
 #[test]
 fn an_untouched_one_is_loaded() {
     let disk = disk();
-    assert!(text(&disk, MANIFEST).contains("#SEALED:1 CRC32C:"), "{}", text(&disk, MANIFEST));
+    assert!(text(&disk, MANIFEST).contains("#SEALED:2 CRC32C:"), "{}", text(&disk, MANIFEST));
     assert!(load(&disk).unwrap().contains('2'));
     edit(&disk, |_| true);
     assert!(load(&disk).unwrap().contains('2'));
