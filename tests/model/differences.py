@@ -204,6 +204,14 @@ DIFFERENCES = [
     ),
     Difference(
         server="redis",
+        words=r"GEO(SEARCH|RADIUSBYMEMBER).*",
+        theirs=error("ERR could not decode requested zset member"),
+        ours=error("ERR member .* does not exist"),
+        reason="Valkey 9.1 names the member that is not there",
+        example="0> GEOADD key 1 1 a | 0> GEORADIUSBYMEMBER key b 1 m",
+    ),
+    Difference(
+        server="redis",
         words=r"GEO.* [+-]?0X.*",
         theirs=r".*",
         ours=error(r"ERR (value is not a valid float|need numeric (radius|width|height))"),
