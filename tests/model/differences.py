@@ -76,7 +76,7 @@ DIFFERENCES = [
     ),
     Difference(
         server="redis",
-        words=r"BITPOS .*",
+        words=r"BIT(POS|COUNT) .*",
         theirs=r"Integer\(.*\)|" + error("WRONGTYPE .*"),
         ours=error("ERR (value is not an integer or out of range|syntax error)"),
         reason="Redis 7.0 looks at the key before it reads the range, Valkey 9.1 after",
