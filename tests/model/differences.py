@@ -76,6 +76,14 @@ DIFFERENCES = [
     ),
     Difference(
         server="redis",
+        words=r"XREAD .* \+( .*)?",
+        theirs=error("ERR Invalid stream ID specified as stream command argument"),
+        ours=r"Null(Array)?\(\)|(Array|Map)\(.*|" + error("WRONGTYPE .*"),
+        reason="the last entry, `+`, came with Redis 7.4 and Valkey 9",
+        example="0> XREAD STREAMS key +",
+    ),
+    Difference(
+        server="redis",
         words=r"BIT(POS|COUNT) .*",
         theirs=r"Integer\(.*\)|" + error("WRONGTYPE .*"),
         ours=error("ERR (value is not an integer or out of range|syntax error)"),
