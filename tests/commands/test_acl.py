@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.resp import Array, Bulk, Error, Integer, Map, Simple
+from support.resp import Array, Bulk, Error, Integer, Simple, fields
 from support.side_by_side import Pair
 
 if TYPE_CHECKING:
@@ -150,12 +150,3 @@ def test_the_log_counts_what_was_refused(with_valkey: Pair) -> None:
                 assert (told[b"object"], told[b"username"]) == (Bulk(b"AUTH"), Bulk(b"u"))
     assert with_valkey.same("ACL", "LOG", "RESET") == Simple(b"OK")
     assert with_valkey.same("ACL", "LOG") == Array(())
-
-
-def fields(entry: Reply) -> dict[bytes, Reply]:
-    """The fields of an entry of the log."""
-    if isinstance(entry, Map):
-        return {name.data: value for name, value in entry.pairs if isinstance(name, Bulk)}
-    assert isinstance(entry, Array)
-    names = entry.items[::2]
-    return {name.data: value for name, value in zip(names, entry.items[1::2], strict=True) if isinstance(name, Bulk)}

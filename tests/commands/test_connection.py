@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.resp import Array, Bulk, Error, Integer, Map, Null, NullBulk, Simple, encode
+from support.resp import Array, Bulk, Error, Integer, Map, Null, NullBulk, Simple, encode, fields
 from support.side_by_side import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.resp import Argument, Connection, Reply
+    from support.resp import Argument, Connection
     from support.servers import Server
 
 NOT_AUTHENTICATED = """
@@ -43,14 +43,6 @@ def pair(request: pytest.FixtureRequest, rkv_server: Server, valkey_server: Serv
     """rkv and Valkey in each protocol."""
     with rkv_server.connect(request.param) as rkv, valkey_server.connect(request.param) as valkey:
         yield Pair(rkv, valkey)
-
-
-def fields(reply: Reply) -> dict[bytes, Reply]:
-    """HELLO's pairs in either protocol."""
-    if isinstance(reply, Map):
-        return {name.data: value for name, value in reply.pairs}
-    assert isinstance(reply, Array), reply
-    return {name.data: value for name, value in zip(reply.items[::2], reply.items[1::2], strict=True)}
 
 
 def test_replies(pair: Pair) -> None:

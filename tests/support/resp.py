@@ -263,6 +263,14 @@ class Reader:
         return {b"*": Array, b"~": Set, b">": Push}[kind](items)
 
 
+def fields(reply: Reply) -> dict[bytes, Any]:
+    """The pairs of a reply that is a map in RESP3 and an array of both in RESP2."""
+    if isinstance(reply, Map):
+        return {name.data: value for name, value in reply.pairs}
+    assert isinstance(reply, Array), reply
+    return {name.data: value for name, value in zip(reply.items[::2], reply.items[1::2], strict=True)}
+
+
 def _integer(text: bytes) -> int:
     digits = text[1:] if text[:1] in (b"-", b"+") else text
     if not digits.isdigit():

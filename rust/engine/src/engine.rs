@@ -225,9 +225,7 @@ impl Engine {
             log::info!("There is no append only file: a snapshot, if there is one, is loaded instead");
             return Self::load_snapshot(store, files);
         };
-        if replay.errors() > 0 || !replay.is_over() {
-            log::warn!("{} commands of the append only file were answered with an error", replay.errors());
-        }
+        replay.end();
         let keys = (0..store.keyspace.len()).filter_map(|shard| store.keyspace.lock(1 << shard).ok());
         let keys = keys
             .map(|locks| locks.iter().flat_map(|shard| shard.dbs().map(|(_, db)| db.len() as u64)).sum::<u64>())

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rkv_collections::region;
 
-use crate::config::{KeyspaceEvents, options};
+use crate::config::KeyspaceEvents;
 use crate::dispatch;
 use crate::handler::Store;
 use crate::journal::Batch;
@@ -37,7 +37,7 @@ pub fn tick(store: &Store) -> i64 {
 
 /// Counts a slice of the keys if somebody asked how large they are; returns when the next slice is due.
 fn count(store: &Store) -> i64 {
-    let databases = usize::try_from(store.config().get(options::DATABASES)).unwrap_or(0);
+    let databases = store.settings.databases();
     store.observed.key_sizes.tick(&store.keyspace, databases, store.clock.unix_ms()).unwrap_or(i64::MAX)
 }
 

@@ -53,14 +53,11 @@ impl<'a, 'e> Replay<'a, 'e> {
         self.now_ms - repeats * CLOCKS_REPEAT_MS
     }
 
-    /// How many commands answered with an error.
-    pub const fn errors(&self) -> u64 {
-        self.errors
-    }
-
-    /// Whether it ends outside of a transaction.
-    pub const fn is_over(&self) -> bool {
-        self.client.transaction.is_none()
+    /// Says in the log what was odd about the commands, when all of them were run.
+    pub fn end(self) {
+        if self.errors > 0 || self.client.transaction.is_some() {
+            log::warn!("{} commands of the append only file were answered with an error", self.errors);
+        }
     }
 }
 
@@ -127,10 +124,7 @@ fn execute_held<'e>(
 pub(super) fn reload<'e>(store: &'e Store, manifest: &Manifest, locks: &mut Locks<'e>) -> Result<(), LogError> {
     let mut replay = Replay::with(store, Some(&mut *locks));
     let loaded = aof::reload(store, manifest, &mut replay)?;
-    if replay.errors > 0 || !replay.is_over() {
-        log::warn!("{} commands of the append only file were answered with an error", replay.errors);
-    }
-    drop(replay);
+    replay.end();
     persist::loaded_again(store, locks);
     log::info!("Append Only File loaded by DEBUG LOADAOF: {} commands", loaded.commands);
     Ok(())

@@ -187,16 +187,7 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
         manifest
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
-    let mut loader = Loader {
-        data,
-        files: &**files,
-        names,
-        allows_truncated,
-        loaded: LoadedLog::default(),
-        last: None,
-        was_cut: false,
-        is_followed: false,
-    };
+    let mut loader = Loader::new(data, &**files, names, allows_truncated);
     loader.load_all(&manifest, apply)?;
     let log = &data.persist().log;
     {
@@ -226,16 +217,7 @@ pub fn find(data: &dyn Dataset) -> Result<Option<Manifest>, LogError> {
 /// The log is damaged; some of it may be stored then.
 pub fn reload(data: &dyn Dataset, manifest: &Manifest, apply: &mut dyn Apply) -> Result<LoadedLog, LogError> {
     let Some(files) = data.persist().files() else { return Ok(LoadedLog::default()) };
-    let mut loader = Loader {
-        data,
-        files: &**files,
-        names: Names::of(data),
-        allows_truncated: false,
-        loaded: LoadedLog::default(),
-        last: None,
-        was_cut: false,
-        is_followed: false,
-    };
+    let mut loader = Loader::new(data, &**files, Names::of(data), false);
     loader.load_all(manifest, apply)?;
     Ok(loader.loaded)
 }
@@ -322,7 +304,12 @@ fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io:
 /// What the name of a base ends with that is a snapshot; one of commands may be empty.
 const SNAPSHOT_END: &str = ".rdb";
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(data: &'a dyn Dataset, files: &'a dyn Files, names: Names, allows_truncated: bool) -> Self {
+        let loaded = LoadedLog::default();
+        Self { data, files, names, allows_truncated, loaded, last: None, was_cut: false, is_followed: false }
+    }
+
     fn load_all(&mut self, manifest: &Manifest, apply: &mut dyn Apply) -> Result<(), LogError> {
         let all: Vec<&LogFile> = manifest.base.iter().chain(&manifest.incr).collect();
         let mut opened = Vec::new();
