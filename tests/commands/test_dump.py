@@ -119,7 +119,7 @@ def test_options(pair: Pair) -> None:
     pair.same("RESTORE", "new", 0, payload, "replace")
     pair.same("PTTL", "new")
     pair.same("RESTORE", "new", 100_000, payload, "REPLACE")
-    pair.near(200, "PTTL", "new")
+    pair.near(20_000, "PTTL", "new")
     pair.same("RESTORE", "new", 4_000_000_000_000, payload, "REPLACE", "ABSTTL")
     pair.same("PEXPIRETIME", "new")
     pair.same("RESTORE", "gone", 1, payload, "ABSTTL")
@@ -127,7 +127,7 @@ def test_options(pair: Pair) -> None:
     pair.same("RESTORE", "new", 1, payload, "ABSTTL", "REPLACE")
     pair.same("EXISTS", "new")
     pair.same("RESTORE", "idle", 0, payload, "IDLETIME", 1000)
-    pair.near(2, "OBJECT", "IDLETIME", "idle")
+    pair.near(20, "OBJECT", "IDLETIME", "idle")
     for words in (
         ("-1",), ("x",), ("0", "IDLETIME"), ("0", "IDLETIME", "-1"), ("0", "IDLETIME", "x"), ("0", "FREQ", "256"),
         ("0", "FREQ", "-1"), ("0", "FREQ", "x"), ("0", "IDLETIME", "1", "FREQ", "1"), ("0", "foo"),

@@ -23,7 +23,7 @@ EXTREMES = [
 ]  # fmt: skip
 NOT_NUMBERS = ["", "x", "1.5", " 1", "+1", "01", "1e3", "-0", "1\0"]
 # The two servers take a call at slightly different moments.
-TOLERANCE_MS = 2_000
+TOLERANCE_MS = 20_000
 
 
 @pytest.mark.parametrize("command", SETTERS)

@@ -52,7 +52,7 @@ def nodes(pair: Pair, entries: str, size: str) -> None:
 
 
 def timeless(reply: Reply) -> object:
-    """A reply of XINFO or XPENDING without its times; whether there is one stays."""
+    """A reply of XINFO without its times; whether there is one stays."""
     match reply:
         case Map(pairs):
             return tuple((timeless(name), _timeless_after(name, value)) for name, value in pairs)
@@ -346,7 +346,7 @@ def test_consumers_of_a_group(with_valkey: Pair) -> None:
     with_valkey.same("XREADGROUP", "GROUP", "g", "busy", "COUNT", "1", "STREAMS", "s", ">")
     with_valkey.same("XREADGROUP", "GROUP", "g", "late", "NOACK", "STREAMS", "s", ">")
     same_but_times(with_valkey, "XINFO", "CONSUMERS", "s", "g")
-    same_but_times(with_valkey, "XPENDING", "s", "g", "IDLE", "0", "-", "+", "10", "busy")
+    _same_pending(with_valkey, ["XPENDING", "s", "g", "IDLE", "0", "-", "+", "10", "busy"])
     with_valkey.same("XPENDING", "s", "g", "IDLE", "1000000", "-", "+", "10")
     with_valkey.same("XINFO", "CONSUMERS", "s", "nosuch")
     with_valkey.same("XINFO", "CONSUMERS", "nosuch", "g")

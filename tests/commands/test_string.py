@@ -69,7 +69,7 @@ def same_state(pair: Pair, key: str, *, newest: bool) -> None:
     pair.same("GET", key)
     if not newest:
         pair.same("OBJECT", "ENCODING", key)
-    pair.near(2_000, "PTTL", key)
+    pair.near(20_000, "PTTL", key)
 
 
 def random_command(rng: random.Random, *, newest: bool) -> list[str | bytes]:
