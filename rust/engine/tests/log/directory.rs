@@ -136,6 +136,56 @@ fn what_a_crash_left_is_no_loss() {
     assert!(load(&disk).unwrap().contains('2'));
 }
 
+/// A log that was just begun, with one key in its first incremental file.
+fn begun() -> SimulatedFiles {
+    let disk = SimulatedFiles::new();
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let engine = open(Arc::new(disk.clone()), &clock, &[("appendfsync", "always")]).unwrap();
+    run(&mut engine.caller(), &["SET", "one", "1"]);
+    engine.close();
+    disk
+}
+
+/// A crash after the base, and before the manifest that names it: base and file are the whole log.
+#[test]
+fn a_log_that_was_begun_is_whole_without_its_manifest() {
+    let disk = begun();
+    let before = text(&disk, MANIFEST);
+    disk.remove(MANIFEST).unwrap();
+    assert!(load(&disk).unwrap().contains('1'));
+    assert_eq!(text(&disk, MANIFEST), before);
+    assert!(load(&disk).unwrap().contains('1'));
+}
+
+/// A crash before the base: what was done since is kept, and is no log.
+#[test]
+fn a_file_before_its_base_is_kept_aside() {
+    let disk = begun();
+    let all = disk.list(DIR).unwrap();
+    let base = all.iter().find(|name| name.contains("base")).unwrap();
+    disk.remove(MANIFEST).unwrap();
+    disk.remove(&format!("{DIR}/{base}")).unwrap();
+    let incr = incremental(&disk).pop().unwrap();
+    let commands = disk.contents(&incr);
+    for _ in 0..2 {
+        assert!(load(&disk).unwrap().contains('0'));
+        assert_eq!(disk.contents(&format!("{incr}.left.1")), commands);
+    }
+}
+
+#[test]
+fn a_base_without_its_manifest_is_refused() {
+    let disk = begun();
+    let clock = Arc::new(ManualClock::new(START_MS));
+    let engine = open(Arc::new(disk.clone()), &clock, &[]).unwrap();
+    run(&mut engine.caller(), &["BGREWRITEAOF"]);
+    engine.tick();
+    engine.close();
+    assert!(text(&disk, MANIFEST).contains("2.base"), "{}", text(&disk, MANIFEST));
+    disk.remove(MANIFEST).unwrap();
+    refused(&disk, &["appendonly.aof.2.base.rdb holds data"]);
+}
+
 /// While a log is begun anew beside an old one, every state of the disk is loaded as the old one or the new one.
 #[test]
 fn a_log_that_is_begun_anew_is_never_in_its_own_way() {

@@ -18,6 +18,7 @@ mod commands;
 mod confirm;
 mod log;
 mod manifest;
+mod orphans;
 mod point;
 mod read;
 mod replay;

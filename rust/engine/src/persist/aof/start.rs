@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::annotation::parse_begun;
 use super::log::{Slot, State, locked};
 use super::manifest::{BYTES_MAX, LogFile, Manifest, ManifestError, Role};
+use super::orphans;
 use super::replay::{ReplayError, replay};
 use super::rewrite::{Names, drop_history, rewrite};
 use super::scan::{Scan, scan};
@@ -177,14 +177,14 @@ pub fn load(data: &dyn Dataset, apply: &mut dyn Apply) -> Result<Option<LoadedLo
     let manifest = if let Some(manifest) = read_manifest(&**files, &names)? {
         // An upgrade that was cut off after the manifest: the file still has its old place.
         finish_adoption(&**files, &names, &manifest).map_err(io_failed)?;
-        refuse_unnamed(&**files, &names, &manifest)?;
+        orphans::refuse_unnamed(&**files, &names, &manifest)?;
+        manifest
+    } else if let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? {
+        manifest
+    } else if let Some(manifest) = orphans::without_manifest(&**files, &names)? {
         manifest
     } else {
-        let Some(manifest) = adopt_old_log(&**files, &names).map_err(io_failed)? else {
-            refuse_orphans(&**files, &names)?;
-            return Ok(None);
-        };
-        manifest
+        return Ok(None);
     };
     let allows_truncated = data.config().get(options::AOF_LOAD_TRUNCATED);
     let mut loader = Loader::new(data, &**files, names, allows_truncated);
@@ -220,75 +220,6 @@ pub fn reload(data: &dyn Dataset, manifest: &Manifest, apply: &mut dyn Apply) ->
     let mut loader = Loader::new(data, &**files, Names::of(data), false);
     loader.load_all(manifest, apply)?;
     Ok(loader.loaded)
-}
-
-/// Without a manifest there is no log, unless somebody took it away: then files that hold commands are still there. What a
-/// first start left that was cut off has none yet.
-fn refuse_orphans(files: &dyn Files, names: &Names) -> Result<(), LogError> {
-    let all = match files.list(names.dir()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        result => result.map_err(|error| LogError::Io { path: files.path(names.dir()), error })?,
-    };
-    for name in all.iter().filter(|name| name.starts_with(names.log()) && name.ends_with(".incr.aof")) {
-        let path = names.path(name);
-        let found = files.open(&path).and_then(|file| scan(&*file, 0));
-        if found.map_err(|error| LogError::Io { path: files.path(&path), error })?.commands > 0 {
-            let what = format!("it is not there, but {name} holds commands");
-            return Err(LogError::Manifest { path: files.path(&names.manifest()), what });
-        }
-    }
-    Ok(())
-}
-
-/// A file with commands behind the last one that the manifest names was named there once: both Redis and rkv name a file
-/// before they write to it. Only the file that a log begins with is named later, together with its base: then it says so,
-/// or, with Redis, that base lies there, too.
-fn refuse_unnamed(files: &dyn Files, names: &Names, manifest: &Manifest) -> Result<(), LogError> {
-    let all = files.list(names.dir()).map_err(|error| LogError::Io { path: files.path(names.dir()), error })?;
-    let number =
-        |name: &str, end: &str| name.strip_prefix(names.log())?.strip_prefix('.')?.strip_suffix(end)?.parse().ok();
-    let last = manifest.incr.last().map_or(0, |file| file.seq);
-    let base = manifest.base.as_ref().map_or(0, |file| file.seq);
-    let is_newer_base = |name: &String| {
-        let seq: Option<u64> = number(name, ".base.rdb").or_else(|| number(name, ".base.aof"));
-        seq.is_some_and(|seq| seq > base)
-    };
-    let has_newer_base = all.iter().any(is_newer_base);
-    for name in all.iter().filter(|name| number(name, ".incr.aof").is_some_and(|seq: u64| seq > last)) {
-        if manifest.has(name) {
-            continue;
-        }
-        let path = names.path(name);
-        let io_failed = |error| LogError::Io { path: files.path(&path), error };
-        let file = files.open(&path).map_err(io_failed)?;
-        let found = scan(&*file, 0).map_err(io_failed)?;
-        let is_left = if found.is_sealed {
-            begun_with(&*file).map_err(io_failed)?.is_some_and(|begun| begun > base)
-        } else {
-            has_newer_base
-        };
-        if found.commands > 0 && !is_left {
-            let seq: u64 = number(name, ".incr.aof").unwrap_or(0);
-            let what = format!(
-                "{name} holds commands, but is not named there: add the line `file {name} seq {seq} type i`, and remove the \
-                 one with the checksum, or move the file away"
-            );
-            return Err(LogError::Manifest { path: files.path(&names.manifest()), what });
-        }
-    }
-    Ok(())
-}
-
-/// The number of the base with which a file will be named, as it says before its first command.
-fn begun_with(file: &dyn File) -> io::Result<Option<u64>> {
-    let mut head = [0; 512];
-    let count = file.read_at(0, &mut head)?;
-    let mut lines = head.get(..count).unwrap_or_default().split(|byte| *byte == b'\n');
-    let found = lines
-        .by_ref()
-        .take_while(|line| line.starts_with(b"#"))
-        .find_map(|line| parse_begun(line.strip_suffix(b"\r").unwrap_or(line)));
-    Ok(found)
 }
 
 fn finish_adoption(files: &dyn Files, names: &Names, manifest: &Manifest) -> io::Result<()> {
@@ -466,17 +397,24 @@ const fn role_name(role: Role) -> &'static str {
     }
 }
 
+/// A name that no file has yet, for one that is kept aside, `why`.
+pub(super) fn free_name(files: &dyn Files, name: &str, why: &str) -> String {
+    let mut number = 1u32;
+    loop {
+        let aside = format!("{name}.{why}.{number}");
+        if files.open(&aside).is_err() {
+            return aside;
+        }
+        number = number.saturating_add(1);
+    }
+}
+
 /// Copies what a file has from an offset on to a new file beside it, makes that durable, and cuts the file. The new file.
 ///
 /// # Errors
 /// What the system says.
 pub fn set_aside(files: &dyn Files, file: &dyn File, name: &str, whole_bytes: u64) -> io::Result<String> {
-    let mut number = 1;
-    let mut aside = format!("{name}.damaged.{number}");
-    while files.open(&aside).is_ok() {
-        number += 1;
-        aside = format!("{name}.damaged.{number}");
-    }
+    let aside = free_name(files, name, "damaged");
     let mut copy = files.create(&aside)?;
     let mut buffer = vec![0; 64 * 1024];
     let mut at = whole_bytes;
