@@ -166,13 +166,16 @@ def test_counts(rkv_server: Server) -> None:
         connection.call("NOSUCH")
         connection.call("SET", "short", "value", "PX", "1")
         connection.call("SET", "long", "value", "PX", "100000")
+        connection.call("HSET", "hash", "stays", "value")
+        connection.call("HSETEX", "hash", "PX", "1", "FIELDS", "2", "one", "value", "two", "value")
         connection.call("SELECT", "3")
         connection.call("SET", "other", "value")
         deadline = time.monotonic() + 10
-        while fields(connection, "stats")["expired_keys"] == "0" and time.monotonic() < deadline:
+        expected = {"expired_keys": "1", "expired_fields": "2"}
+        while not expected.items() <= fields(connection, "stats").items() and time.monotonic() < deadline:
             time.sleep(0.01)
         everything = fields(connection, "everything")
-        assert everything["expired_keys"] == "1"
+        assert expected.items() <= everything.items()
         assert everything["keyspace_hits"] == "10"
         assert everything["keyspace_misses"] == "1"
         assert everything["errorstat_ERR"] == "count=1"
@@ -180,7 +183,7 @@ def test_counts(rkv_server: Server) -> None:
         assert int(everything["total_commands_processed"]) >= 25
         assert int(everything["total_net_input_bytes"]) > 500
         assert int(everything["total_net_output_bytes"]) > 500
-        assert everything["db0"].startswith("keys=11,expires=1,avg_ttl=")
+        assert everything["db0"].startswith("keys=12,expires=1,avg_ttl=")
         assert 0 < int(everything["db0"].rpartition("=")[2]) <= 100_000
         assert everything["db3"] == "keys=1,expires=0,avg_ttl=0"
         assert "db1" not in everything

@@ -122,21 +122,21 @@ def test_commands_wait_while_paused(both: tuple[Server, Server], mode: str) -> N
     for server in both:
         with server.connect() as boss, server.connect() as writer, server.connect() as reader:
             boss.call("SET", "k", "before")
-            boss.call("CLIENT", "PAUSE", "400", mode)
+            boss.call("CLIENT", "PAUSE", "1500", mode)
             begin = time.monotonic()
             replies: list[object] = []
             waiting = threading.Thread(target=set_key, args=(writer, replies))
             waiting.start()
             read = reader.call("GET", "k")
             if mode == "WRITE":
-                assert time.monotonic() - begin < 0.3
+                assert time.monotonic() - begin < 1.2
                 assert read == Bulk(b"before")
                 info = reader.call("INFO", "clients")
                 assert isinstance(info, Bulk | Verbatim)
                 assert b"paused_reason:client_pause\r\npaused_actions:write\r\n" in info.data
             waiting.join()
             assert replies == [Simple(b"OK")]
-            assert 0.3 < time.monotonic() - begin < 5
+            assert 1.2 < time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("words", ["PFCOUNT h", "PUBLISH c m", "SPUBLISH c m"])
@@ -170,9 +170,9 @@ def test_a_transaction_waits_when_it_would_write(both: tuple[Server, Server]) ->
             for client, words in ((writer, ("SET", "k", "v")), (reader, ("GET", "nosuch"))):
                 client.call("MULTI")
                 client.call(*words)
-            boss.call("CLIENT", "PAUSE", "300", "WRITE")
+            boss.call("CLIENT", "PAUSE", "1500", "WRITE")
             begin = time.monotonic()
             assert not isinstance(reader.call("EXEC"), Error)
-            assert time.monotonic() - begin < 0.2
+            assert time.monotonic() - begin < 1.2
             assert not isinstance(writer.call("EXEC"), Error)
-            assert time.monotonic() - begin > 0.2
+            assert time.monotonic() - begin > 1.2

@@ -191,7 +191,7 @@ def test_lcs_of_long_texts(with_redis: Pair, rng: random.Random) -> None:
 def test_a_deadline_passes(rkv_server: Server) -> None:
     with rkv_server.connect() as rkv:
         rkv.call("FLUSHALL")
-        for command in (("SET", "k", "v", "PX", 30), ("PSETEX", "k", 30, "v"), ("MSETEX", 1, "k", "v", "PX", 30)):
+        for command in (("SET", "k", "v", "PX", 500), ("PSETEX", "k", 500, "v"), ("MSETEX", 1, "k", "v", "PX", 500)):
             rkv.call(*command)
             assert rkv.call("GET", "k") == Bulk(b"v"), command
             deadline = time.monotonic() + 5

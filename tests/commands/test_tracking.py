@@ -193,7 +193,7 @@ def test_expired_keys_are_invalidated(rkv_server: Server) -> None:
         other.call("FLUSHALL")
         caching.call("CLIENT", "TRACKING", "on")
         hearing.call("CLIENT", "TRACKING", "on", "BCAST", "PREFIX", "short")
-        other.call("SET", "short", 1, "PX", 200)
+        other.call("SET", "short", 1, "PX", 1000)
         other.call("HSET", "shortest", "field", 1)
         assert [invalidated(hearing.read_push()) for _ in range(2)] == [b"short", b"shortest"]
         assert caching.call("GET", "short") == Bulk(b"1")

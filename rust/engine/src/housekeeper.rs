@@ -143,7 +143,7 @@ fn expire_some(store: &Store, mask: u64, now_ms: i64) -> u64 {
 
 /// Removes what came due in a shard, and tells everybody who must know; true if more fields are due.
 fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i64) -> bool {
-    let (mut more, mut count, mut gone) = (false, 0, Vec::new());
+    let (mut more, mut count, mut field_count, mut gone) = (false, 0, 0, Vec::new());
     let tells = store.journal.is_on() || shard.is_observed() || store.has_observer();
     for (number, db) in shard.dbs_mut() {
         more |= db.expire(hasher, now_ms, BUDGET, |expired| match expired {
@@ -154,6 +154,7 @@ fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i6
                 }
             }
             Expired::Fields { key, fields, emptied } => {
+                field_count += fields.len() as u64;
                 if tells {
                     gone.push(Gone { db: number, key: key.into(), fields: Some(fields.clone()), emptied });
                 }
@@ -163,6 +164,7 @@ fn expire_fired(store: &Store, hasher: &KeyHasher, shard: &mut Shard, now_ms: i6
         db.take_filed();
     }
     shard.expired += count;
+    shard.expired_fields += field_count;
     shard.changes += count;
     let mut changed = Changed::new();
     for gone in &gone {

@@ -69,7 +69,9 @@ fn config_help(_: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> R
 }
 
 fn config_resetstat(context: &mut Context<'_, '_>, _: Args<'_>, reply: &mut Reply<'_>) -> Result<Effect, Error> {
-    context.visit_shards(|shard| (shard.hits, shard.misses, shard.expired) = (0, 0, 0));
+    context.visit_shards(|shard| {
+        (shard.hits, shard.misses, shard.expired, shard.expired_fields) = (0, 0, 0, 0);
+    });
     context.store.counters.reset();
     context.store.lazyfree.reset();
     context.store.eviction.reset();

@@ -32,6 +32,8 @@ pub struct Shard {
     pub misses: u64,
     /// Keys deleted because their time was over.
     pub expired: u64,
+    /// Fields of hashes deleted because their time was over.
+    pub expired_fields: u64,
     /// Commands that changed something.
     pub changes: u64,
     /// The journal offset behind the last change, kept while reads wait for what they may have seen.

@@ -36,6 +36,8 @@ pub struct Totals {
     pub misses: u64,
     /// Keys deleted because their time was over.
     pub expired: u64,
+    /// Fields of hashes deleted because their time was over.
+    pub expired_fields: u64,
     /// Commands that changed something.
     pub changes: u64,
     /// Keys that somebody waits for.
@@ -52,6 +54,7 @@ impl Totals {
         self.hits += shard.hits;
         self.misses += shard.misses;
         self.expired += shard.expired;
+        self.expired_fields += shard.expired_fields;
         self.changes += shard.changes;
         self.blocking_keys += shard.waiters.len();
         self.used_bytes += shard.used_bytes();

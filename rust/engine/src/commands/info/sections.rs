@@ -289,6 +289,7 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     text.field("rejected_connections", counters.rejected.load(Ordering::Relaxed));
     text.fields(&[("sync_full", 0), ("sync_partial_ok", 0), ("sync_partial_err", 0)]);
     text.field("expired_keys", shards.expired);
+    text.field("expired_fields", shards.expired_fields);
     // What is due is known, not sampled, so that nothing of it is left behind.
     text.field("expired_stale_perc", "0.00");
     text.field("expired_time_cap_reached_count", 0);

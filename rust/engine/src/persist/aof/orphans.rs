@@ -106,10 +106,10 @@ pub(super) fn without_manifest(files: &dyn Files, names: &Names) -> Result<Optio
         return Err(refused(&other.name, "commands"));
     }
     log::warn!("{} is not there: made again for {base} and {}, with which the log began", names.manifest(), first.name);
-    let named = |name: &str, seq, role, is_sealed| LogFile { name: name.to_owned(), seq, role, is_sealed };
+    let file = |name: &str, seq, role, is_sealed| LogFile { name: name.to_owned(), seq, role, is_sealed };
     let manifest = Manifest {
-        base: Some(named(base, *seq, Role::Base, false)),
-        incr: vec![named(&first.name, first.seq, Role::Incr, first.is_sealed)],
+        base: Some(file(base, *seq, Role::Base, false)),
+        incr: vec![file(&first.name, first.seq, Role::Incr, first.is_sealed)],
         ..Manifest::default()
     };
     names.save(files, &manifest).map_err(io_failed)?;
