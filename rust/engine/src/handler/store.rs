@@ -754,7 +754,7 @@ impl Lazyfree {
 
     /// Keys that wait to be freed.
     pub fn pending(&self) -> usize {
-        self.sizes.load(Ordering::Relaxed)
+        self.sizes.load(Ordering::Acquire)
     }
 
     /// Bytes that wait to be freed.
@@ -784,8 +784,9 @@ impl Lazyfree {
             let (len, bytes) = garbage.size();
             drop(garbage);
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.sizes.fetch_sub(len, Ordering::Relaxed);
             self.freed.fetch_add(len as u64, Ordering::Relaxed);
+            // Last: without anything pending all of it is counted.
+            self.sizes.fetch_sub(len, Ordering::Release);
         }
     }
 }

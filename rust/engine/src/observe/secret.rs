@@ -30,8 +30,9 @@ fn first_secret(words: &[&[u8]]) -> Option<usize> {
     if is(words, 0, b"AUTH") {
         return Some(1);
     }
-    if is(words, 0, b"ACL") && is(words, 1, b"SETUSER") {
-        return Some(3);
+    // Who may do what, and who there is, is nobody's business either.
+    if is(words, 0, b"ACL") && [b"SETUSER", b"GETUSER", b"DELUSER"].iter().any(|name| is(words, 1, *name)) {
+        return Some(2);
     }
     if is(words, 0, b"HELLO") || is(words, 0, b"MIGRATE") {
         return (1..words.len()).find(|at| is(words, *at, b"AUTH") || is(words, *at, b"AUTH2"));
@@ -67,7 +68,10 @@ mod tests {
             ("CONFIG SET requirepass secret hz 10", "CONFIG SET requirepass (redacted) hz 10"),
             ("config set HZ 10 MASTERAUTH secret", "config set HZ 10 MASTERAUTH (redacted)"),
             ("CONFIG GET requirepass", "CONFIG GET requirepass"),
-            ("ACL SETUSER me on >secret +@all", "ACL SETUSER me (redacted) (redacted) (redacted)"),
+            ("ACL SETUSER me on >secret", "ACL SETUSER (redacted) (redacted) (redacted)"),
+            ("acl getuser me", "acl getuser (redacted)"),
+            ("acl deluser me you", "acl deluser (redacted) (redacted)"),
+            ("acl users", "acl users"),
             ("MIGRATE h 1 k 0 5 AUTH secret KEYS", "MIGRATE h 1 k 0 5 AUTH (redacted) KEYS"),
             ("MIGRATE h 1 k 0 5 AUTH2 u secret", "MIGRATE h 1 k 0 5 AUTH2 (redacted) (redacted)"),
             ("SET AUTH secret", "SET AUTH secret"),

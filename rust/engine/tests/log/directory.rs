@@ -173,8 +173,9 @@ fn a_file_before_its_base_is_kept_aside() {
     }
 }
 
+/// The same, before the first command; two bases are no such thing.
 #[test]
-fn a_base_without_its_manifest_is_refused() {
+fn a_base_alone_is_the_log() {
     let disk = begun();
     let clock = Arc::new(ManualClock::new(START_MS));
     let engine = open(Arc::new(disk.clone()), &clock, &[]).unwrap();
@@ -183,7 +184,11 @@ fn a_base_without_its_manifest_is_refused() {
     engine.close();
     assert!(text(&disk, MANIFEST).contains("2.base"), "{}", text(&disk, MANIFEST));
     disk.remove(MANIFEST).unwrap();
-    refused(&disk, &["appendonly.aof.2.base.rdb holds data"]);
+    assert!(load(&disk).unwrap().contains('1'));
+    assert!(text(&disk, MANIFEST).contains("2.base"), "{}", text(&disk, MANIFEST));
+    disk.put(&format!("{DIR}/appendonly.aof.9.base.rdb"), b"REDIS0010");
+    disk.remove(MANIFEST).unwrap();
+    refused(&disk, &["base.rdb holds data"]);
 }
 
 /// While a log is begun anew beside an old one, every state of the disk is loaded as the old one or the new one.

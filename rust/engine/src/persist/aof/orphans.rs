@@ -1,8 +1,9 @@
 //! Files of the log that no manifest names: what a crash left, or what somebody took the name of.
 //!
 //! Both Redis and rkv name a file before they write to it. Only the one that a log begins with is named later, together with
-//! its base, and says so in its head (`#BEGUN:`). A crash in between leaves that file alone, which follows nothing that is on
-//! the disk, or with its base: then the two are the whole log. Everything else that holds commands is refused by name.
+//! its base, and says so before its first command (`#BEGUN:`). A crash in between leaves that file alone, which follows
+//! nothing that is on the disk, or a base, which is the whole log then, with that file or before its first command.
+//! Everything else that holds commands is refused by name.
 
 use std::io;
 
@@ -99,17 +100,15 @@ pub(super) fn without_manifest(files: &dyn Files, names: &Names) -> Result<Optio
         leave(files, names, &found).map_err(io_failed)?;
         return Ok(None);
     };
-    let Some(first) = found.incr.iter().find(|file| file.begun == Some(*seq)) else {
-        return Err(refused(base, "data"));
-    };
-    if let Some(other) = found.with_commands().find(|file| file.seq != first.seq) {
+    let first = found.with_commands().next();
+    if let Some(other) = found.with_commands().find(|file| file.begun != Some(*seq)).or(found.with_commands().nth(1)) {
         return Err(refused(&other.name, "commands"));
     }
-    log::warn!("{} is not there: made again for {base} and {}, with which the log began", names.manifest(), first.name);
+    log::warn!("{} is not there: made again for {base}, with which the log began", names.manifest());
     let file = |name: &str, seq, role, is_sealed| LogFile { name: name.to_owned(), seq, role, is_sealed };
     let manifest = Manifest {
         base: Some(file(base, *seq, Role::Base, false)),
-        incr: vec![file(&first.name, first.seq, Role::Incr, first.is_sealed)],
+        incr: first.map(|first| file(&first.name, first.seq, Role::Incr, first.is_sealed)).into_iter().collect(),
         ..Manifest::default()
     };
     names.save(files, &manifest).map_err(io_failed)?;
