@@ -393,6 +393,8 @@ impl Model {
             return "-ERR source and destination objects are the same".into();
         }
         let Some(deadline_ms) = self.get(self.db, from) else { return ":0".into() };
+        // The plan names both keys in the client's database: what has expired there is deleted before the journal has the words.
+        self.open(self.db, to);
         self.open(db, to);
         self.stored.insert((db, to), deadline_ms);
         ":1".into()
