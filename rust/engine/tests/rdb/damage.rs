@@ -45,7 +45,7 @@ fn a_file_that_ends_early_is_refused() {
 #[test]
 fn every_flipped_bit_is_found() {
     let rules = rules();
-    // Without optimisation reading 8 KiB 65,536 times takes minutes.
+    // Without optimisation reading 8 KiB 65,536 times takes minutes: tests/persist/test_damage.py does it with what is used.
     let bytes = if cfg!(debug_assertions) { 2 << 10 } else { 8 << 10 };
     let larger = file_of(bytes);
     assert!(larger.len() >= bytes, "{} bytes", larger.len());
