@@ -47,6 +47,7 @@ def refused(path: Path) -> bool:
     return False
 
 
+@pytest.mark.timeout(600)
 def test_no_flipped_bit_passes(tmp_path: Path, rng: random.Random) -> None:
     whole = tmp_path / "whole.rdb"
     snapshot(whole, rng)
