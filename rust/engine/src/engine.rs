@@ -376,6 +376,7 @@ impl Caller {
         let call = Call { command, args: Args::new(words) };
         self.guarded(tape, |caller, reply| match dispatch::admit(&caller.store, &caller.client, &call) {
             Ok(Admission::Run) => {
+                dispatch::wait_for_snapshot(&caller.store, &caller.client, &call);
                 let begin_ns = caller.store.clock.unix_ns();
                 let now_ms = begin_ns.div_euclid(1_000_000);
                 caller.blocked = dispatch::execute(&caller.store, &mut caller.client, &call, mode, now_ms, reply);
@@ -428,7 +429,7 @@ impl Caller {
     pub fn try_call(&mut self, command: &Command, words: &[&[u8]], tape: &mut Tape) -> bool {
         let call = Call { command, args: Args::new(words) };
         if self.store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
-            // Admission may wait, and who tries does not want to.
+            // It may have to wait, and who tries does not want to.
             return false;
         }
         let mut done = true;
@@ -474,6 +475,7 @@ impl Caller {
         };
         if self.store.is_poisoned()
             || self.store.observed.needs_attention()
+            || self.store.persist.refusals.has(Refusal::MemoryOfSnapshot)
             || !self.client.is_plain()
             || !calls.iter().all(|call| fits(self, call))
         {

@@ -210,8 +210,10 @@ pub struct LinkFlags {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
-    /// CLIENT PAUSE holds its next command back.
+    /// CLIENT PAUSE, or the memory of a snapshot, holds its next command back.
     pub paused: AtomicBool,
+    /// It is among those who are woken when a snapshot needs less memory.
+    pub awaits_snapshot: AtomicBool,
     /// It sees every command.
     pub monitor: AtomicBool,
     /// CLIENT CAPA REDIRECT.
@@ -464,7 +466,7 @@ impl Link {
         parts.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>() + size_of::<Self>()
     }
 
-    /// Whether its command waits: for a key, or because of CLIENT PAUSE.
+    /// Whether its command waits: for a key, because of CLIENT PAUSE, or for a snapshot.
     pub fn is_blocked(&self) -> bool {
         !self.blocking.is_idle() || self.flags.paused.load(Ordering::Relaxed)
     }

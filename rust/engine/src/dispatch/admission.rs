@@ -65,9 +65,6 @@ pub fn admit(store: &Store, client: &Client, call: &Call<'_>) -> Result<Admissio
     for check in CHECKS {
         check(store, client, call)?;
     }
-    if store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
-        wait_for_snapshot(store, client, call);
-    }
     let queues = client.transaction.is_some() && !row.flags.has(Flags::UNQUEUED);
     Ok(if queues { Admission::Queue } else { Admission::Run })
 }
@@ -210,24 +207,36 @@ fn loading(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error>
     Err(error::LOADING)
 }
 
-/// A write waits a little while a snapshot holds as much memory as it may. No shard is held here, so reads of others go on.
+/// Whether a command must wait, as it may write and a snapshot holds as much memory as it may. Asked where no shard is held,
+/// so that reads of others go on. A session comes again; a caller waits in place ([`wait_for_snapshot`]).
+#[inline]
+pub fn waits_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) -> bool {
+    store.persist.refusals.has(Refusal::MemoryOfSnapshot) && has_to_wait(store, client, call)
+}
+
 #[cold]
-fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
-    const NAP: Duration = Duration::from_micros(500);
-    /// However slow the disk is, a client gets on: one write a second cannot fill the memory.
-    const NAPS_MAX: usize = 2_000;
+fn has_to_wait(store: &Store, client: &Client, call: &Call<'_>) -> bool {
     if client.transaction.is_some() && !call.command.row.flags.has(Flags::UNQUEUED)
         || !is_any(store, client, call, |flags| flags.has(Flags::WRITE))
     {
-        return;
+        return false;
     }
+    if !store.keyspace.is_cut() || store.keyspace.published_captured() <= store.persist.captured_bytes_max() {
+        // Who exceeded the limit may have said so after the end; and a collection that takes long to be told gives back
+        // with every piece.
+        store.persist.let_writers_go(false);
+        return false;
+    }
+    true
+}
+
+/// Waits in place for as long as a command has to, but not for ever.
+pub fn wait_for_snapshot(store: &Store, client: &Client, call: &Call<'_>) {
+    const NAP: Duration = Duration::from_micros(500);
+    /// However slow the disk is, a caller gets on: one write a second cannot fill the memory.
+    const NAPS_MAX: usize = 2_000;
     for _ in 0..NAPS_MAX {
-        if !store.keyspace.is_cut() || store.keyspace.published_captured() <= store.persist.captured_bytes_max() {
-            // Who exceeded the limit may have said so after the end; and a collection that takes long to be told gives back
-            // with every piece.
-            store.persist.refusals.set(Refusal::MemoryOfSnapshot, false);
-        }
-        if !store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
+        if !waits_for_snapshot(store, client, call) {
             return;
         }
         std::thread::sleep(NAP);

@@ -19,7 +19,7 @@ mod transaction;
 mod waiting;
 mod window;
 
-pub use admission::{Admission, admit, is_authenticated, may_write, refuse};
+pub use admission::{Admission, admit, is_authenticated, may_write, refuse, wait_for_snapshot, waits_for_snapshot};
 pub use evict::{make_room, pay_debt};
 pub use record::{Cost, elapsed_ns, record, record_window, show_waiting};
 pub use replay::Replay;

@@ -9,8 +9,9 @@
 //!
 //! The cut (see `keyspace::cut`) copies nothing. Whoever changes a segment that was not told yet leaves its old references
 //! and blobs behind; that memory is what a snapshot costs, and [`limit_bytes`] bounds it: who exceeds it raises
-//! [`Refusal::MemoryOfSnapshot`], and every write waits a little before it takes any lock, while reads go on. Segments that
-//! hold such memory are told first.
+//! [`Refusal::MemoryOfSnapshot`], and every write waits a little before it takes any lock, while reads go on, those of other
+//! clients of the same thread, too: the session of a writer keeps its request and comes again. Segments that hold such memory
+//! are told first.
 //!
 //! A snapshot never replaces the file before it, unless all of it was written, synced, and read back with the checksum, the
 //! structure and the number of keys of the cut. What fails leaves the old file, and tells so in INFO, in the log, and by
@@ -18,7 +19,7 @@
 //!
 //! # What it is not
 //!
-//! It knows no command and no client: [`Dataset`] is all that it sees of the store. The format is the business of `rdb`.
+//! It knows no command, and no client but who is to be woken: [`Dataset`] is all that it sees of the store. The format is the business of `rdb`.
 //!
 //! # Lock rule
 //!
@@ -32,6 +33,7 @@ mod proof;
 mod refusals;
 mod snapshot;
 mod status;
+mod writers;
 
 use std::any::Any;
 use std::fmt;
@@ -40,6 +42,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLockReadGuard, Weak};
 use std::thread::JoinHandle;
 
+use crate::client::Link;
 use crate::clock::Clock;
 use crate::config::{Config, options};
 use crate::files::Files;
@@ -54,6 +57,7 @@ pub use snapshot::{
     Moment, SaveError, Saved, cut, file_name, limit_bytes, remove_leftovers, replace, save_locked, write,
 };
 pub use status::{Progress, Status, Work};
+use writers::Writers;
 
 /// The store, as far as its files are concerned.
 pub trait Dataset: Send + Sync {
@@ -112,6 +116,7 @@ pub struct Persist {
     is_closed: AtomicBool,
     /// Bytes of memory that the snapshot under way may need beside the data.
     captured_bytes_max: AtomicUsize,
+    writers: Writers,
     /// What a snapshot may keep besides a tenth of the data, in bytes.
     reserve_bytes: AtomicUsize,
     /// Whether the configuration has save points.
@@ -181,6 +186,7 @@ impl Persist {
             functions: Mutex::default(),
             is_closed: AtomicBool::new(false),
             captured_bytes_max: AtomicUsize::new(usize::MAX),
+            writers: Writers::default(),
             reserve_bytes: AtomicUsize::new(snapshot::RESERVE_BYTES),
             saves_itself: AtomicBool::new(false),
         }
@@ -236,6 +242,19 @@ impl Persist {
     /// Bytes of memory that the snapshot under way may need beside the data.
     pub fn captured_bytes_max(&self) -> usize {
         self.captured_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Lets a client wait until the snapshot under way needs less memory: it is woken then. Who is not asks again in so many
+    /// microseconds, which is what this gives; `None`: it has waited long enough since `since_us`, and may go on.
+    pub fn hold_writer(&self, link: &Arc<Link>, since_us: u64, now_us: u64) -> Option<u64> {
+        self.writers.hold(link, since_us, now_us)
+    }
+
+    /// The snapshot under way, if there is one, needs less memory than it may: clients that wait for that are woken, the first
+    /// of them, or all.
+    pub fn let_writers_go(&self, all: bool) {
+        self.refusals.set(Refusal::MemoryOfSnapshot, false);
+        self.writers.wake(all);
     }
 
     /// Refuses most commands from now on, until all is loaded.
@@ -610,7 +629,7 @@ impl fmt::Debug for Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         let persist = self.data.persist();
-        persist.refusals.set(Refusal::MemoryOfSnapshot, false);
+        persist.let_writers_go(true);
         let mut status = persist.status_mut();
         status.work = None;
         let is_scheduled = status.is_scheduled;

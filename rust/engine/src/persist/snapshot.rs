@@ -443,7 +443,11 @@ impl<'a> Job<'a> {
             if bytes > limit { (self.moment.used_bytes + limit).saturating_sub(used_bytes(keyspace)) } else { 0 };
         let most = if room > 0 { bytes + room } else { limit };
         persist.captured_bytes_max.store(most, Ordering::Relaxed);
-        persist.refusals.set(Refusal::MemoryOfSnapshot, bytes > most);
+        if bytes > most {
+            persist.refusals.set(Refusal::MemoryOfSnapshot, true);
+        } else {
+            persist.let_writers_go(false);
+        }
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) struct Core {
     awaited: Option<u64>,
     /// Unix nanoseconds, when it began.
     now_ns: i64,
-    /// CLIENT PAUSE holds the next command back, until then in monotonic microseconds.
+    /// CLIENT PAUSE, or the memory of a snapshot, holds the next command back, until then in monotonic microseconds.
     paused_us: Option<u64>,
+    /// Since when a snapshot does.
+    held_since_us: Option<u64>,
 }
 
 impl Core {
@@ -51,6 +53,7 @@ impl Core {
             awaited: None,
             now_ns: 0,
             paused_us: None,
+            held_since_us: None,
         }
     }
 
@@ -319,10 +322,12 @@ impl Core {
         self.blocked.as_ref().and_then(|blocked| blocked.deadline_us).or(self.paused_us)
     }
 
-    /// CLIENT PAUSE: whether a command must wait. It is not run then, and comes again when the pause is over.
+    /// Whether a command must wait because of CLIENT PAUSE, or for a snapshot that holds as much memory as it may. It is not run
+    /// then, and comes again when that is over.
     #[inline]
     pub(super) fn is_held_back(&mut self, call: Result<&Call<'_>, &Error>) -> bool {
         self.store.observed.attends(Attention::Pause) && self.hold_back(call.ok())
+            || self.store.persist.refusals.any() && self.hold_for_snapshot(call.ok())
     }
 
     #[cold]
@@ -333,17 +338,36 @@ impl Core {
         if until_us.is_none() && !self.store.pause.is_on(now_us) {
             self.store.observed.pay(Attention::Pause, false);
         }
+        self.hold_until(until_us)
+    }
+
+    fn hold_until(&mut self, until_us: Option<u64>) -> bool {
         self.paused_us = until_us;
         self.client.link.flags.paused.store(until_us.is_some(), Ordering::Relaxed);
         until_us.is_some()
     }
 
-    /// Lets the command that was held back come again if the pause is over, or is another one now.
+    #[cold]
+    fn hold_for_snapshot(&mut self, call: Option<&Call<'_>>) -> bool {
+        if !call.is_some_and(|call| dispatch::waits_for_snapshot(&self.store, &self.client, call)) {
+            self.held_since_us = None;
+            return false;
+        }
+        let now_us = self.store.clock.monotonic_us();
+        let since_us = *self.held_since_us.get_or_insert(now_us);
+        let again_us = self.store.persist.hold_writer(&self.client.link, since_us, now_us);
+        if again_us.is_none() {
+            self.held_since_us = None;
+        }
+        self.hold_until(again_us.map(|again_us| now_us.saturating_add(again_us)))
+    }
+
+    /// Lets the command that was held back come again if the pause is over, or is another one now, and whenever it waits for a
+    /// snapshot: it will be looked at whether it must go on waiting.
     fn end_pause(&mut self, now_us: u64) {
         let is_over = self.paused_us.is_some_and(|until_us| until_us <= now_us) || !self.store.pause.is_on(now_us);
         if self.paused_us.is_some() && is_over {
-            self.paused_us = None;
-            self.client.link.flags.paused.store(false, Ordering::Relaxed);
+            self.hold_until(None);
         }
     }
 

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use rkv_engine::client::{NoWake, Origin};
 use rkv_engine::clock::ManualClock;
 use rkv_engine::config::Config;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::files::{Damage, Fault, Files, SimulatedFiles};
 use rkv_engine::keyspace::Shard;
 use rkv_engine::resp::{Tape, Value};
+use rkv_engine::session::Session;
 use rkv_engine::values::{Kind, ValueRef};
 use rkv_engine::{Caller, Engine, EngineOptions, OpenError};
 
@@ -530,4 +532,55 @@ fn writers_wait_while_a_snapshot_needs_too_much_memory() {
     assert!(!engine.store().persist.refusals.any(), "nobody waits when it is over");
     assert_eq!(info(&mut caller, "rdb_last_bgsave_status"), "ok");
     assert_ne!(info(&mut caller, "rdb_last_cow_size"), "0");
+}
+
+/// Whoever drives the session of a writer serves others with the same thread: it must not be stopped.
+#[test]
+fn a_session_that_waits_for_memory_leaves_its_thread_to_others() {
+    const KEYS: usize = 400;
+    let files = SimulatedFiles::new();
+    // Two milliseconds for each key: there is time for all that follows.
+    let engine = open(&files, START_MS, &[("rdb-key-save-delay", &["2000"])]).unwrap();
+    engine.store().persist.set_reserve_bytes(1 << 20);
+    let session = || engine.session(Origin::embedded(), Arc::new(NoWake));
+    let (mut writer, mut other, mut reader) = (session(), session(), session());
+    let reply_of = |session: &mut Session| {
+        let bytes = session.output().to_vec();
+        session.advance(bytes.len());
+        String::from_utf8(bytes).unwrap()
+    };
+    let value = "v".repeat(40_000);
+    let set = |number: usize| format!("*3\r\n$3\r\nSET\r\n$6\r\n{number:06}\r\n$40000\r\n{value}\r\n");
+    for number in 0..KEYS {
+        writer.receive(set(number).as_bytes());
+        assert_eq!(reply_of(&mut writer), "+OK\r\n");
+    }
+    reader.receive(b"BGSAVE\r\n");
+    assert_eq!(reply_of(&mut reader), "+Background saving started\r\n");
+    let mut held = false;
+    for number in 0..KEYS {
+        writer.receive(set(number).as_bytes());
+        held = writer.output().is_empty();
+        if held {
+            break;
+        }
+        assert_eq!(reply_of(&mut writer), "+OK\r\n");
+    }
+    assert!(held && engine.store().persist.status().work.is_some(), "nobody had to wait");
+    assert!(writer.deadline().is_some(), "it comes again by itself");
+    // Reads, and writes that a transaction keeps for later, go on; the transaction as a whole does not.
+    reader.receive(b"STRLEN 000001\r\n");
+    assert_eq!(reply_of(&mut reader), ":40000\r\n");
+    other.receive(b"MULTI\r\nSET a b\r\n");
+    assert_eq!(reply_of(&mut other), "+OK\r\n+QUEUED\r\n");
+    other.receive(b"EXEC\r\nPING\r\n");
+    while engine.store().persist.status().work.is_some() {
+        writer.poll();
+        other.poll();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    writer.poll();
+    other.poll();
+    assert_eq!(reply_of(&mut writer), "+OK\r\n");
+    assert_eq!(reply_of(&mut other), "*1\r\n+OK\r\n+PONG\r\n");
 }
