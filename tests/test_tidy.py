@@ -65,6 +65,8 @@ BAD = [
     ("unsafe_is_rare", "rust/collections/src/a.rs", "unsafe fn f() {}\n", "without a Safety section"),
     ("unsafe_is_rare", "rust/collections/src/a.rs", "// SAFETY: x.\nunsafe { g() }\n" * 41, "unsafe blocks"),
     ("unsafe_is_rare", "rust/binding/src/a.rs", "// SAFETY: x.\nunsafe { g() }\n" * 3, "3 unsafe blocks"),
+    ("input_is_never_unwrapped", f"{ENGINE}/lib.rs", f"{FORBID}pub mod resp;\n", "resp reads input"),
+    ("input_is_never_unwrapped", "Cargo.toml", "[profile.release]\nlto = true\n[profile.x]\n", "check for overflow"),
     ("functions_are_short", f"{ENGINE}/number.rs", f'//! H.\nfn f(x: [u8; 2]) {{ "}}";\n{LONG}}}\n', "f has 72 lines"),
     ("functions_are_short", "tests/a.py", "async def f():\n" + "    x = 1\n" * 70, "f has 71 lines"),
     ("files_are_short", "tests/a.py", "x = 1\n" * 801, "801 lines"),

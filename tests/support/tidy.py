@@ -255,6 +255,33 @@ def unsafe_is_rare(root: Path) -> list[str]:
     return complaints
 
 
+# Modules that read what comes from outside, by the file that declares them.
+READERS = {
+    "rust/engine/src/lib.rs": ("acl", "glob", "rdb", "resp", "session"),
+    "rust/engine/src/persist/aof/mod.rs": ("annotation", "manifest", "read", "replay", "scan"),
+}
+NEVER = "deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)"
+
+
+def input_is_never_unwrapped(root: Path) -> list[str]:
+    """What reads input neither unwraps nor indexes, and where its arithmetic overflows, a release notices it, too."""
+    complaints = []
+    for name, modules in READERS.items():
+        text = (root / name).read_text() if (root / name).exists() else ""
+        complaints += [
+            f"{name}: {module} reads input and may unwrap"
+            for module in modules
+            if re.search(rf"^(pub )?mod {module};", text, re.MULTILINE)
+            and not re.search(rf"{re.escape(NEVER)}\)\]\n(pub )?mod {module};", text)
+        ]
+    manifest = root / "Cargo.toml"
+    text = manifest.read_text() if manifest.exists() else ""
+    release = re.search(r"^\[profile\.release\]\n([^\[]*)", text, re.MULTILINE)
+    if release and not re.search(r"^overflow-checks = true$", release[1], re.MULTILINE):
+        complaints.append("Cargo.toml: a release does not check for overflow")
+    return complaints
+
+
 def is_explained(lines: list[str], line: int, word: str) -> bool:
     """Whether the comment above a line (from 1), or above the statement it is part of, holds a word."""
     if word in lines[line - 1]:
@@ -379,6 +406,7 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
         closed_doors,
         crates_go_down,
         unsafe_is_rare,
+        input_is_never_unwrapped,
         functions_are_short,
         files_are_short,
         words_are_finished,

@@ -9,6 +9,7 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// What `server` of HELLO says: clients ask whether it is Redis.
 pub const SERVER_NAME: &str = "redis";
 
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 pub mod acl;
 #[cfg(test)]
 #[path = "../../collections/tests/support/chance.rs"]
@@ -21,6 +22,7 @@ pub mod dispatch;
 mod engine;
 pub mod error;
 pub mod files;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 pub mod glob;
 pub mod handler;
 mod housekeeper;
@@ -34,9 +36,12 @@ pub mod observe;
 pub mod persist;
 pub mod pubsub;
 pub mod random;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 pub mod rdb;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 pub mod resp;
 pub mod seeded;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 pub mod session;
 mod slab;
 pub mod slot;

@@ -41,11 +41,15 @@ pub enum Bug {
     EvictionNotLogged,
     /// The commands of a transaction are written down without MULTI and EXEC around them.
     HalfTransactionLogged,
+    /// With `appendfsync always`, a read that saw what is not durable yet does not wait for it.
+    ReadBeforeSync,
+    /// WAITAOF confirms what was written and not synced.
+    ConfirmedBeforeSync,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ExecNotAtomic,
         Self::DroppedLock,
         Self::EarlyUnlock,
@@ -64,6 +68,8 @@ impl Bug {
         Self::TornTailAccepted,
         Self::EvictionNotLogged,
         Self::HalfTransactionLogged,
+        Self::ReadBeforeSync,
+        Self::ConfirmedBeforeSync,
     ];
 }
 

@@ -362,8 +362,8 @@ fn set_error(fault: &SetUserError) -> Error {
         }
         SetUserError::Rule(rule, error) => {
             let rule = match rule.first() {
-                // What was meant as a password stays secret, although it is the client's own.
-                Some(sign @ (b'>' | b'<')) => format!("{}(redacted)", char::from(*sign)),
+                // What was meant as a password stays secret, although it is the client's own; some write one where a hash is meant.
+                Some(sign @ (b'>' | b'<' | b'#' | b'!')) => format!("{}(redacted)", char::from(*sign)),
                 _ => String::from_utf8_lossy(rule).into_owned(),
             };
             Error::text(format!("ERR Error in ACL SETUSER modifier '{rule}': {error}"))

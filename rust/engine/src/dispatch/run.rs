@@ -157,7 +157,7 @@ pub(super) fn depend(store: &Store, client: &mut Client, locks: &Locks<'_>, acco
         return;
     }
     let mut offset = account.offset;
-    if store.journal.gate.holds_reads() {
+    if store.journal.gate.holds_reads() && !seeded::is_on(Bug::ReadBeforeSync) {
         offset = if is_walk {
             store.journal.end()
         } else {

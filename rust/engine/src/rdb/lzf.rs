@@ -48,6 +48,7 @@ fn three(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes([one, two, three, 0]))
 }
 
+#[allow(clippy::indexing_slicing, reason = "these are positions of our own, in bytes of our own")]
 impl Compressor {
     /// Appends the compressed form of `bytes` if that has no more than `most` bytes; otherwise appends nothing and says
     /// false.
@@ -111,6 +112,7 @@ impl Compressor {
 }
 
 /// Appends the bytes from `run` to `end` as they are; false if there is no room.
+#[allow(clippy::indexing_slicing, reason = "these are positions of our own, in bytes of our own")]
 #[inline]
 fn literals(bytes: &[u8], run: &mut usize, end: usize, limit: usize, out: &mut Vec<u8>) -> bool {
     for piece in bytes[*run..end].chunks(RUN_MAX) {
@@ -173,7 +175,7 @@ pub fn decompress(bytes: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Inv
         } else {
             // The copy overlaps what it writes.
             for at in from..from + count {
-                out.push(out[at]);
+                out.push(*out.get(at).ok_or(Invalid)?);
             }
         }
         rest = behind;

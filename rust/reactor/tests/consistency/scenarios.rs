@@ -9,6 +9,7 @@ use rkv_engine::clock::ManualClock;
 use rkv_engine::config::Config;
 use rkv_engine::dispatch::Mode;
 use rkv_engine::files::{Damage, SimulatedFiles};
+use rkv_engine::handler::Args;
 use rkv_engine::resp::{Protocol, Tape};
 use rkv_engine::{Caller, Engine, EngineOptions};
 
@@ -31,6 +32,8 @@ pub fn all() -> Vec<Anomaly> {
     found.extend(a_watched_key_that_is_over_has_changed());
     found.extend(no_transaction_is_halved_by_its_records());
     found.extend(damaged_log());
+    found.extend(a_read_waits_for_what_it_saw());
+    found.extend(nothing_is_confirmed_before_its_sync());
     found
 }
 
@@ -240,4 +243,38 @@ pub fn damaged_log() -> Option<Anomaly> {
     other.put(name, &bytes);
     let is_refused = open(Arc::new(other), &clock, &[]).is_err();
     unless(is_refused, Problem::Wrong, "a log is accepted of which one bit is another")
+}
+
+fn logged(policy: &str) -> Arc<Engine> {
+    let clock = Arc::new(ManualClock::new(START_MS));
+    open(Arc::new(SimulatedFiles::new()), &clock, &[("appendfsync", policy)]).unwrap()
+}
+
+/// With `always`, nobody learns of a change that a power cut could still take back.
+fn a_read_waits_for_what_it_saw() -> Option<Anomaly> {
+    let engine = logged("always");
+    let (mut writer, mut reader, mut other) = (engine.caller(), engine.caller(), engine.caller());
+    let mut tape = Tape::new();
+    let mut call = |caller: &mut Caller, words: &[&[u8]]| {
+        let command = engine.store().table.resolve(Args::new(words)).unwrap();
+        tape.clear();
+        assert!(caller.try_call(command, words, &mut tape), "nobody holds a shard");
+        caller.is_held()
+    };
+    assert!(call(&mut writer, &[b"SET", b"key", b"1"]), "a change waits for its sync");
+    let waits = call(&mut reader, &[b"GET", b"key"]);
+    let waits_at_all = call(&mut other, &[b"PING"]);
+    writer.wait_for_log(&mut Tape::new());
+    let is_right = waits && !waits_at_all && !reader.is_held();
+    unless(is_right, Problem::StaleRead, "a value is shown that a power cut takes back")
+}
+
+fn nothing_is_confirmed_before_its_sync() -> Option<Anomaly> {
+    let engine = logged("everysec");
+    let mut caller = engine.caller();
+    run(&mut caller, &["SET", "key", "1"]);
+    let mut tape = Tape::new();
+    caller.execute(&[b"WAITAOF", b"0", b"0", b"0"], Mode::Now, &mut tape);
+    let confirmed = of_tape(&tape).items().first().and_then(Answer::number);
+    unless(confirmed == Some(0), Problem::Wrong, &format!("WAITAOF confirms {confirmed:?} before any sync"))
 }

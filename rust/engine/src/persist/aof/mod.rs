@@ -12,17 +12,22 @@
 //! Lock rule: `log`'s slot, then its manifest, then shards (only a cut takes them), then leaves. A client's thread tries
 //! the slot and never waits for it.
 
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 mod annotation;
 mod check;
 mod commands;
 mod confirm;
 mod log;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 mod manifest;
 mod orphans;
 mod point;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 mod read;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 mod replay;
 mod rewrite;
+#[cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 mod scan;
 mod start;
 mod writer;
