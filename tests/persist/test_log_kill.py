@@ -10,13 +10,18 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from support.resp import Bulk, Connection, Error, Integer, Reply
-from support.servers import HOST, start_rkv
+from support.resp import Bulk, Connection, Error, Integer, Reply, encode
+from support.servers import HOST, Server, start_rkv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIENTS = 16
+EX_SOFTWARE = 70
 # 60 in a run of continuous integration.
 CYCLES = int(os.environ.get("RKV_KILL_CYCLES", "60"))
 
@@ -69,6 +74,8 @@ class Client:
             self.length = self.asked_length
 
     def _expect(self, reply: Reply, expected: int | None) -> None:
+        if isinstance(reply, Error) and reply.text.startswith(b"ERR the store stopped"):
+            raise EOFError
         if isinstance(reply, Error) or (expected is not None and reply != Integer(expected)):
             self.faults.append(f"client {self.number}: {reply!r} instead of {expected!r}")
 
@@ -88,8 +95,36 @@ class Client:
         self.counter, self.pair, self.length = counter, left, len(elements)
 
 
-@pytest.mark.parametrize("policy", ["everysec", "always", "no"])
-def test_what_was_acknowledged_outlives_the_process(policy: str) -> None:
+def work(server: Server, clients: list[Client], seconds: float, end: Callable[[Server], None]) -> None:
+    """Lets all clients write, checks first what they left, and ends the server after so many seconds."""
+    with server.connect() as connection:
+        for client in clients:
+            client.check(connection)
+    threads = [threading.Thread(target=client.run, args=(server.port,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    end(server)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def by_sigkill(server: Server) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+
+
+def by_sigterm(server: Server) -> None:
+    assert server.terminate() == 0
+
+
+def by_a_bug(server: Server) -> None:
+    with server.connect() as connection:
+        connection.send(encode("DEBUG", "PANIC"))
+        assert server.process.wait(20) == EX_SOFTWARE
+
+
+def outlive(policy: str, cycles: int, end: Callable[[Server], None]) -> None:
     seed = int(os.environ.get("RKV_TEST_SEED", time.time_ns()))
     print(f"RKV_TEST_SEED={seed}")
     chance = random.Random(seed)
@@ -98,22 +133,23 @@ def test_what_was_acknowledged_outlives_the_process(policy: str) -> None:
     words = ["--dir", str(folder), "--appendonly", "yes", "--appendfsync", policy, "--save", ""]
     words += ["--auto-aof-rewrite-min-size", "32kb"]
     try:
-        for _ in range(max(1, CYCLES // 3)):
+        for _ in range(cycles):
             with start_rkv(*words) as server:
-                with server.connect() as connection:
-                    for client in clients:
-                        client.check(connection)
-                threads = [threading.Thread(target=client.run, args=(server.port,)) for client in clients]
-                for thread in threads:
-                    thread.start()
-                time.sleep(chance.uniform(0.05, 0.4))
-                os.kill(server.pid, signal.SIGKILL)
-                for thread in threads:
-                    thread.join(20)
-                    assert not thread.is_alive()
+                work(server, clients, chance.uniform(0.05, 0.4), end)
         with start_rkv(*words) as server, server.connect() as connection:
             for client in clients:
                 client.check(connection)
             assert sum(client.counter for client in clients) > 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("policy", ["everysec", "always", "no"])
+def test_what_was_acknowledged_outlives_the_process(policy: str) -> None:
+    outlive(policy, max(1, CYCLES // 3), by_sigkill)
+
+
+@pytest.mark.parametrize("policy", ["everysec", "always", "no"])
+@pytest.mark.parametrize("end", [by_sigterm, by_a_bug])
+def test_what_was_acknowledged_outlives_every_end(policy: str, end: Callable[[Server], None]) -> None:
+    outlive(policy, 2, end)
