@@ -101,7 +101,7 @@ fn word(random: &mut Random, bytes: &[u8], len_max: usize) -> Vec<u8> {
 
 #[test]
 fn fuzz_glob() {
-    let mut matched = 0_u64;
+    let (mut matched, mut tried) = (0_u64, 0_u64);
     fuzz("glob", |random| {
         for _ in 0..16 {
             let (pattern, text) = (word(random, PATTERN_BYTES, 9), word(random, TEXT_BYTES, 7));
@@ -111,10 +111,11 @@ fn fuzz_glob() {
                     if text.is_empty() { pattern.is_empty() } else { fits(&elements(&pattern, nocase), &text, nocase) };
                 assert_eq!(matches(&pattern, &text, nocase), expected, "{pattern:?} {text:?} {nocase}");
                 matched += u64::from(expected);
+                tried += 1;
             }
         }
     });
-    assert!(matched > 0);
+    assert!(matched > 0 || tried < 10_000);
 }
 
 /// What an attacker would send: it must not take more than pattern times text.

@@ -5,6 +5,7 @@ mod backup;
 mod chance;
 mod confirm;
 mod crash;
+mod delay;
 mod directory;
 mod fault;
 mod images;
