@@ -69,13 +69,35 @@ def with_valkey(request: pytest.FixtureRequest, rkv_server: Server, valkey_serve
 
 def redacted(reply: Reply) -> Reply:
     """A refusal of a rule without the rule: rkv repeats no word that may hold a password."""
-    return Error(re.sub(rb"'[<(].*?'", b"'(redacted)'", reply.text)) if isinstance(reply, Error) else reply
+    return Error(re.sub(rb"'[<(#!].*?'", b"'(redacted)'", reply.text)) if isinstance(reply, Error) else reply
 
 
 def test_same_replies(with_valkey: Pair) -> None:
     for line in SAME.strip().splitlines():
         for call in line.split(" | "):
             with_valkey.same(*call.split())
+
+
+# Of commands that a server has and rkv does not.
+ELSEWHERE = (
+    "asking cluster cluster|slots eval evalsha_ro fcall failover function|load migrate readonly replicaof script|load"
+)
+
+
+def test_rules_name_what_other_servers_have(with_valkey: Pair) -> None:
+    rules = ["~*", "&*", "+@all", *(f"-{name}" for name in ELSEWHERE.split()), "-@scripting", "-flushall"]
+    with_valkey.same("ACL", "SETUSER", "u", "on", "nopass", *rules)
+    with_valkey.same("ACL", "DRYRUN", "u", "GET", "a")
+    with_valkey.same("ACL", "DRYRUN", "u", "FLUSHALL")
+    rules = ["reset", *(f"+{name.upper()}" for name in ELSEWHERE.split()), "+get", "-cluster"]
+    with_valkey.same("ACL", "SETUSER", "u", *rules)
+    for server in (with_valkey.rkv, with_valkey.peer):
+        assert "+eval " in repr(fields(server.call("ACL", "GETUSER", "u"))[b"commands"])
+    with_valkey.same("ACL", "DRYRUN", "u", "GET", "a")
+    with_valkey.same("ACL", "DRYRUN", "u", "SET", "a", "b")
+    for rule in ("+cluster|nosuch", "-cluster|nosuch", "+nosuch|slots", "+evals"):
+        with_valkey.same("ACL", "SETUSER", "u", rule)
+    with_valkey.same("ACL", "DELUSER", "u")
 
 
 def test_without_a_file_of_users(rkv_server: Server, redis_server: Server) -> None:

@@ -107,7 +107,10 @@ def test_passwords_are_not_told(serving: tuple[Program, int]) -> None:
 
 def test_a_file_of_users(start: Starter, tmp_path: Path, io_threads: str) -> None:
     users = tmp_path / "users.acl"
-    users.write_text("user default on nopass ~* &* +@all\nuser u on >p ~a +get\n")
+    users.write_text(
+        "user default on nopass ~* &* +@all\nuser u on >p ~a +get\n"
+        "user worker on >p ~* +@all -@dangerous -cluster -replicaof -eval -script -function|load +failover\n"
+    )
     _, port = start.serving("--io-threads", io_threads, "--aclfile", str(users))
     admin = connect(port)
     assert log_in(port, "u").call("ACL", "WHOAMI") is not None

@@ -17,6 +17,7 @@
 
 mod catalog;
 mod file;
+pub(crate) mod later;
 mod log;
 mod rules;
 mod selector;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
+use super::later;
 use super::rules::RuleError;
 use crate::glob;
 
@@ -177,8 +178,11 @@ impl Selector {
                 self.note(&lower);
             }
             [b'-', name @ ..] => {
-                let id = catalog.find(name).ok_or(RuleError::Unknown)?;
-                self.set_command(id, false, catalog);
+                match catalog.find(name) {
+                    Some(id) => self.set_command(id, false, catalog),
+                    None if later::is_known(name) => {}
+                    None => return Err(RuleError::Unknown),
+                }
                 self.note(&lower);
             }
             [b'+', name @ ..] => {
@@ -290,6 +294,9 @@ impl Selector {
     fn allow(&mut self, name: &[u8], catalog: &Catalog) -> Result<(), RuleError> {
         if let Some(id) = catalog.find(name) {
             self.set_command(id, true, catalog);
+            return Ok(());
+        }
+        if later::is_known(name) {
             return Ok(());
         }
         let at = name.iter().rposition(|byte| *byte == b'|').ok_or(RuleError::Unknown)?;

@@ -181,3 +181,15 @@ fn first_last_and_step() {
     assert_eq!(span(&[KeySpec::one(1, RO), KeySpec::one(3, RO)]), (1, 1, 1, true));
     assert_eq!(span(COUNTED), (0, 0, 0, true));
 }
+
+/// What exists must not be called a command of later.
+#[test]
+fn rules_of_users_know_what_others_have() {
+    use crate::acl::later;
+    let catalog = table().catalog();
+    for name in later::names() {
+        assert!(later::is_known(name.as_bytes()), "{name}");
+        assert_eq!(catalog.find(name.as_bytes()), None, "{name} exists: its line in acl/later.rs must go");
+    }
+    assert!(!later::is_known(b"cluster|") && !later::is_known(b"eval|x") && !later::is_known(b"|help"));
+}
