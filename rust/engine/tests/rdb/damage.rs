@@ -71,6 +71,27 @@ fn every_flipped_bit_is_found() {
     }
 }
 
+#[test]
+fn a_tail_of_zeros_or_garbage_is_refused() {
+    let rules = rules();
+    // As with flipped bits, all of 8 KiB take minutes without optimisation.
+    let bytes = if cfg!(debug_assertions) { 2 << 10 } else { 8 << 10 };
+    for file in [small_file(), file_of(bytes)] {
+        let whole = read_all(&file, &rules).0;
+        for cut in file.len().saturating_sub(8 << 10)..file.len() {
+            let mut random = Random(cut as u64);
+            for garbage in [false, true] {
+                let mut damaged = file.clone();
+                damaged[cut..].fill_with(|| if garbage { random.next() as u8 } else { 0 });
+                let (kept, result) = read_all(&damaged, &rules);
+                // Zeros in place of the checksum say that there is none, and what is before them is as it was.
+                let is_whole = cut >= file.len() - 8 && !garbage && kept == whole;
+                assert!(result.is_err() || is_whole || damaged == file, "{cut} of {}, {garbage}", file.len());
+            }
+        }
+    }
+}
+
 /// A file of at least so many bytes, of few keys, so that it is read quickly.
 fn file_of(bytes: usize) -> Vec<u8> {
     let engine = filled(&mut Random(12), 0);
