@@ -111,6 +111,11 @@ impl Errands {
         (self.under_way.fetch_add(1, Ordering::AcqRel) < ERRANDS_MAX).then_some(leave)
     }
 
+    /// How many are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Acquire)
+    }
+
     /// Whether no step is let in any more.
     pub fn is_closed(&self) -> bool {
         *self.is_closed.read().unwrap_or_else(PoisonError::into_inner)
