@@ -41,11 +41,13 @@ pub enum Bug {
     EvictionNotLogged,
     /// The commands of a transaction are written down without MULTI and EXEC around them.
     HalfTransactionLogged,
+    /// A key that was changed while MIGRATE sent it is deleted all the same.
+    MigratedBlindly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ExecNotAtomic,
         Self::DroppedLock,
         Self::EarlyUnlock,
@@ -64,6 +66,7 @@ impl Bug {
         Self::TornTailAccepted,
         Self::EvictionNotLogged,
         Self::HalfTransactionLogged,
+        Self::MigratedBlindly,
     ];
 }
 

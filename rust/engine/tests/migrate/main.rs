@@ -168,6 +168,8 @@ fn credentials_have_lines_of_their_own() {
     assert_eq!(target.restored(), 1, "nothing is sent to who does not let one in");
     assert_eq!(here.call("MIGRATE h 1 k 0 1000 COPY REPLACE AUTH2 ann secret"), "+OK");
     assert_eq!(here.call("MIGRATE h 1 k 99 1000 AUTH pw"), refused("ERR DB index is out of range"));
+    there.call("CONFIG SET requirepass another");
+    assert_eq!(here.call("MIGRATE h 1 k 0 1000 COPY REPLACE AUTH pw"), wrong, "a kept line is no way around it");
     assert_eq!(here.call("EXISTS k"), ":1");
 }
 
@@ -177,11 +179,11 @@ fn many_and_large_values_go_in_parts() {
     let mut line = "MIGRATE h 1 '' 0 5000 KEYS".to_owned();
     for number in 0..150 {
         here.call(&format!("SET k{number} {number}"));
-        line += &format!(" k{number}");
+        line.extend([" k", &number.to_string()]);
     }
     for number in 0..3 {
         here.call(&format!("SETRANGE large{number} 400000 x"));
-        line += &format!(" large{number}");
+        line.extend([" large", &number.to_string()]);
     }
     assert_eq!(here.call(&line), "+OK");
     assert_eq!((here.call("DBSIZE"), there.call("DBSIZE")), (":0".into(), ":153".into()));

@@ -17,6 +17,7 @@ use crate::check::{Anomaly, Problem};
 use crate::client::{Answer, of_tape};
 use crate::history::{Pop, Push};
 use crate::support::{change, digest, open, run};
+use crate::target::{Client, Target};
 use crate::{queues, unless};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Anomaly> {
     found.extend(nobody_sees_what_is_over());
     found.extend(a_watched_key_that_is_over_has_changed());
     found.extend(no_transaction_is_halved_by_its_records());
+    found.extend(what_is_moved_is_not_lost());
     found.extend(damaged_log());
     found
 }
@@ -240,4 +242,23 @@ pub fn damaged_log() -> Option<Anomaly> {
     other.put(name, &bytes);
     let is_refused = open(Arc::new(other), &clock, &[]).is_err();
     unless(is_refused, Problem::Wrong, "a log is accepted of which one bit is another")
+}
+
+/// A counter is moved while it counts: what it has counted here and there together is all that was counted.
+fn what_is_moved_is_not_lost() -> Option<Anomaly> {
+    const COUNTED: usize = 3;
+    let (there, _) = engine(&[]);
+    let target = Target::new(&there);
+    let source = target.source(EngineOptions { shard_bits: 2, ..EngineOptions::default() });
+    let (mut here, mut other) = (Client::new(&source), Client::new(&there));
+    let mut writer = Client::new(&source);
+    target.on_restore(move |number| {
+        if number <= COUNTED {
+            writer.call("INCR k");
+        }
+    });
+    here.call("SET k 0");
+    let reply = here.call("MIGRATE h 1 k 0 10000");
+    let is_whole = (here.call("EXISTS k"), other.call("GET k")) == (":0".into(), format!("$1\r\n{COUNTED}"));
+    unless(reply == "+OK" && is_whole, Problem::LostUpdate, "a change is gone that came while its key was moved")
 }

@@ -13,6 +13,7 @@ use crate::keyspace::WatchFlag;
 use crate::number::Decimal;
 use crate::outbound::{Answer, Line, Network, Patience, Target, begin_command, begin_word, write_command, write_word};
 use crate::rdb;
+use crate::seeded::{self, Bug};
 
 /// Values are sent in parts of so many bytes, or of one value if that is longer.
 pub(super) const PART_BYTES: usize = 256 * 1024;
@@ -40,6 +41,8 @@ pub(super) struct Migration {
     line: Option<Line>,
     /// The line was used before, so that its peer may have left since, and nothing has come from it yet.
     may_be_stale: bool,
+    /// The target knows who comes, and for which database.
+    is_greeted: bool,
     left: VecDeque<Parcel>,
     part: Vec<Parcel>,
     has_sent: bool,
@@ -66,6 +69,7 @@ impl Migration {
             network,
             line: None,
             may_be_stale: false,
+            is_greeted: false,
             left: keys.into_iter().map(|key| Parcel::new(key, None)).collect(),
             part: Vec::new(),
             has_sent: false,
@@ -115,18 +119,10 @@ impl Migration {
             self.connect(way, patience)?;
         }
         let Some(line) = &mut self.line else { return Ok(()) };
-        let writing = |error| Fault::Broken(error::MIGRATE_WRITING, error);
-        let reading = |error| Fault::Broken(error::MIGRATE_READING, error);
-        if line.db != Some(self.request.db) {
-            let mut select = Vec::new();
-            write_command(&[b"SELECT", Decimal::from(self.request.db).as_bytes()], &mut select);
-            line.db = None;
-            line.send(&select, patience).map_err(writing)?;
-            if let Answer::Refused(text) = line.answer(patience).map_err(reading)? {
-                return Err(Fault::Refused(refused(&text)));
-            }
-            line.db = Some(self.request.db);
-            self.may_be_stale = false;
+        if !self.is_greeted {
+            let has_answered = greet(line, &self.request, patience)?;
+            self.may_be_stale &= !has_answered;
+            self.is_greeted = true;
         }
         self.has_sent = true;
         let mut written = Vec::new();
@@ -158,8 +154,9 @@ impl Migration {
 
     /// Takes a line that was kept, or makes one.
     fn connect(&mut self, way: &dyn Way, patience: Patience<'_>) -> Result<(), Fault> {
-        let unreachable = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let target = self.request.target.as_ref().ok_or(Fault::Broken(error::MIGRATE_WRITING, unreachable))?;
+        let unreachable = || writing(io::ErrorKind::AddrNotAvailable.into());
+        let target = self.request.target.as_ref().ok_or_else(unreachable)?;
+        self.is_greeted = false;
         // Whoever found one kept line stale is not given the next.
         let was_stale = std::mem::take(&mut self.may_be_stale);
         if !was_stale && let Some(line) = way.take_line(target) {
@@ -212,6 +209,7 @@ impl Migration {
             match delivered {
                 Ok(()) => {}
                 Err(Fault::Refused(error)) => return Err(error),
+                Err(Fault::Broken(..)) if !way.is_wanted() => return Err(error::ERRAND_ENDED),
                 Err(Fault::Broken(error, _)) => return Err(self.refusal.take().unwrap_or(error)),
             }
         }
@@ -236,24 +234,46 @@ impl Errand for Migration {
     }
 }
 
-/// A new line, which the target lets do something.
+/// Why a connection broke.
+fn writing(error: io::Error) -> Fault {
+    Fault::Broken(error::MIGRATE_WRITING, error)
+}
+
+fn reading(error: io::Error) -> Fault {
+    Fault::Broken(error::MIGRATE_READING, error)
+}
+
 fn open(network: &dyn Network, target: &Target, patience: Patience<'_>) -> Result<Line, Fault> {
     let wire = network.connect(&target.host, target.port, patience).map_err(|error| match error.kind() {
         // Redis hears of it when it writes.
-        io::ErrorKind::ConnectionRefused => Fault::Broken(error::MIGRATE_WRITING, error),
+        io::ErrorKind::ConnectionRefused => writing(error),
         _ => Fault::Broken(error::MIGRATE_CONNECTING, error),
     })?;
-    let mut line = Line::new(wire);
-    let Some(password) = &target.password else { return Ok(line) };
-    let words: Vec<&[u8]> =
-        [b"AUTH".as_slice()].into_iter().chain(target.user.as_deref()).chain([&*password.0]).collect();
-    let mut auth = Vec::new();
-    write_command(&words, &mut auth);
-    line.send(&auth, patience).map_err(|error| Fault::Broken(error::MIGRATE_WRITING, error))?;
-    match line.answer(patience).map_err(|error| Fault::Broken(error::MIGRATE_READING, error))? {
-        Answer::Done => Ok(line),
-        Answer::Refused(text) => Err(Fault::Refused(refused(&text))),
+    Ok(Line::new(wire))
+}
+
+/// Says who comes, each time, as a password may have become another, and for which database. Nothing is sent to a target that
+/// refuses one of them. Whether it was asked for any answer.
+fn greet(line: &mut Line, request: &Request, patience: Patience<'_>) -> Result<bool, Fault> {
+    let (mut greeting, mut commands) = (Vec::new(), 0);
+    if let Some((target, password)) = request.target.as_ref().and_then(|to| Some((to, to.password.as_ref()?))) {
+        let auth = [b"AUTH".as_slice()].into_iter().chain(target.user.as_deref()).chain([&*password.0]);
+        write_command(&auth.collect::<Vec<_>>(), &mut greeting);
+        commands += 1;
     }
+    if line.db != Some(request.db) {
+        write_command(&[b"SELECT", Decimal::from(request.db).as_bytes()], &mut greeting);
+        commands += 1;
+    }
+    line.send(&greeting, patience).map_err(writing)?;
+    let mut refusal = None;
+    for _ in 0..commands {
+        if let Answer::Refused(text) = line.answer(patience).map_err(reading)? {
+            refusal.get_or_insert(text);
+        }
+    }
+    line.db = Some(request.db);
+    refusal.map_or(Ok(commands > 0), |text| Err(Fault::Refused(refused(&text))))
 }
 
 impl Parcel {
@@ -310,7 +330,7 @@ fn delete(context: &mut Context<'_, '_>, parcels: &mut [Parcel], changed: &mut V
         let key = context.key(index);
         let Some(flag) = parcel.changed.take() else { continue };
         context.unfollow(key, &flag);
-        if flag.is_raised() {
+        if flag.is_raised() && !seeded::is_on(Bug::MigratedBlindly) {
             if context.peek(key).is_some() {
                 changed.push(Parcel::new(key.bytes().into(), parcel.arrived));
             }

@@ -1,5 +1,6 @@
 //! The words of MIGRATE.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::{self, Error};
@@ -62,11 +63,14 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Which words are keys. Words that make no request have the one key that every request has room for.
-pub(super) fn key_words(args: Args<'_>) -> impl Iterator<Item = usize> {
-    let behind = Options::read(args).ok().and_then(|options| options.keys);
-    let words = behind.map_or(KEY..KEY + 1, |first| first..args.len());
-    words.filter(move |index| *index < args.len())
+/// Which words are keys; one that is not there if both places name some.
+pub(super) fn key_words(args: Args<'_>) -> Range<usize> {
+    match Options::read(args) {
+        Ok(Options { keys: Some(first), .. }) => first..args.len(),
+        Err(error) if error == error::MIGRATE_KEY_AND_KEYS => args.len()..args.len() + 1,
+        // Words that make no request have the one key that every request has room for.
+        _ => KEY..KEY + 1,
+    }
 }
 
 impl Request {
