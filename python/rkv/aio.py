@@ -1,6 +1,6 @@
 """What a program awaits, under trio and asyncio alike: only what waits is here, everything else is a plain call.
 
-Nothing is bound to an event loop. Cancelling a wait changes nothing in the store.
+Nothing is bound to an event loop. Cancelling a wait changes nothing in the store, but what MIGRATE has moved by then.
 """
 
 from __future__ import annotations
@@ -175,6 +175,23 @@ class AsyncKeyspace(Generic[T]):
     ) -> list[Any] | None:
         """Pop from the ``LEFT`` or ``RIGHT`` of the first list that has elements: ``[key, elements]``, or None."""
         return await self._await(self._waiting.blmpop(timeout, numkeys, *args, direction=direction, count=count))
+
+    async def migrate(
+        self,
+        host: str,
+        port: int,
+        keys: Word | Iterable[Word],
+        destination_db: int,
+        timeout: int,
+        copy: bool = False,
+        replace: bool = False,
+        auth: Word | None = None,
+    ) -> T:
+        """Move keys to another server, or with ``copy`` leave them here, too: ``OK``, or ``NOKEY`` if none is there.
+
+        ``timeout`` is in milliseconds. A task that is cancelled moves no more keys.
+        """
+        return await self._await(self._waiting.migrate(host, port, keys, destination_db, timeout, copy, replace, auth))
 
     async def bzpopmin(self, keys: Word | Iterable[Word], timeout: float = 0) -> tuple[T, T, float] | None:
         """Pop the member of the least score of the first set that has any: ``(key, member, score)``, or None."""

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "LOLWUT": "chance, and each server's own",
     "LATENCY": "what took long is chance",
     "MEMORY": "every server takes its own memory",
+    "MIGRATE": "needs another server, and differs in when it may run; test_migrate has it",
     "MODULE": "a server may have some",
     "MONITOR": "turns the connection into a stream",
     "QUIT": "closes the connection",

@@ -50,6 +50,7 @@ ENGINE_FLOORS = (
         "names",
         "slab",
         "seeded",
+        "outbound",
     ),
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(ENGINE_FLOORS) for name in names}

@@ -1,4 +1,4 @@
-"""Commands that wait until another client gives them an element.
+"""Commands that wait: until another client gives them an element, or for another server.
 
 A keyspace waits with the thread that calls; :attr:`rkv.Keyspace.aio` has the same methods for tasks. A timeout is in
 seconds and 0 waits for ever, except where a method says otherwise.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rkv.commands.form import Form, T, command, listed
 from rkv.commands.sorted_sets import end_word, first_popped
+from rkv.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,32 @@ class BlockingCommands(Form[T]):
     ) -> list[Any] | None:
         """Pop from the ``LEFT`` or ``RIGHT`` of the first list that has elements: ``[key, elements]``, or None."""
         return self._call(None, "BLMPOP", timeout, numkeys, *args, direction, "COUNT", 1 if count is None else count)
+
+    @command
+    def migrate(
+        self,
+        host: str,
+        port: int,
+        keys: Word | Iterable[Word],
+        destination_db: int,
+        timeout: int,
+        copy: bool = False,
+        replace: bool = False,
+        auth: Word | None = None,
+    ) -> T:
+        """Move keys to another server, or with ``copy`` leave them here, too: ``OK``, or ``NOKEY`` if none is there.
+
+        ``timeout`` is in milliseconds, for each time that the other server lets this one wait. A key that is there is
+        refused unless ``replace`` is true. Those that were not moved when this raises are where they were. A task that
+        is cancelled moves no more keys.
+        """
+        words = listed(keys)
+        if not words:
+            raise DataError("MIGRATE requires at least one key")
+        options: list[Word] = ["COPY"] if copy else []
+        options += ["REPLACE"] if replace else []
+        options += ["AUTH", auth] if auth is not None else []
+        return self._string("MIGRATE", host, port, "", destination_db, timeout, *options, "KEYS", *words)
 
     @command
     def bzpopmin(self, keys: Word | Iterable[Word], timeout: float = 0) -> tuple[T, T, float] | None:

@@ -100,7 +100,7 @@ impl State {
 
     #[cold]
     fn call_detached(&mut self, py: Python<'_>, command: &Command, words: &[&[u8]]) -> PyResult<()> {
-        let may_wait = command.row.flags.has(Flags::BLOCKING);
+        let may_wait = command.row.flags.has(Flags::BLOCKING.with(Flags::ERRAND));
         let mode = if may_wait { Mode::MayWait(Unblock::Tape(Protocol::Resp3)) } else { Mode::Now };
         py.detach(|| self.caller.call(command, words, mode, &mut self.tape));
         if self.caller.blocked().is_some() { self.wait(py) } else { Ok(()) }

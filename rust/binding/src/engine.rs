@@ -11,6 +11,7 @@ use rkv_engine::config::Config;
 use rkv_engine::keyspace::Shard;
 use rkv_engine::persist::Refusal;
 use rkv_engine::{BuildError, Engine as Core, EngineOptions};
+use rkv_reactor::Tcp;
 
 use crate::config::ConfigError;
 use crate::{error, files};
@@ -88,6 +89,7 @@ pub struct Engine {
 impl Engine {
     /// Builds an engine; one with a directory is not loaded yet.
     pub(crate) fn build(py: Python<'_>, options: EngineOptions) -> PyResult<Self> {
+        let options = EngineOptions { network: Some(Arc::new(Tcp)), ..options };
         let core = Core::new(options).map_err(|error| match error {
             error if error.is_in_use() => {
                 let text = format!("{error}: stop it, or name another directory");

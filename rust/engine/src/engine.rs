@@ -16,6 +16,7 @@ use crate::handler::{Args, Command, CommandTable, Row, Store};
 use crate::housekeeper::{self, Housekeeper};
 use crate::keyspace::Keyspace;
 use crate::observe::Tally;
+use crate::outbound::Network;
 use crate::persist::{self, LoadError, Loaded, Refusal, SaveError, Saved, aof};
 use crate::random::{self, Xoshiro256};
 use crate::resp::{Reply, Tape};
@@ -42,6 +43,8 @@ pub struct EngineOptions {
     pub users: Vec<Vec<Vec<u8>>>,
     /// The directory of its files; `None`: what is stored ends with it.
     pub files: Option<Arc<dyn Files>>,
+    /// How it connects to other servers; `None`: it does not.
+    pub network: Option<Arc<dyn Network>>,
 }
 
 /// Why there is no engine.
@@ -96,6 +99,7 @@ impl Default for EngineOptions {
             acl_file: None,
             users: Vec::new(),
             files: None,
+            network: None,
         }
     }
 }
@@ -158,6 +162,7 @@ impl Engine {
         ));
         let weak: Weak<Store> = Arc::downgrade(&store);
         store.persist.attach(weak);
+        store.errands.attach(Arc::downgrade(&store), options.network);
         if let Some(path) = options.config_file {
             store.set_config_file(path);
         }
@@ -283,6 +288,7 @@ impl Engine {
     /// Stops background work, a snapshot under way included, and lets others into the directory. What is stored stays
     /// readable, and what was changed is not saved: see [`Engine::save_changes`].
     pub fn close(&self) {
+        self.store.errands.close();
         self.store.persist.close();
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *work, Work::Closed);

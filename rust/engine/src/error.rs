@@ -349,6 +349,24 @@ fixed! {
     POISONED = "ERR the store stopped after an internal error; its data can no longer be trusted";
     /// DEBUG is switched off.
     DEBUG_NOT_ALLOWED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    /// MIGRATE is switched off.
+    MIGRATE_NOT_ALLOWED = "ERR MIGRATE command not allowed. If the enable-migrate-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    /// MIGRATE with a key and with KEYS.
+    MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string";
+    /// MIGRATE's target cannot be reached.
+    MIGRATE_CONNECTING = "IOERR error or timeout connecting to the client";
+    /// MIGRATE's target does not take what it is sent, or a key was changed faster than it could be sent.
+    MIGRATE_WRITING = "IOERR error or timeout writing to target instance";
+    /// MIGRATE's target does not answer.
+    MIGRATE_READING = "IOERR error or timeout reading to target instance";
+    /// MIGRATE where its client cannot wait.
+    MIGRATE_MUST_WAIT = "ERR MIGRATE waits for another server, which is not possible here";
+    /// A command that needs another server, in a store that knows no network.
+    NO_NETWORK = "ERR this store cannot connect to other servers";
+    /// Too many commands work outside of the store.
+    TOO_MANY_ERRANDS = "ERR too many commands wait for other servers";
+    /// What a command does outside of the store was given up.
+    ERRAND_ENDED = "IOERR the command was given up; what the target has not acknowledged is still here";
     /// MULTI inside MULTI. The transaction goes on.
     NESTED_MULTI = "ERR MULTI calls can not be nested";
     /// WATCH inside MULTI. The transaction goes on.

@@ -1,4 +1,5 @@
-//! Background work of the store as one state machine: expiry, lazy freeing, and when snapshots begin.
+//! Background work of the store as one state machine: expiry, lazy freeing, lines to other
+//! servers that nobody uses any more, and when snapshots begin.
 //!
 //! [`tick`] does what is due and tells when it wants to be called again. One thread calls it, the same in a server and in
 //! an embedding program; with a manual clock there is no thread and the test ticks. The thread also touches memory ahead of
@@ -32,7 +33,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// Does what is due; returns when something is due again, in Unix milliseconds, `i64::MAX` if nothing is.
 pub fn tick(store: &Store) -> i64 {
     let persist_ms = store.persist.tick(store);
-    tidy(store).min(persist_ms).min(count(store))
+    let lines_ms = store.errands.pool.tick(store.clock.unix_ms());
+    tidy(store).min(persist_ms).min(count(store)).min(lines_ms)
 }
 
 /// Counts a slice of the keys if somebody asked how large they are; returns when the next slice is due.

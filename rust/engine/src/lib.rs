@@ -33,6 +33,7 @@ pub mod limits;
 mod names;
 pub mod number;
 pub mod observe;
+pub mod outbound;
 pub mod persist;
 pub mod pubsub;
 pub mod random;

@@ -45,11 +45,13 @@ pub enum Bug {
     ReadBeforeSync,
     /// WAITAOF confirms what was written and not synced.
     ConfirmedBeforeSync,
+    /// A key that was changed while MIGRATE sent it is deleted all the same.
+    MigratedBlindly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ExecNotAtomic,
         Self::DroppedLock,
         Self::EarlyUnlock,
@@ -70,6 +72,7 @@ impl Bug {
         Self::HalfTransactionLogged,
         Self::ReadBeforeSync,
         Self::ConfirmedBeforeSync,
+        Self::MigratedBlindly,
     ];
 }
 

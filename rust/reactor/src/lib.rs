@@ -1,4 +1,5 @@
-//! Readiness and sockets: threads which serve accepted connections without Python and its GIL.
+//! Readiness and sockets: threads which serve accepted connections without Python and its GIL; and [`Tcp`], by which an engine
+//! reaches other servers.
 //!
 //! What it is: N threads, one poller each. A thread reads every ready socket, hands the bytes to the connection's
 //! [`Machine`] and writes what the machine replies. What it is not: it accepts nothing (the front end does, and hands
@@ -26,6 +27,7 @@ mod connection;
 mod counters;
 mod deadlines;
 mod machine;
+mod outbound;
 mod queue;
 mod reactor;
 mod session;
@@ -36,5 +38,6 @@ mod worker;
 pub use connection::{READ_BYTES_MAX, TURN_SEND_BYTES_MAX};
 pub use counters::Counters;
 pub use machine::Machine;
+pub use outbound::Tcp;
 pub use reactor::{Clock, Hooks, Reactor};
 pub use rkv_engine::client::Wake;

@@ -14,7 +14,6 @@ const COMMANDS: &[&str] = &[
     "failover",
     "fcall",
     "fcall_ro",
-    "migrate",
     "psync",
     "readonly",
     "readwrite",

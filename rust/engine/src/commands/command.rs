@@ -322,8 +322,12 @@ fn describe(table: &CommandTable, command: &Command, reply: &mut Reply<'_>) {
 
 /// How clients see a flag; `None` for those that are no business of theirs.
 fn shown(bit: Flags, name: &str) -> Option<String> {
-    const OURS: Flags =
-        Flags::MAY_REPLICATE.with(Flags::PROTECTED).with(Flags::SESSION).with(Flags::LINEAR).with(Flags::UNQUEUED);
+    const OURS: Flags = Flags::MAY_REPLICATE
+        .with(Flags::PROTECTED)
+        .with(Flags::SESSION)
+        .with(Flags::LINEAR)
+        .with(Flags::UNQUEUED)
+        .with(Flags::ERRAND);
     match bit {
         _ if OURS.has(bit) => None,
         Flags::SKIP_SLOWLOG => Some("skip_commandlog".to_owned()),

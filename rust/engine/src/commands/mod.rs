@@ -24,6 +24,7 @@ mod latency;
 mod list;
 mod logs;
 mod memory;
+mod migrate;
 mod persistence;
 mod pubsub;
 mod scan;
@@ -57,6 +58,7 @@ pub const FAMILIES: &[&[Row]] = &[
     stream::ROWS,
     generic::ROWS,
     dump::ROWS,
+    migrate::ROWS,
     expire::ROWS,
     scan::ROWS,
     sort::ROWS,

@@ -49,6 +49,8 @@ handles! {
     CLIENT_OUTPUT_BUFFER_LIMIT: OutputLimits = "client-output-buffer-limit";
     /// Who may call DEBUG: `no`, `yes` or `local`.
     ENABLE_DEBUG_COMMAND: str = "enable-debug-command";
+    /// Who may call MIGRATE, with which this server connects to others: `no`, `yes` or `local`.
+    ENABLE_MIGRATE_COMMAND: str = "enable-migrate-command";
     /// Who may set protected options: `no`, `yes` or `local`.
     ENABLE_PROTECTED_CONFIGS: str = "enable-protected-configs";
     /// Reactor threads; 0 serves every stream from the trio side.

@@ -7,7 +7,7 @@ use crate::acl::Denied;
 use crate::client::Client;
 use crate::commands;
 use crate::error::{self, Error};
-use crate::handler::{Flags, Store, permission};
+use crate::handler::{Flags, Step, Store, permission};
 use crate::persist::Refusal;
 use crate::resp::Reply;
 
@@ -78,13 +78,12 @@ fn arity(_: &Store, _: &Client, call: &Call<'_>) -> Result<(), Error> {
 }
 
 fn protected(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
-    if !call.command.row.flags.has(Flags::PROTECTED) {
-        return Ok(());
+    let (flags, is_local) = (call.command.row.flags, client.link.origin.is_local());
+    match (flags.has(Flags::PROTECTED), flags.has(Flags::ERRAND)) {
+        (true, false) if !store.settings.allows_debug(is_local) => Err(error::DEBUG_NOT_ALLOWED),
+        (true, true) if !store.settings.allows_migrate(is_local) => Err(error::MIGRATE_NOT_ALLOWED),
+        _ => Ok(()),
     }
-    if store.settings.allows_debug(client.link.origin.is_local()) {
-        return Ok(());
-    }
-    Err(error::DEBUG_NOT_ALLOWED)
 }
 
 fn authenticated(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
@@ -96,8 +95,9 @@ fn authenticated(store: &Store, client: &Client, call: &Call<'_>) -> Result<(), 
 
 fn outside_multi(_: &Store, client: &Client, call: &Call<'_>) -> Result<(), Error> {
     let flags = call.command.row.flags;
-    // MULTI and WATCH answer for themselves: they are refused, and the transaction goes on.
-    if client.transaction.is_none() || !flags.has(Flags::NO_MULTI) || flags.has(Flags::UNQUEUED) {
+    // MULTI and WATCH answer for themselves: they are refused, and the transaction goes on. What goes on outside cannot be
+    // waited for with the shards of a transaction held.
+    if client.transaction.is_none() || !flags.has(Flags::NO_MULTI.with(Flags::ERRAND)) || flags.has(Flags::UNQUEUED) {
         return Ok(());
     }
     Err(error::NOT_IN_TRANSACTION)
@@ -120,6 +120,21 @@ pub(super) fn refuses_again(store: &Store, client: &Client, call: &Call<'_>, rep
     store.observed.commands.rejected(call.command.id);
     reply.error(&error);
     true
+}
+
+/// Lets a step of a command that waits come back, or says why not.
+///
+/// # Errors
+/// The client has lost the right to it, or what it would change could not be kept.
+pub(super) fn readmit(store: &Store, client: &Client, call: &Call<'_>, what: Step) -> Result<(), Error> {
+    permitted(store, client, call)?;
+    if what == Step::Writes {
+        files(store, client, call)?;
+        if store.persist.refusals.has(Refusal::MemoryOfSnapshot) {
+            wait_for_snapshot(store, client, call);
+        }
+    }
+    Ok(())
 }
 
 /// What the user's rules do not allow; it is counted and logged.

@@ -9,6 +9,7 @@
 mod admission;
 mod ahead;
 mod elements;
+mod errand;
 mod evict;
 mod heard;
 mod plan;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ahead::{self, Ahead};
+use super::errand;
 use super::heard;
 use super::plan::{self, Plan};
 use super::transaction::Queue;
@@ -10,7 +11,7 @@ use super::waiting;
 use crate::client::{Client, Unblock};
 use crate::config::KeyspaceEvents;
 use crate::error;
-use crate::handler::{Account, Args, Command, Context, Effect, Keys, Log, Store, Wait, Waiting, World};
+use crate::handler::{Account, Args, Command, Context, Effect, Keys, Log, StepOf, Store, Wait, Waiting, World};
 use crate::keyspace::{Key, Locks};
 use crate::resp::Reply;
 use crate::seeded::{self, Bug};
@@ -130,9 +131,14 @@ fn execute_locked<'e>(
     let world =
         World { store, client: &mut *client, door: &Queue, locks: &mut *locks, account: &mut account, now_ms, waiting };
     let wait = run(&mut Context::new(world, keys), call, reply);
+    let mut errand = None;
     let blocked = match (wait, mode) {
         (Some(wait), Mode::MayWait(form)) => {
-            let again = account.rare().and_then(|rare| rare.again.take());
+            let rare = account.rare();
+            let (again, out) = rare.map(|rare| (rare.again.take(), rare.errand.take())).unwrap_or_default();
+            // Who waits for an errand waits for nobody's key.
+            let keys = if out.is_some() { &[] } else { &*keys };
+            errand = out;
             Some(waiting::park(store, client, call, keys, locks, wait, again, form))
         }
         _ => None,
@@ -146,7 +152,51 @@ fn execute_locked<'e>(
     store.publish_memory(locks);
     locks.release();
     finish(store, &mut account, now_ms);
+    if let (Some(blocked), Some(errand)) = (&blocked, errand) {
+        errand::begin(store, blocked, errand);
+    }
     blocked
+}
+
+/// Runs a step of an errand under the locks of its keys.
+///
+/// # Errors
+/// What the step answers; or the store is poisoned.
+pub(super) fn step(
+    store: &Store,
+    client: &mut Client,
+    call: &Call<'_>,
+    keys: &[Key<'_>],
+    step: &mut StepOf<'_>,
+) -> Result<(), error::Error> {
+    let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
+    let Ok(mut locks) = store.keyspace.lock(mask) else {
+        store.poison();
+        return Err(error::POISONED);
+    };
+    let (mut account, now_ms) = (Account::default(), store.clock.unix_ms());
+    let waiting = Waiting::Never;
+    let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, waiting };
+    let mut context = Context::new(world, keys);
+    let db = context.db();
+    let outcome = step(&mut context);
+    conclude(&mut context, db, call, outcome.as_ref().unwrap_or(&Effect::none()));
+    drop(context);
+    settle(store, &mut locks, &mut account, now_ms);
+    store.publish_memory(&mut locks);
+    drop(locks);
+    finish(store, &mut account, now_ms);
+    outcome.map(drop)
+}
+
+/// Puts what a command or a step did to the account, if there is anything to tell.
+#[inline]
+fn conclude(context: &mut Context<'_, '_>, db: usize, call: &Call<'_>, effect: &Effect) {
+    if context.has_trace() || context.store.is_heard() {
+        apply(context, db, call, effect);
+    } else if !matches!(effect.log, Log::Nothing) {
+        context.count_change();
+    }
 }
 
 /// Notes how far the journal must be released before the client may see its reply. `is_walk`: the command has looked at
@@ -195,11 +245,7 @@ pub(super) fn run(context: &mut Context<'_, '_>, call: &Call<'_>, reply: &mut Re
     let outcome = handler(context, call.args, reply);
     match &outcome {
         Ok(effect) => {
-            if context.has_trace() || context.store.is_heard() {
-                apply(context, db, call, effect);
-            } else if !matches!(effect.log, Log::Nothing) {
-                context.count_change();
-            }
+            conclude(context, db, call, effect);
             if context.client.tracking.is_some() {
                 heard::remember(context, call);
                 heard::end_caching(context.client, call);

@@ -31,14 +31,14 @@ use crate::values::Kind;
 /// A command that waits.
 #[derive(Debug)]
 pub struct Blocked {
-    number: WaitNumber,
-    link: Arc<Link>,
+    pub(super) number: WaitNumber,
+    pub(super) link: Arc<Link>,
     user: Option<Arc<User>>,
-    db: usize,
+    pub(super) db: usize,
     command: u16,
     words: Vec<Box<[u8]>>,
     keys: Vec<Box<[u8]>>,
-    form: Unblock,
+    pub(super) form: Unblock,
     no_touch: bool,
     kind: Option<Kind>,
     hears_of_loss: bool,
@@ -60,7 +60,7 @@ impl Blocked {
     }
 
     /// A stand-in for the client, which belongs to another thread.
-    fn deputy(&self) -> Client {
+    pub(super) fn deputy(&self) -> Client {
         let mut client = Client::new(Arc::clone(&self.link), self.user.clone(), true);
         client.db = self.db;
         client.protocol = self.protocol();
@@ -68,7 +68,7 @@ impl Blocked {
         client
     }
 
-    fn with_call<T>(&self, store: &Store, then: impl FnOnce(&Call<'_>) -> T) -> Option<T> {
+    pub(super) fn with_call<T>(&self, store: &Store, then: impl FnOnce(&Call<'_>) -> T) -> Option<T> {
         let words: SmallVec<[&[u8]; 8]> = self.words.iter().map(AsRef::as_ref).collect();
         let command = store.table.all().get(usize::from(self.command))?;
         Some(then(&Call { command, args: Args::new(&words) }))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::effect::Words;
+use super::errand::Errand;
 use crate::client::Link;
 use crate::journal::Batch;
 use crate::keyspace::{Db, Key};
@@ -77,6 +78,8 @@ pub struct Rare {
     pub saves: bool,
     /// The words with which a command that waits is run again, if not its own.
     pub again: Option<Words>,
+    /// What the command that waits does outside of the store meanwhile.
+    pub errand: Option<Box<dyn Errand>>,
 }
 
 impl Account {

@@ -4,12 +4,14 @@
 //! watchers, waiters and tracking, and behind it the table takes what a snapshot under way needs.
 
 mod expired;
+mod followed;
 
 use std::sync::Arc;
 
 use super::account::{Account, Notice, Trace};
 use super::door::{Door, Waiting};
 use super::effect::{Effect, Words};
+use super::errand::Errand;
 use super::store::Store;
 use crate::client::{Client, Link};
 use crate::config::KeyspaceEvents;
@@ -120,6 +122,11 @@ impl<'a, 'e> Context<'a, 'e> {
     /// then.
     pub fn run_again_as(&mut self, words: Words) {
         self.account.add().again = Some(words);
+    }
+
+    /// Says what is done outside of the store while the command waits; it waits for nothing else then.
+    pub fn go_out(&mut self, errand: Box<dyn Errand>) {
+        self.account.add().errand = Some(errand);
     }
 
     /// Unix milliseconds, the same during the whole command, transaction or script.

@@ -367,6 +367,8 @@ bit_set! {
         LINEAR = 22,
         /// Ours: runs at once inside MULTI instead of being queued.
         UNQUEUED = 23,
+        /// Ours: goes on outside of the store while its client waits, see `handler::errand`.
+        ERRAND = 24,
     }
 }
 

@@ -18,6 +18,20 @@ pub struct Settings {
     active_expire: AtomicBool,
     ignores_checksums: AtomicBool,
     debug: AtomicU8,
+    migrate: AtomicU8,
+}
+
+/// `no`, `local` and `yes` as a number.
+fn who_may(value: &str) -> u8 {
+    match value {
+        "yes" => 2,
+        "local" => 1,
+        _ => 0,
+    }
+}
+
+const fn may(who: u8, is_local: bool) -> bool {
+    who == 2 || who == 1 && is_local
 }
 
 impl Settings {
@@ -39,12 +53,8 @@ impl Settings {
             Counting::NONE
         };
         self.counting.store(counting.bits(), order);
-        let debug = match config.get(options::ENABLE_DEBUG_COMMAND) {
-            "yes" => 2,
-            "local" => 1,
-            _ => 0,
-        };
-        self.debug.store(debug, order);
+        self.debug.store(who_may(config.get(options::ENABLE_DEBUG_COMMAND)), order);
+        self.migrate.store(who_may(config.get(options::ENABLE_MIGRATE_COMMAND)), order);
     }
 
     /// How many databases there are.
@@ -116,11 +126,12 @@ impl Settings {
 
     /// Whether a client may call DEBUG; `is_local` says that it comes from this machine.
     pub fn allows_debug(&self, is_local: bool) -> bool {
-        match self.debug.load(Ordering::Relaxed) {
-            2 => true,
-            1 => is_local,
-            _ => false,
-        }
+        may(self.debug.load(Ordering::Relaxed), is_local)
+    }
+
+    /// Whether a client may let this server connect to others; `is_local` says that it comes from this machine.
+    pub fn allows_migrate(&self, is_local: bool) -> bool {
+        may(self.migrate.load(Ordering::Relaxed), is_local)
     }
 
     /// What the access clock of an entry becomes at this time.

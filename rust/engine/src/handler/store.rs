@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rkv_collections::region;
 
+use super::errand::Errands;
 use super::eviction::Eviction;
 use super::settings::Settings;
 use super::table::CommandTable;
@@ -56,6 +57,8 @@ pub struct Store {
     pub monitors: Monitors,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// What commands do outside.
+    pub errands: Errands,
     /// How room is made when memory ends.
     pub eviction: Eviction,
     /// Where time comes from.
@@ -153,6 +156,7 @@ impl Store {
             observed,
             monitors: Monitors::default(),
             pause: Pause::default(),
+            errands: Errands::default(),
             eviction,
             clock,
             run_id,

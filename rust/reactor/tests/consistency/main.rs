@@ -16,6 +16,9 @@ mod queues;
 mod scenarios;
 #[path = "../../../engine/tests/log/support.rs"]
 mod support;
+#[expect(dead_code, reason = "the tests of MIGRATE need more of it")]
+#[path = "../../../engine/tests/migrate/target.rs"]
+mod target;
 mod workload;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -18,6 +18,7 @@ use crate::check::{Anomaly, Problem};
 use crate::client::{Answer, of_tape};
 use crate::history::{Pop, Push};
 use crate::support::{change, digest, open, run};
+use crate::target::{Client, Target};
 use crate::{queues, unless};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Anomaly> {
     found.extend(nobody_sees_what_is_over());
     found.extend(a_watched_key_that_is_over_has_changed());
     found.extend(no_transaction_is_halved_by_its_records());
+    found.extend(what_is_moved_is_not_lost());
     found.extend(damaged_log());
     found.extend(a_read_waits_for_what_it_saw());
     found.extend(nothing_is_confirmed_before_its_sync());
@@ -277,4 +279,23 @@ fn nothing_is_confirmed_before_its_sync() -> Option<Anomaly> {
     caller.execute(&[b"WAITAOF", b"0", b"0", b"0"], Mode::Now, &mut tape);
     let confirmed = of_tape(&tape).items().first().and_then(Answer::number);
     unless(confirmed == Some(0), Problem::Wrong, &format!("WAITAOF confirms {confirmed:?} before any sync"))
+}
+
+/// A counter is moved while it counts: what it has counted here and there together is all that was counted.
+fn what_is_moved_is_not_lost() -> Option<Anomaly> {
+    const COUNTED: usize = 3;
+    let (there, _) = engine(&[]);
+    let target = Target::new(&there);
+    let source = target.source(EngineOptions { shard_bits: 2, ..EngineOptions::default() });
+    let (mut here, mut other) = (Client::new(&source), Client::new(&there));
+    let mut writer = Client::new(&source);
+    target.on_restore(move |number| {
+        if number <= COUNTED {
+            writer.call("INCR k");
+        }
+    });
+    here.call("SET k 0");
+    let reply = here.call("MIGRATE h 1 k 0 10000");
+    let is_whole = (here.call("EXISTS k"), other.call("GET k")) == (":0".into(), format!("$1\r\n{COUNTED}"));
+    unless(reply == "+OK" && is_whole, Problem::LostUpdate, "a change is gone that came while its key was moved")
 }

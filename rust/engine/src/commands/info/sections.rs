@@ -307,8 +307,8 @@ fn stats(report: &Report<'_>, text: &mut Text) {
     {
         text.field(name, store.pubsub.count(kind));
     }
-    let forks = report.store.persist.status().forks;
-    text.fields(&[("latest_fork_usec", 0), ("total_forks", forks), ("migrate_cached_sockets", 0)]);
+    let (forks, lines) = (report.store.persist.status().forks, store.errands.pool.len() as u64);
+    text.fields(&[("latest_fork_usec", 0), ("total_forks", forks), ("migrate_cached_sockets", lines)]);
     text.field("slave_expires_tracked_keys", 0);
     text.fields(&[("active_defrag_hits", 0), ("active_defrag_misses", 0)]);
     text.fields(&[("active_defrag_key_hits", 0), ("active_defrag_key_misses", 0)]);

@@ -27,6 +27,7 @@ pub(super) const ROWS: &[ConfigOption] = &[
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     ),
     supported("enable-debug-command", WHO_MAY, "no").immutable(),
+    supported("enable-migrate-command", WHO_MAY, "local").immutable(),
     supported("enable-protected-configs", WHO_MAY, "no").immutable(),
     known("enable-module-command", WHO_MAY, "no").immutable(),
     supported("aclfile", TEXT, "").immutable(),

@@ -85,7 +85,7 @@ fn config_get_of_a_new_configuration_prints_what_real_servers_print() {
 }
 
 /// Options that only rkv has.
-const OWN: &[&str] = &["http-bind", "http-port"];
+const OWN: &[&str] = &["enable-migrate-command", "http-bind", "http-port"];
 
 #[test]
 fn every_name_of_a_pattern_is_known_to_a_real_server() {
