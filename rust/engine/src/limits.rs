@@ -1,6 +1,6 @@
 //! How much of anything a client may send, keep or cause: every bound on input that is not an option of the user's.
 //!
-//! Lengths read from input are checked here before anything is allocated for them.
+//! Lengths read from input are held against these before anything is allocated for them.
 
 /// Most arguments of one command before the client has authenticated: AUTH and HELLO need fewer.
 pub const UNAUTHENTICATED_ARGUMENTS_MAX: usize = 10;
@@ -28,33 +28,12 @@ pub const LOG_BULK_BYTES_MAX: u64 = 64 << 30;
 /// Arguments of the longest command in a file of commands.
 pub const LOG_WORDS_MAX: u64 = 1 << 31;
 
-/// Bytes that may always be allocated ahead of input that has not arrived.
-pub const UNPROVED_BYTES_MAX: usize = 64 * KIB;
-/// Beyond [`UNPROVED_BYTES_MAX`], bytes that each received byte may cause to be allocated.
-pub const ALLOCATED_BYTES_PER_RECEIVED_BYTE: usize = 8;
-
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-
-/// How many bytes may be reserved for a length that input announced, when so many bytes have been received.
-///
-/// The caller reserves this much and grows as more arrives: a large announced length costs nothing until it is paid for.
-pub const fn provable_bytes(announced: usize, received: usize) -> usize {
-    let allowed = UNPROVED_BYTES_MAX.saturating_add(received.saturating_mul(ALLOCATED_BYTES_PER_RECEIVED_BYTE));
-    if announced < allowed { announced } else { allowed }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_announced_length_is_not_believed() {
-        assert_eq!(provable_bytes(10, 0), 10);
-        assert_eq!(provable_bytes(BULK_BYTES_MAX_DEFAULT, 20), 64 * 1024 + 160);
-        assert_eq!(provable_bytes(usize::MAX, usize::MAX), usize::MAX);
-        assert_eq!(provable_bytes(100_000, 1_000_000), 100_000);
-    }
 
     #[test]
     fn a_stranger_gets_less_of_everything() {

@@ -9,16 +9,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::admission;
 use super::record::{Cost, elapsed_ns, note};
-use super::run;
+use super::run::{self, Call};
 use super::waiting::Blocked;
 use crate::client::{Message, Unblock};
 use crate::error::{self, Error};
-use crate::handler::{Errand, Step, StepOf, Store, Way};
-use crate::keyspace::{Key, WatchFlag};
+use crate::handler::{Args, Errand, Step, StepOf, Store, Way};
+use crate::keyspace::WatchFlag;
 use crate::outbound::{Line, Target};
 use crate::resp::{Output, Reply, Tape};
 
@@ -115,25 +113,24 @@ impl Way for Messenger {
             && self.store.upgrade().is_some_and(|store| !store.errands.is_closed())
     }
 
-    fn step(&self, what: Step, keys: &[&[u8]], step: &mut StepOf<'_>) -> Result<(), Error> {
+    fn step(&self, what: Step, words: &[&[u8]], step: &mut StepOf<'_>) -> Result<(), Error> {
         let store = self.store.upgrade().ok_or(error::ERRAND_ENDED)?;
         if what == Step::Writes {
             self.wait_for_pause(&store);
         }
         let _open = store.errands.enter().ok_or(error::ERRAND_ENDED)?;
         let mut client = self.blocked.deputy();
-        let done = self.blocked.with_call(&store, |call| {
-            admission::readmit(&store, &client, call, what)?;
-            if !self.blocked.link.blocking.is_waiting(self.blocked.number) {
-                return Err(error::ERRAND_ENDED);
-            }
-            let keys: SmallVec<[Key<'_>; 8]> = keys.iter().map(|key| store.keyspace.key(key)).collect();
-            run::step(&store, &mut client, call, &keys, step)
-        });
+        let command = store.table.all().get(usize::from(self.blocked.command)).ok_or(error::ERRAND_ENDED)?;
+        let call = Call { command, args: Args::new(words) };
+        admission::readmit(&store, &client, &call, what)?;
+        if !self.blocked.link.blocking.is_waiting(self.blocked.number) {
+            return Err(error::ERRAND_ENDED);
+        }
+        let done = run::step(&store, &mut client, &call, step);
         if what == Step::Writes {
             store.end_round();
         }
-        done.unwrap_or(Err(error::ERRAND_ENDED))
+        done
     }
 
     fn unfollow(&self, key: &[u8], flag: &Arc<WatchFlag>) {

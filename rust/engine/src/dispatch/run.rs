@@ -166,18 +166,18 @@ pub(super) fn step(
     store: &Store,
     client: &mut Client,
     call: &Call<'_>,
-    keys: &[Key<'_>],
     step: &mut StepOf<'_>,
 ) -> Result<(), error::Error> {
-    let mask = keys.iter().fold(0, |mask, key| mask | key.mask());
-    let Ok(mut locks) = store.keyspace.lock(mask) else {
+    let mut plan = Plan::default();
+    plan::plan(store, client, call, &mut plan);
+    let Ok(mut locks) = store.keyspace.lock(plan.mask) else {
         store.poison();
         return Err(error::POISONED);
     };
     let (mut account, now_ms) = (Account::default(), store.clock.unix_ms());
     let waiting = Waiting::Never;
     let world = World { store, client, door: &Queue, locks: &mut locks, account: &mut account, now_ms, waiting };
-    let mut context = Context::new(world, keys);
+    let mut context = Context::new(world, &plan.keys);
     let db = context.db();
     let outcome = step(&mut context);
     conclude(&mut context, db, call, outcome.as_ref().unwrap_or(&Effect::none()));

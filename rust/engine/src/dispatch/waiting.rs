@@ -35,7 +35,7 @@ pub struct Blocked {
     pub(super) link: Arc<Link>,
     user: Option<Arc<User>>,
     pub(super) db: usize,
-    command: u16,
+    pub(super) command: u16,
     words: Vec<Box<[u8]>>,
     keys: Vec<Box<[u8]>>,
     pub(super) form: Unblock,

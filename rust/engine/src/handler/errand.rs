@@ -42,11 +42,12 @@ pub trait Way {
     /// Whether the client still waits.
     fn is_wanted(&self) -> bool;
 
-    /// Runs a step as the waiting client, under the locks of these keys, which are those of its context.
+    /// Runs a step as if the waiting client had sent its command with these words: they say what the client must be allowed to do,
+    /// and the keys among them are locked and are those of the step's context.
     ///
     /// # Errors
     /// The client waits no more, or may not do it any more; or what the step answers. Nothing was changed.
-    fn step(&self, what: Step, keys: &[&[u8]], step: &mut StepOf<'_>) -> Result<(), Error>;
+    fn step(&self, what: Step, words: &[&[u8]], step: &mut StepOf<'_>) -> Result<(), Error>;
 
     /// Lets a flag go that [`Context::follow`] gave to a key, whether or not the client still waits.
     fn unfollow(&self, key: &[u8], flag: &Arc<WatchFlag>);

@@ -19,15 +19,21 @@ use crate::seeded::{self, Bug};
 pub(super) const PART_BYTES: usize = 256 * 1024;
 const PART_KEYS: usize = 64;
 
+/// The value of a key at some moment.
+#[derive(Debug)]
+struct Taken {
+    payload: Vec<u8>,
+    /// 0: it does not expire.
+    ttl_ms: i64,
+    /// Raised by whoever changes the key from that moment on.
+    changed: Option<Arc<WatchFlag>>,
+}
+
 /// A key on its way.
 #[derive(Debug)]
 struct Parcel {
     key: Box<[u8]>,
-    payload: Vec<u8>,
-    /// 0: it does not expire.
-    ttl_ms: i64,
-    /// Raised by whoever changes the key from the moment on in which its value was taken.
-    changed: Option<Arc<WatchFlag>>,
+    taken: Taken,
     /// When the target first acknowledged a value of it, which is to be replaced since then.
     arrived: Option<Instant>,
     is_acknowledged: bool,
@@ -43,13 +49,17 @@ pub(super) struct Migration {
     may_be_stale: bool,
     /// The target knows who comes, and for which database.
     is_greeted: bool,
-    left: VecDeque<Parcel>,
+    /// Keys that are not on their way yet, and since when the target has an older value of them.
+    left: VecDeque<(Box<[u8]>, Option<Instant>)>,
     part: Vec<Parcel>,
     has_sent: bool,
     /// What the target said when it first refused a key.
     refusal: Option<Error>,
     _leave: Leave,
 }
+
+/// Keys that were changed on their way, and since when the target has an older value of them.
+type Changed = Vec<(Box<[u8]>, Option<Instant>)>;
 
 /// What went wrong with a peer.
 enum Fault {
@@ -70,7 +80,7 @@ impl Migration {
             line: None,
             may_be_stale: false,
             is_greeted: false,
-            left: keys.into_iter().map(|key| Parcel::new(key, None)).collect(),
+            left: keys.into_iter().map(|key| (key, None)).collect(),
             part: Vec::new(),
             has_sent: false,
             refusal: None,
@@ -82,18 +92,17 @@ impl Migration {
     fn pack(&mut self, way: &dyn Way) -> Result<(), Error> {
         let mut bytes = 0;
         while self.part.len() < PART_KEYS && bytes < PART_BYTES {
-            let Some(mut parcel) = self.left.pop_front() else { break };
-            let copies = self.request.copies;
-            let key = parcel.key.clone();
-            let mut is_there = false;
-            way.step(Step::Reads, &[&key], &mut |context| {
-                is_there = take(context, &mut parcel, copies);
+            let Some((key, arrived)) = self.left.pop_front() else { break };
+            let (copies, mut taken) = (self.request.copies, None);
+            let words = self.request.words(std::iter::once(&*key));
+            way.step(Step::Reads, &words, &mut |context| {
+                taken = take(context, copies);
                 Ok(Effect::none())
             })?;
-            // Without it, its time is over or somebody deleted it: then there is nothing to move.
-            if is_there {
-                bytes += parcel.payload.len();
-                self.part.push(parcel);
+            // Without a value, its time is over or somebody deleted it: then there is nothing to move.
+            if let Some(taken) = taken {
+                bytes += taken.payload.len();
+                self.part.push(Parcel { key, arrived, is_acknowledged: false, taken });
             }
         }
         Ok(())
@@ -128,12 +137,12 @@ impl Migration {
         let mut written = Vec::new();
         for parcel in &self.part {
             parcel.write_head(self.request.replaces, &mut written);
-            if parcel.payload.len() > PART_BYTES {
+            if parcel.taken.payload.len() > PART_BYTES {
                 line.send(&written, patience).map_err(writing)?;
-                line.send(&parcel.payload, patience).map_err(writing)?;
+                line.send(&parcel.taken.payload, patience).map_err(writing)?;
                 written.clear();
             } else {
-                written.extend_from_slice(&parcel.payload);
+                written.extend_from_slice(&parcel.taken.payload);
             }
             parcel.write_tail(self.request.replaces, &mut written);
         }
@@ -175,16 +184,16 @@ impl Migration {
             part.into_iter().partition(|parcel| parcel.is_acknowledged);
         if !self.request.copies && !acknowledged.is_empty() {
             let keys: Vec<Box<[u8]>> = acknowledged.iter().map(|parcel| parcel.key.clone()).collect();
-            let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+            let words = self.request.words(keys.iter().map(AsRef::as_ref));
             let mut changed = Vec::new();
-            let done = way.step(Step::Writes, &keys, &mut |context| delete(context, &mut acknowledged, &mut changed));
+            let done = way.step(Step::Writes, &words, &mut |context| delete(context, &mut acknowledged, &mut changed));
             if done.is_err() {
                 release(way, &mut acknowledged);
             }
             done?;
             // The one that was changed first is sent first.
             for parcel in changed.into_iter().rev() {
-                if parcel.arrived.is_some_and(|begun| begun.elapsed() < self.request.timeout) {
+                if parcel.1.is_some_and(|begun| begun.elapsed() < self.request.timeout) {
                     self.left.push_front(parcel);
                 } else {
                     self.refusal.get_or_insert(error::MIGRATE_WRITING);
@@ -277,18 +286,14 @@ fn greet(line: &mut Line, request: &Request, patience: Patience<'_>) -> Result<b
 }
 
 impl Parcel {
-    const fn new(key: Box<[u8]>, arrived: Option<Instant>) -> Self {
-        Self { key, payload: Vec::new(), ttl_ms: 0, changed: None, arrived, is_acknowledged: false }
-    }
-
     /// RESTORE up to the payload.
     fn write_head(&self, replaces: bool, into: &mut Vec<u8>) {
         let replaces = replaces || self.arrived.is_some();
         begin_command(4 + usize::from(replaces), into);
-        for word in [b"RESTORE", &*self.key, Decimal::from(self.ttl_ms).as_bytes()] {
+        for word in [b"RESTORE", &*self.key, Decimal::from(self.taken.ttl_ms).as_bytes()] {
             write_word(word, into);
         }
-        begin_word(self.payload.len(), into);
+        begin_word(self.taken.payload.len(), into);
     }
 
     /// What stands behind the payload.
@@ -303,36 +308,33 @@ impl Parcel {
 /// Lets go the flags of what is not on its way any more.
 fn release(way: &dyn Way, parcels: &mut [Parcel]) {
     for parcel in parcels {
-        if let Some(flag) = parcel.changed.take() {
+        if let Some(flag) = parcel.taken.changed.take() {
             way.unfollow(&parcel.key, &flag);
         }
     }
 }
 
-/// Takes the value of a key, and marks it so that a change is seen; false if there is none.
-fn take(context: &mut Context<'_, '_>, parcel: &mut Parcel, copies: bool) -> bool {
+/// Takes the value of a key, if there is one, and marks it so that a change is seen.
+fn take(context: &mut Context<'_, '_>, copies: bool) -> Option<Taken> {
     let compress = context.store.config().get(options::RDBCOMPRESSION);
     let (key, now_ms) = (context.key(0), context.now_ms());
-    let Some(entry) = context.peek(key) else { return false };
-    parcel.payload = rdb::dump(entry.value(), compress);
-    parcel.ttl_ms = entry.deadline_ms().map_or(0, |deadline_ms| deadline_ms.saturating_sub(now_ms).max(1));
-    if !copies {
-        parcel.changed = Some(context.follow(key));
-    }
-    true
+    let entry = context.peek(key)?;
+    let payload = rdb::dump(entry.value(), compress);
+    let ttl_ms = entry.deadline_ms().map_or(0, |deadline_ms| deadline_ms.saturating_sub(now_ms).max(1));
+    Some(Taken { payload, ttl_ms, changed: (!copies).then(|| context.follow(key)) })
 }
 
 /// Deletes the keys that nobody has changed since they were taken; the others that are still there have to be taken again.
-fn delete(context: &mut Context<'_, '_>, parcels: &mut [Parcel], changed: &mut Vec<Parcel>) -> Outcome {
+fn delete(context: &mut Context<'_, '_>, parcels: &mut [Parcel], changed: &mut Changed) -> Outcome {
     let mut words: Words = vec![Box::from(*b"DEL")];
     let mut gone = Vec::new();
     for (index, parcel) in parcels.iter_mut().enumerate() {
         let key = context.key(index);
-        let Some(flag) = parcel.changed.take() else { continue };
+        let Some(flag) = parcel.taken.changed.take() else { continue };
         context.unfollow(key, &flag);
         if flag.is_raised() && !seeded::is_on(Bug::MigratedBlindly) {
             if context.peek(key).is_some() {
-                changed.push(Parcel::new(key.bytes().into(), parcel.arrived));
+                changed.push((key.bytes().into(), parcel.arrived));
             }
         } else if context.remove(key) {
             words.push(key.bytes().into());

@@ -23,6 +23,8 @@ pub(super) struct Request {
     pub timeout: Duration,
     pub copies: bool,
     pub replaces: bool,
+    /// The words before the options.
+    head: Vec<Box<[u8]>>,
 }
 
 #[derive(Default)]
@@ -90,6 +92,13 @@ impl Request {
             timeout: Duration::from_millis(if timeout_ms > 0 { timeout_ms } else { TIMEOUT_MS }.unsigned_abs()),
             copies: options.copies,
             replaces: options.replaces,
+            head: args.words().iter().take(FIRST_OPTION).map(|word| Box::from(*word)).collect(),
         })
+    }
+
+    /// The same request for some of its keys.
+    pub fn words<'a>(&'a self, keys: impl Iterator<Item = &'a [u8]>) -> Vec<&'a [u8]> {
+        let head = self.head.iter().enumerate().map(|(index, word)| if index == KEY { b"" } else { &**word });
+        head.chain([b"KEYS".as_slice()]).chain(keys).collect()
     }
 }
