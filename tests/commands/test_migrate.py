@@ -308,7 +308,7 @@ def test_a_server_stops_although_somebody_waits(io_threads: int, silent: int) ->
 
 @pytest.mark.parametrize("target", ["redis", "rkv"])
 def test_no_increment_is_lost(target: str, rkv_server: Server, redis_server: Server, other_rkv: Server) -> None:
-    """Writers count while their counters are moved again and again: here and there together is all that they counted."""
+    """Writers count while their counters are moved again and again: here and there make up all they counted."""
     to = redis_server if target == "redis" else other_rkv
     keys = [f"counter{index}" for index in range(4)]
     counted = [0] * 3
@@ -347,16 +347,20 @@ def test_no_increment_is_lost(target: str, rkv_server: Server, redis_server: Ser
 
 
 def test_the_log_and_listeners_hear_of_a_deletion(redis_server: Server) -> None:
-    with servers.start_rkv("--appendonly", "yes", "--notify-keyspace-events", "KEA") as source:
-        with source.connect() as here, source.connect() as listener, redis_server.connect() as there:
-            there.call("FLUSHALL")
-            here.call("MSET", "a", 1, "b", 2, "c", 3)
-            listener.call("PSUBSCRIBE", "__keyevent@0__:del")
-            assert here.call("MIGRATE", HOST, redis_server.port, "", 0, 1000, "KEYS", "a", "b") == OK
-            heard = [listener.read().items[3] for _ in range(2)]
-            assert heard == [Bulk(b"a"), Bulk(b"b")]
-            assert here.call("DEBUG", "LOADAOF") == OK
-            assert here.call("KEYS", "*") == Array((Bulk(b"c"),))
+    with (
+        servers.start_rkv("--appendonly", "yes", "--notify-keyspace-events", "KEA") as source,
+        source.connect() as here,
+        source.connect() as listener,
+        redis_server.connect() as there,
+    ):
+        there.call("FLUSHALL")
+        here.call("MSET", "a", 1, "b", 2, "c", 3)
+        listener.call("PSUBSCRIBE", "__keyevent@0__:del")
+        assert here.call("MIGRATE", HOST, redis_server.port, "", 0, 1000, "KEYS", "a", "b") == OK
+        heard = [listener.read().items[3] for _ in range(2)]
+        assert heard == [Bulk(b"a"), Bulk(b"b")]
+        assert here.call("DEBUG", "LOADAOF") == OK
+        assert here.call("KEYS", "*") == Array((Bulk(b"c"),))
 
 
 def test_embedded(redis_server: Server, silent: int) -> None:
