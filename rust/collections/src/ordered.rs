@@ -68,7 +68,7 @@ mod slab;
 pub use iter::{Iter, Rev};
 
 use crate::prefetch::prefetch_all;
-use node::{Entry, Inner, LEAF, Leaf, Slot, place_among};
+use node::{Entry, Inner, LEAF, Leaf, Slot, find_handle, place_among};
 use slab::Slab;
 use std::cmp::Ordering;
 
@@ -231,7 +231,7 @@ impl Ordered {
         let name = members.name(handle);
         let order = |other| if other == handle { Ordering::Equal } else { members.name(other).cmp(name) };
         let mut path = Path::NEW;
-        let spot = self.seek(old_score, &order, &mut path);
+        let spot = self.seek_handle(old_score, handle, &order, &mut path);
         if !spot.found {
             return false;
         }
@@ -250,7 +250,7 @@ impl Ordered {
         let name = members.name(new);
         let order = |other| if other == old { Ordering::Equal } else { members.name(other).cmp(name) };
         let mut path = Path::NEW;
-        let spot = self.seek(score, &order, &mut path);
+        let spot = self.seek_handle(score, old, &order, &mut path);
         if !spot.found {
             return false;
         }
@@ -390,10 +390,28 @@ impl Ordered {
     /// Where a key is or belongs.
     #[inline]
     fn seek(&self, score: f64, order: &impl Fn(u32) -> Ordering, path: &mut Path) -> Spot {
+        let (leaf, entries) = self.descend(score, order, path);
+        let (at, found) = place_among(entries, score, order);
+        Spot { leaf, len: entries.len(), at, found }
+    }
+
+    /// Where the entry of a handle is. A name is in memory that nothing else here needs, so the handle is looked for first.
+    #[inline]
+    fn seek_handle(&self, score: f64, handle: u32, order: &impl Fn(u32) -> Ordering, path: &mut Path) -> Spot {
+        let (leaf, entries) = self.descend(score, order, path);
+        let (at, found) = match find_handle(entries, score, handle) {
+            Some(at) => (at, true),
+            None => place_among(entries, score, order),
+        };
+        Spot { leaf, len: entries.len(), at, found }
+    }
+
+    /// The leaf to which a key belongs, with its entries.
+    #[inline]
+    fn descend(&self, score: f64, order: &impl Fn(u32) -> Ordering, path: &mut Path) -> (u32, &[Entry]) {
         debug_assert!(!score.is_nan());
         if self.height == 0 {
-            let (at, found) = place_among(&self.few, score, order);
-            return Spot { leaf: 0, len: self.few.len(), at, found };
+            return (0, &self.few);
         }
         let (mut node, mut len) = (self.root, 0);
         for step in &mut path.steps[..self.height] {
@@ -405,8 +423,7 @@ impl Ordered {
         let entries = &self.leaf(node)[..len];
         // A change moves half of the leaf, so all its lines are asked for at once, instead of one after the other.
         prefetch_all(entries);
-        let (at, found) = place_among(entries, score, order);
-        Spot { leaf: node, len, at, found }
+        (node, entries)
     }
 
     /// Where the entry of a rank below the length is.

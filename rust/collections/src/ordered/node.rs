@@ -251,8 +251,22 @@ fn count(comparisons: impl Iterator<Item = bool>) -> usize {
 /// Where a key is, or would be, among entries.
 #[inline]
 pub(super) fn place_among(entries: &[Entry], score: f64, order: &impl Fn(u32) -> Ordering) -> (usize, bool) {
-    let count_below = |range: Range<usize>| count(entries[range].iter().map(|entry| { entry.score } < score));
-    place(entries.len(), |at| entries[at].score, |at| entries[at].handle, count_below, score, order)
+    place(entries.len(), |at| entries[at].score, |at| entries[at].handle, count_below(entries, score), score, order)
+}
+
+/// Where the entry of a handle is, if it is one of the first of its score.
+#[inline]
+#[expect(clippy::float_cmp, reason = "scores are equal or not")]
+pub(super) fn find_handle(entries: &[Entry], score: f64, handle: u32) -> Option<usize> {
+    let low = below(entries.len(), &|at| entries[at].score, count_below(entries, score), score);
+    let run = entries[low..].iter().take(STRIDE).take_while(|entry| { entry.score } == score);
+    run.map(|entry| entry.handle).position(|other| other == handle).map(|at| low + at)
+}
+
+/// Counts those of a range that are below a score.
+#[inline]
+fn count_below(entries: &[Entry], score: f64) -> impl FnOnce(Range<usize>) -> usize {
+    move |range| count(entries[range].iter().map(|entry| { entry.score } < score))
 }
 
 #[cfg(test)]
