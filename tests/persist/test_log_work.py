@@ -46,7 +46,8 @@ def wait(what: Callable[[], bool]) -> None:
 
 
 def wait_rewritten(connection: Connection) -> None:
-    wait(lambda: info(connection, "aof_rewrite_in_progress") == info(connection, "aof_rewrite_scheduled") == "0")
+    # In this order: what is not scheduled any more has begun.
+    wait(lambda: info(connection, "aof_rewrite_scheduled") == info(connection, "aof_rewrite_in_progress") == "0")
 
 
 def rewrite(connection: Connection) -> None:

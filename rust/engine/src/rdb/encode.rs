@@ -2,7 +2,7 @@
 
 use rkv_collections::packed::{Entry, Packed, integer};
 
-use super::format::{kind, node};
+use super::format::{kind, node, op};
 use super::lzf::Compressor;
 use crate::values::Packing;
 
@@ -48,6 +48,13 @@ impl Encoder {
                 self.out.extend_from_slice(&number.to_be_bytes());
             }
         }
+    }
+
+    /// Something about the file.
+    pub fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.byte(op::AUX);
+        self.string(name);
+        self.string(value);
     }
 
     /// A string.

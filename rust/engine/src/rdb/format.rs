@@ -21,6 +21,10 @@ pub fn header(version: u32) -> [u8; 9] {
     [b'R', b'E', b'D', b'I', b'S', digit(1000), digit(100), digit(10), digit(1)]
 }
 
+/// What a file says about itself that ends with a checksum: a zero there means none, so that zeros over the end of a file would
+/// make every byte before them believed.
+pub const SUMMED: (&[u8], &[u8]) = (b"checksum", b"crc64");
+
 /// Numbers of operations; all others are types of values.
 pub mod op {
     /// A slot import of Valkey that was under way.

@@ -34,6 +34,7 @@
 //!   members against each other, scores against NaN.
 //! * Memory grows with bytes that were read, not with lengths that were told. Compressed strings grow at most to 88 times
 //!   their size, as fast as they are decoded.
+//! * A file with a checksum says so at its beginning, so that zeros over its end do not pass for "no checksum".
 //! * Nothing recurses.
 
 mod batch;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::check::looks_like;
 use super::error::{Fault, RdbError};
-use super::format::{self, op};
+use super::format::{self, SUMMED, op};
 use super::input::{Input, Source};
 use super::object::{Decoder, Found, module};
 use crate::values::{NewValue, Rules};
@@ -139,6 +139,7 @@ pub fn read(source: &mut dyn Source, sink: &mut dyn Sink, options: &ReadOptions<
         is_in_value: false,
         next: Next::default(),
         told: 0,
+        is_summed: false,
     };
     reader.run(&mut input).map_err(|what| RdbError { offset: input.position(), key: reader.named(), what })?;
     Ok(reader.summary)
@@ -163,6 +164,8 @@ struct Reader<'a> {
     is_in_value: bool,
     next: Next,
     told: u64,
+    /// Whether the file says that it ends with a checksum.
+    is_summed: bool,
 }
 
 /// Of a key that an error names.
@@ -232,6 +235,7 @@ impl Reader<'_> {
                 let mut value = Vec::new();
                 input.text_into(&mut self.key)?;
                 input.text_into(&mut value)?;
+                self.is_summed |= (self.key.as_slice(), value.as_slice()) == SUMMED;
                 self.sink.aux(&self.key, &value)?;
             }
             op::SELECTDB => {
@@ -271,7 +275,7 @@ impl Reader<'_> {
             let told = u64::from_le_bytes(input.array()?);
             self.summary.checksum = (told != 0).then_some(told);
             if let Some(found) = found
-                && told != 0
+                && (told != 0 || self.is_summed)
             {
                 if told != found {
                     return Err(Fault::Checksum { told, found });

@@ -98,6 +98,9 @@ impl<W: Write> Writer<W> {
     pub fn new(sink: W, options: &WriteOptions) -> Self {
         let mut encoder = Encoder::new(options.compress);
         encoder.out.extend_from_slice(&format::header(format::VERSION));
+        if options.checksum {
+            encoder.aux(format::SUMMED.0, format::SUMMED.1);
+        }
         Self {
             sink,
             encoder,
@@ -126,9 +129,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the sink refuses.
     pub fn aux(&mut self, name: &[u8], value: &[u8]) -> io::Result<()> {
-        self.encoder.byte(op::AUX);
-        self.encoder.string(name);
-        self.encoder.string(value);
+        self.encoder.aux(name, value);
         self.flush_if_full()
     }
 

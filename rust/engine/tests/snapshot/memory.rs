@@ -5,8 +5,8 @@ use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rkv_engine::clock::ManualClock;
 use rkv_engine::config::Config;
@@ -20,14 +20,38 @@ use crate::chance::{Random, seed};
 use crate::collections::attempt;
 use crate::support::{Over, START_MS, run};
 
-/// A disk that takes a while for each write.
+/// A disk that takes a while for each write, in which a client overwrites some keys however busy the machine is.
 #[derive(Debug)]
-struct SlowFiles(RealFiles);
+struct SlowFiles(RealFiles, Arc<Pace>);
 
 #[derive(Debug)]
-struct SlowFile(Box<dyn File>);
+struct SlowFile(Box<dyn File>, Arc<Pace>);
+
+/// How fast the client is.
+#[derive(Debug, Default)]
+struct Pace {
+    overwritten: AtomicU64,
+    /// It had to wait: from now on time alone decides.
+    has_waited: AtomicBool,
+}
 
 const WRITE_TAKES: Duration = Duration::from_millis(12);
+/// Keys that are overwritten during one write of the disk, at least, unless that takes a second.
+const OVERWRITTEN: u64 = 1_500;
+
+impl Pace {
+    fn wait(&self) {
+        let wanted = self.overwritten.load(Ordering::Relaxed) + OVERWRITTEN;
+        let start = Instant::now();
+        std::thread::sleep(WRITE_TAKES);
+        while !self.has_waited.load(Ordering::Relaxed)
+            && self.overwritten.load(Ordering::Relaxed) < wanted
+            && start.elapsed() < Duration::from_secs(1)
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
 
 impl File for SlowFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
@@ -35,7 +59,7 @@ impl File for SlowFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        std::thread::sleep(WRITE_TAKES);
+        self.1.wait();
         self.0.write(bytes)
     }
 
@@ -66,7 +90,7 @@ impl Files for SlowFiles {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(SlowFile(self.0.create(name)?)))
+        Ok(Box::new(SlowFile(self.0.create(name)?, Arc::clone(&self.1))))
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn File>> {
@@ -255,7 +279,8 @@ fn random_value(random: &mut Random) -> Vec<u8> {
 fn measure(load: &Load, random: &mut Random) {
     let folder = std::env::temp_dir().join(format!("rkv-memory-{}-{}", std::process::id(), random.next()));
     std::fs::create_dir(&folder).unwrap();
-    let engine = open(Arc::new(SlowFiles(RealFiles::open(&folder).unwrap())));
+    let pace = Arc::new(Pace::default());
+    let engine = open(Arc::new(SlowFiles(RealFiles::open(&folder).unwrap(), Arc::clone(&pace))));
     let keyspace = &engine.store().keyspace;
     let mut caller = engine.caller();
     let value = random_value(random);
@@ -267,12 +292,13 @@ fn measure(load: &Load, random: &mut Random) {
     run(&mut caller, &[b"BGSAVE"]);
     let (mut peak, mut waited, is_over) = (0, false, AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let (engine, is_over, value) = (&engine, &is_over, &value);
+        let (engine, is_over, value, pace) = (&engine, &is_over, &value, &pace);
         scope.spawn(move || {
             let mut caller = engine.caller();
             let places = (0_u64..).map(|count| (count % ELEMENTS, count / ELEMENTS));
             for (number, round) in places.take_while(|_| !is_over.load(Ordering::Relaxed)) {
                 (load.overwrite)(&mut caller, number, round, value);
+                pace.overwritten.fetch_add(1, Ordering::Relaxed);
                 if number.is_multiple_of(32) {
                     // On a machine with little time for this test the snapshot needs some of it, too.
                     std::thread::sleep(Duration::from_micros(100));
@@ -282,6 +308,7 @@ fn measure(load: &Load, random: &mut Random) {
         let _over = Over(is_over);
         while engine.store().persist.status().work.is_some() {
             waited |= engine.store().persist.refusals.has(Refusal::MemoryOfSnapshot);
+            pace.has_waited.store(waited, Ordering::Relaxed);
             // Asks for no lock, which would slow the snapshot down.
             peak = peak.max(keyspace.published_captured());
             std::thread::sleep(Duration::from_micros(500));
