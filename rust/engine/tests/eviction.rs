@@ -12,6 +12,7 @@ use chance::Random;
 use rkv_engine::clock::ManualClock;
 use rkv_engine::config::KeyspaceEvents;
 use rkv_engine::dispatch::Mode;
+use rkv_engine::keyspace::Shard;
 use rkv_engine::observe::Observer;
 use rkv_engine::resp::{Tape, Value};
 use rkv_engine::{Caller, Engine, EngineOptions};
@@ -255,7 +256,7 @@ fn who_must_know_hears_of_it() {
 fn used_at_once(engine: &Engine) -> usize {
     let (keyspace, lazyfree) = (&engine.store().keyspace, &engine.store().lazyfree);
     let locks = keyspace.lock(keyspace.all()).unwrap();
-    locks.iter().map(|shard| shard.used_bytes()).sum::<usize>() + lazyfree.bytes()
+    locks.iter().map(Shard::used_bytes).sum::<usize>() + lazyfree.bytes()
 }
 
 #[test]
